@@ -1,0 +1,1 @@
+"""Ground floor: types, options, errors, registry. Imports nothing of figureground but itself."""

@@ -1,0 +1,75 @@
+"""The errors a user can meet, and the fault that both `doctor` and every other verb describe in the same words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class FiguregroundError(Exception):
+    """Root of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class InputError(FiguregroundError, ValueError):
+    """An argument, option or spec is not what is expected; the message says what is and what to do."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with one file or one sample: what, where, and the remedy."""
+
+    code: str
+    """Short stable name, for example `unknown-class-id`; every code has a row in the docs."""
+    problem: str
+    """What was found and what was expected, in one sentence without a final stop."""
+    remedy: str
+    """What the user can do about it."""
+    sample: str | None = None
+    file: str | None = None
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.file, self.sample and f"sample '{self.sample}'") if part)
+        return f"{where}: {self.problem}. {self.remedy}" if where else f"{self.problem}. {self.remedy}"
+
+
+class FormatError(FiguregroundError, ValueError):
+    """A file cannot be read as what it was declared to be; carries the `Fault` that `doctor` would list."""
+
+    exit_code = 2
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+    def __reduce__(self) -> tuple[type[FormatError], tuple[Fault]]:
+        return type(self), (self.fault,)  # errors travel back from worker processes
+
+
+class ArtifactError(FiguregroundError):
+    """A directory is not the artifact it should be, or is of another kind or schema version."""
+
+    exit_code = 2
+
+
+class StateError(FiguregroundError):
+    """Something was asked for before it exists, such as the result of a meter that saw no sample."""
+
+
+class MissingExtra(FiguregroundError, ImportError):
+    """An optional package is needed; the message names the extra that brings it."""
+
+    exit_code = 2
+
+    def __init__(self, package: str, *, extra: str, needed_for: str) -> None:
+        super().__init__(f"{needed_for} needs the package `{package}`. Install it with: pip install 'figureground[{extra}]'")
+        self.package, self.extra, self.needed_for = package, extra, needed_for
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _missing_extra, (self.package, self.extra, self.needed_for)
+
+
+def _missing_extra(package: str, extra: str, needed_for: str) -> MissingExtra:
+    return MissingExtra(package, extra=extra, needed_for=needed_for)

@@ -1,0 +1,141 @@
+"""Values that cross rooms: the classes of a data set, a sample, and a label map as runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+
+from figureground.core.errors import InputError
+
+MAX_CLASS_ID = 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassTable:
+    """Names and ids of the classes, in id order, with the two special settings `background` and `ignore`."""
+
+    names: tuple[str, ...]
+    ids: tuple[int, ...] = ()
+    """Class id of each name; empty means 0, 1, 2, ... Never includes `ignore`."""
+    background: int = 0
+    """The id that is ground, not figure."""
+    ignore: int | None = 255
+    """The id of void pixels, which are never counted; None = there are none."""
+    colours: tuple[tuple[int, int, int], ...] | None = None
+    """RGB of each class where masks are colour-coded, in the order of `names`; None = masks hold ids."""
+    ignore_colour: tuple[int, int, int] | None = None
+    """RGB of void pixels in colour-coded masks."""
+
+    def __post_init__(self) -> None:
+        if not self.ids:
+            object.__setattr__(self, "ids", tuple(range(len(self.names))))
+        check_class_table(self)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """uint8 where every id (and `ignore`) fits, else uint16."""
+        return np.dtype(np.uint8 if max(*self.ids, self.ignore or 0) <= 255 else np.uint16)
+
+    @property
+    def foreground(self) -> tuple[int, ...]:
+        """Ids of the classes that are figure, in order."""
+        return tuple(i for i in self.ids if i != self.background)
+
+    def name_of(self, class_id: int) -> str:
+        """The name of a class id; `KeyError` free: an unknown id raises `InputError`."""
+        if class_id not in self.ids:
+            raise InputError(f"class id {class_id} is not one of {_short(self.ids)}")
+        return self.names[self.ids.index(class_id)]
+
+    def id_of(self, name: str) -> int:
+        """The id of a class name; an unknown name raises `InputError`."""
+        if name not in self.names:
+            raise InputError(f"class '{name}' is not one of {_short(self.names)}")
+        return self.ids[self.names.index(name)]
+
+
+def check_class_table(table: ClassTable) -> None:
+    """Raise `InputError` where names, ids, background, ignore or colours contradict one another."""
+    if not table.names:
+        raise InputError("a class table needs at least one class; give `names` in id order")
+    if len(table.ids) != len(table.names):
+        raise InputError(f"`ids` must have one id per name; got {len(table.ids)} ids for {len(table.names)} names")
+    if len(set(table.names)) != len(table.names) or len(set(table.ids)) != len(table.ids):
+        raise InputError("class names and class ids must be unique")
+    if bad := [i for i in table.ids if not 0 <= i <= MAX_CLASS_ID]:
+        raise InputError(f"class ids must be in [0, {MAX_CLASS_ID}]; got {bad[0]}")
+    if table.background not in table.ids:
+        raise InputError(f"`background` = {table.background} is not one of the class ids {_short(table.ids)}")
+    if table.ignore is not None and table.ignore in table.ids:
+        raise InputError(
+            f"`ignore` = {table.ignore} is also the id of class '{table.names[table.ids.index(table.ignore)]}'; "
+            "`ignore` marks void pixels and must be no class. Choose another `ignore`, or none"
+        )
+    if table.ignore is not None and not 0 <= table.ignore <= MAX_CLASS_ID:
+        raise InputError(f"`ignore` must be in [0, {MAX_CLASS_ID}] or none; got {table.ignore}")
+    if table.colours is not None and len(table.colours) != len(table.names):
+        raise InputError(f"`colours` must have one RGB per class; got {len(table.colours)} for {len(table.names)} names")
+    if table.colours is not None and len(set(table.colours)) != len(table.colours):
+        raise InputError("`colours` must be unique, or a colour would stand for two classes")
+
+
+def _short(values: tuple, most: int = 12) -> str:
+    shown = ", ".join(str(v) for v in values[:most])
+    return f"[{shown}, ... {len(values)} in all]" if len(values) > most else f"[{shown}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One image with an id, and what is known of it."""
+
+    id: str
+    image: str | None = None
+    """Path or fsspec URL of the picture; None where the annotations suffice."""
+    mask: str | None = None
+    """Path or URL of the mask file; None where there is none or where it is drawn from annotations."""
+    label: str | None = None
+    """Name of the class of the sample, where it has one."""
+    split: str | None = None
+    size_hw: tuple[int, int] | None = None
+    """Declared height and width in pixels, where the annotations say so."""
+    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Every further column of the table; an empty cell is the empty string."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelRuns:
+    """A label map as row-major runs: `values[i]` stands `lengths[i]` times, rows joined end to end."""
+
+    height: int
+    width: int
+    values: np.ndarray
+    """uint8 or uint16 [runs]; neighbours differ."""
+    lengths: np.ndarray
+    """uint32 [runs], each at least 1, together height * width."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, LabelRuns)
+            and self.size_hw == other.size_hw
+            and np.array_equal(self.values, other.values)
+            and np.array_equal(self.lengths, other.lengths)
+        )
+
+
+class LabelSource(Protocol):
+    """Where label maps come from, masks and predictions alike; picklable, so that worker processes can read."""
+
+    def read(self, sample_id: str) -> LabelRuns:
+        """The label map of a sample; a fault raises `FormatError`."""
+        ...
