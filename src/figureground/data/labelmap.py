@@ -1,0 +1,121 @@
+"""Label maps as row-major runs: exact encoding and decoding, and their Parquet columns.
+
+Label maps are constant almost everywhere, so what follows costs by the number of runs and not by the number of pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from figureground.core.errors import InputError
+from figureground.core.types import LabelRuns
+
+RUN_FIELDS = (
+    pa.field("height", pa.int32(), nullable=False),
+    pa.field("width", pa.int32(), nullable=False),
+    pa.field("values", pa.list_(pa.uint16()), nullable=False),
+    pa.field("lengths", pa.list_(pa.uint32()), nullable=False),
+)
+
+
+def encode_runs(label_map: np.ndarray) -> LabelRuns:
+    """The runs of a dense label map.
+
+    Args:
+        label_map: uint8 or uint16 [height, width]; any memory layout.
+
+    Raises:
+        InputError: another dtype or number of axes, or an axis of length 0.
+    """
+    if label_map.ndim != 2 or label_map.dtype not in (np.uint8, np.uint16) or 0 in label_map.shape:
+        raise InputError(
+            f"`label_map` must be uint8 or uint16 [height, width] without an empty axis; got {label_map.dtype} {list(label_map.shape)}"
+        )
+    flat = np.ascontiguousarray(label_map).reshape(-1)
+    starts = _run_starts(flat)
+    lengths = np.diff(starts, append=flat.size).astype(np.uint32)
+    return LabelRuns(height=label_map.shape[0], width=label_map.shape[1], values=flat[starts], lengths=lengths)
+
+
+def decode_runs(runs: LabelRuns) -> np.ndarray:
+    """The dense label map of runs: [height, width] in the dtype of `runs.values`."""
+    return np.repeat(runs.values, runs.lengths).reshape(runs.height, runs.width)
+
+
+def check_runs(runs: LabelRuns) -> None:
+    """Raise `InputError` unless the runs are canonical: non-empty runs, neighbours differ, lengths fill the map."""
+    if runs.values.shape != runs.lengths.shape or runs.values.ndim != 1 or runs.values.size == 0:
+        raise InputError(f"a label map needs as many values as lengths; got {runs.values.shape} and {runs.lengths.shape}")
+    if int(runs.lengths.sum(dtype=np.int64)) != runs.height * runs.width or not runs.lengths.all():
+        raise InputError(f"run lengths must be at least 1 and fill {runs.height} x {runs.width} pixels; they sum to {int(runs.lengths.sum())}")
+    if (runs.values[1:] == runs.values[:-1]).any():
+        raise InputError("neighbouring runs must differ in value; join them")
+
+
+def runs_to_columns(maps: Sequence[LabelRuns]) -> list[pa.Array]:
+    """Arrow columns `height, width, values, lengths`, one row a label map, in the order of `RUN_FIELDS`."""
+    offsets = np.cumsum([0, *(m.values.size for m in maps)]).astype(np.int32)
+    values = np.concatenate([m.values for m in maps]).astype(np.uint16) if maps else np.empty(0, np.uint16)
+    lengths = np.concatenate([m.lengths for m in maps]).astype(np.uint32) if maps else np.empty(0, np.uint32)
+    return [
+        pa.array([m.height for m in maps], pa.int32()),
+        pa.array([m.width for m in maps], pa.int32()),
+        pa.ListArray.from_arrays(offsets, values),
+        pa.ListArray.from_arrays(offsets, lengths),
+    ]
+
+
+def columns_to_runs(table: pa.Table | pa.RecordBatch) -> Iterable[LabelRuns]:
+    """The label maps of a table with the columns `height, width, values, lengths`, in row order."""
+    heights, widths = table["height"].to_pylist(), table["width"].to_pylist()
+    values, lengths = table["values"], table["lengths"]
+    for row in range(table.num_rows):
+        run_values = values[row].values.to_numpy(zero_copy_only=False)
+        run_lengths = lengths[row].values.to_numpy(zero_copy_only=False)
+        if run_values.dtype == np.uint16 and (run_values.size == 0 or run_values.max() <= 255):
+            run_values = run_values.astype(np.uint8)
+        yield LabelRuns(height=heights[row], width=widths[row], values=run_values, lengths=run_lengths)
+
+
+def _run_starts(flat: np.ndarray) -> np.ndarray:
+    """int64 positions at which a new run begins; the first is 0."""
+    words = flat[: flat.size - flat.size % (8 // flat.itemsize)].view(np.uint64)
+    starts = np.empty(1024, np.int64)
+    count = _fill_run_starts(flat, words, starts)
+    if count > starts.size:  # rare: a map in many pieces; the first pass told how many
+        starts = np.empty(count, np.int64)
+        _fill_run_starts(flat, words, starts)
+    return starts[:count]
+
+
+@njit(cache=True, nogil=True)
+def _fill_run_starts(flat: np.ndarray, words: np.ndarray, starts: np.ndarray) -> int:  # pragma: no cover - compiled
+    """Number of runs; writes as many starts as there is room for. Skips eight equal bytes at a time."""
+    per_word = 8 if flat.itemsize == 1 else 4
+    ones = np.uint64(0x0101010101010101) if flat.itemsize == 1 else np.uint64(0x0001000100010001)
+    current = flat[0]
+    broadcast = np.uint64(current) * ones
+    count = 1
+    starts[0] = 0
+    for w in range(words.size):
+        if words[w] == broadcast:
+            continue
+        base = w * per_word
+        for i in range(base, base + per_word):
+            if flat[i] != current:
+                current = flat[i]
+                if count < starts.size:
+                    starts[count] = i
+                count += 1
+        broadcast = np.uint64(current) * ones
+    for i in range(words.size * per_word, flat.size):
+        if flat[i] != current:
+            current = flat[i]
+            if count < starts.size:
+                starts[count] = i
+            count += 1
+    return count

@@ -1,0 +1,270 @@
+"""Joint pixel counts of two label maps: the small table from which every other number is arithmetic.
+
+`C[a, b]` is the number of counted pixels whose truth is `a` and whose prediction is `b`. Counts are exact integers, ignore pixels of the
+truth are never counted, and tables merge by addition, so they stream and distribute. Source: the confusion counts behind FG-Corr, FG-Flip
+and FG-Miss of arXiv 2604.13326, kept per sample and sparse (defined here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from figureground.core.errors import InputError
+from figureground.core.types import MAX_CLASS_ID, LabelRuns
+
+DENSE_SIDE = 2048
+"""Up to this many ids a square scratch table is used; above it, keys are sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JointCounts:
+    """Sparse joint counts: one row per pair of class ids that occurs, sorted by (truth, predicted)."""
+
+    truth: np.ndarray
+    """int64 [rows], class ids."""
+    predicted: np.ndarray
+    """int64 [rows], class ids."""
+    pixels: np.ndarray
+    """int64 [rows], each at least 1."""
+
+    @property
+    def total(self) -> int:
+        """Number of counted pixels."""
+        return int(self.pixels.sum())
+
+    def matrix(self, ids: Sequence[int]) -> np.ndarray:
+        """Dense int64 [classes, classes], rows truth and columns prediction, in the order of `ids`."""
+        place = {class_id: index for index, class_id in enumerate(ids)}
+        dense = np.zeros((len(ids), len(ids)), np.int64)
+        for truth, predicted, pixels in zip(self.truth.tolist(), self.predicted.tolist(), self.pixels.tolist(), strict=True):
+            if truth not in place or predicted not in place:
+                raise InputError(f"counts hold class id {truth if truth not in place else predicted}, which is not in `ids`")
+            dense[place[truth], place[predicted]] += pixels
+        return dense
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, JointCounts)
+            and np.array_equal(self.truth, other.truth)
+            and np.array_equal(self.predicted, other.predicted)
+            and np.array_equal(self.pixels, other.pixels)
+        )
+
+
+EMPTY = JointCounts(truth=np.empty(0, np.int64), predicted=np.empty(0, np.int64), pixels=np.empty(0, np.int64))
+"""Counts of no pixel: the neutral element of `merge`."""
+
+
+def joint_counts(
+    truth: LabelRuns | Any, predicted: LabelRuns | Any, *, classes: int | Sequence[int], ignore: int | None = 255
+) -> JointCounts:
+    """Joint pixel counts of a truth and a prediction.
+
+    Two run-encoded maps are merged in one pass over their runs; two arrays are compared eight pixels at a time.
+
+    Args:
+        truth: class id per pixel, as `LabelRuns` or an integer array of any shape.
+        predicted: likewise, of the same shape.
+        classes: the number K of classes (ids 0 ... K - 1), or the ids themselves, each at most 65,535.
+        ignore: id of void pixels in the truth, which are left out; None = there are none.
+
+    Returns:
+        The counts; no rows where every pixel is ignored.
+
+    Raises:
+        InputError: shapes differ, an array is not of integers, or an id is neither a class nor (in the truth) `ignore`.
+
+    Source: defined here.
+
+    Example:
+        >>> joint_counts([[0, 1, 1]], [[0, 1, 2]], classes=3).pixels.tolist()
+        [1, 1, 1]
+    """
+    ids = range(classes) if isinstance(classes, int) else classes
+    if isinstance(truth, LabelRuns) and isinstance(predicted, LabelRuns):
+        _check_shapes(truth.size_hw, predicted.size_hw)
+        _check_ids(truth.values, ids, ignore, "truth")
+        _check_ids(predicted.values, ids, None, "predicted")
+        return counts_of_runs(truth, predicted, ignore=ignore)
+    dense_truth, dense_predicted = _as_label_array(truth, "truth"), _as_label_array(predicted, "predicted")
+    _check_shapes(dense_truth.shape, dense_predicted.shape)
+    counts = counts_of_arrays(dense_truth, dense_predicted, ignore=ignore)
+    _check_ids(counts.truth, ids, None, "truth")
+    _check_ids(counts.predicted, ids, None, "predicted")
+    return counts
+
+
+def merge(a: JointCounts, b: JointCounts) -> JointCounts:
+    """Counts of both together; associative and commutative, with `EMPTY` neutral."""
+    keys = np.concatenate([a.truth << 16 | a.predicted, b.truth << 16 | b.predicted])
+    return _from_keys(keys, np.concatenate([a.pixels, b.pixels]))
+
+
+def counts_of_runs(truth: LabelRuns, predicted: LabelRuns, *, ignore: int | None) -> JointCounts:
+    """Joint counts of two run-encoded maps of equal size whose ids are known to be good."""
+    side = 1 + max(int(truth.values.max()), int(predicted.values.max()))
+    if side > DENSE_SIDE:
+        t, p, lengths = merged_runs(truth, predicted)
+        keep = slice(None) if ignore is None else t != ignore
+        return _from_keys(t[keep].astype(np.int64) << 16 | p[keep], lengths[keep])
+    table, touched = np.zeros(side * side, np.int64), np.empty(min(side * side, truth.values.size + predicted.values.size), np.int64)
+    n = _count_runs(truth.values, truth.lengths, predicted.values, predicted.lengths, -1 if ignore is None else ignore, side, table, touched)
+    return _from_table(table, touched[:n], side)
+
+
+def counts_of_arrays(truth: np.ndarray, predicted: np.ndarray, *, ignore: int | None) -> JointCounts:
+    """Joint counts of two uint8 or uint16 arrays of equal shape."""
+    if truth.size == 0:
+        return EMPTY
+    t, p = np.ascontiguousarray(truth).reshape(-1), np.ascontiguousarray(predicted).reshape(-1)
+    side = 256 if t.dtype == p.dtype == np.uint8 else 1 + max(int(t.max()), int(p.max()))
+    if side > DENSE_SIDE:
+        void = np.zeros(t.size, bool) if ignore is None else t == ignore
+        keys, pixels = np.unique((t.astype(np.int64) << 16 | p)[~void], return_counts=True)
+        return _from_keys(keys, pixels.astype(np.int64))
+    table, touched = np.zeros(side * side, np.int64), np.empty(min(side * side, t.size), np.int64)
+    words = t.size // 8 if t.dtype == p.dtype == np.uint8 else 0
+    n = _count_arrays(
+        t, p, t[: words * 8].view(np.uint64), p[: words * 8].view(np.uint64), -1 if ignore is None else ignore, side, table, touched
+    )
+    return _from_table(table, touched[:n], side)
+
+
+def merged_runs(truth: LabelRuns, predicted: LabelRuns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both maps laid over one another: truth ids, predicted ids and int64 lengths of the stretches in which neither changes."""
+    most = truth.values.size + predicted.values.size
+    t, p, lengths = np.empty(most, truth.values.dtype), np.empty(most, predicted.values.dtype), np.empty(most, np.int64)
+    n = _merge_runs(truth.values, truth.lengths, predicted.values, predicted.lengths, t, p, lengths)
+    return t[:n], p[:n], lengths[:n]
+
+
+def _check_shapes(truth: tuple[int, ...], predicted: tuple[int, ...]) -> None:
+    if tuple(truth) != tuple(predicted):
+        raise InputError(f"`truth` and `predicted` must have one shape; got {list(truth)} and {list(predicted)}. Resize nearest before")
+
+
+def _as_label_array(values: Any, name: str) -> np.ndarray:
+    """The array in uint8 or uint16; anything that is not of integers in [0, 65,535] raises."""
+    array = decode_dense(values) if isinstance(values, LabelRuns) else np.asarray(values)
+    if array.dtype in (np.uint8, np.uint16):
+        return array
+    if not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"`{name}` must hold integer class ids; got {array.dtype} {list(array.shape)}. Take the argmax of logits first")
+    if array.size and (array.min() < 0 or array.max() > MAX_CLASS_ID):
+        raise InputError(f"`{name}` must hold class ids in [0, {MAX_CLASS_ID}]; got {array.min()} ... {array.max()}")
+    return array.astype(np.uint8 if array.size == 0 or array.max() <= 255 else np.uint16)
+
+
+def decode_dense(runs: LabelRuns) -> np.ndarray:
+    """The dense map of runs, [height, width]."""
+    return np.repeat(runs.values, runs.lengths).reshape(runs.height, runs.width)
+
+
+def _check_ids(found: np.ndarray, ids: Sequence[int], ignore: int | None, name: str) -> None:
+    if isinstance(ids, range) and ids.start == 0 and ids.step == 1 and int(found.max(initial=0)) < ids.stop:
+        return
+    known = np.zeros(MAX_CLASS_ID + 1, bool)
+    known[np.asarray(ids, np.int64)] = True
+    if ignore is not None:
+        known[ignore] = True
+    bad = found[~known[found]]
+    if bad.size:
+        shown = f"0 ... {ids.stop - 1}" if isinstance(ids, range) else ", ".join(map(str, list(ids)[:12]))
+        raise InputError(f"`{name}` holds class id {int(bad[0])}; expected one of {shown}. Declare the class, or set `ignore`")
+
+
+def _from_keys(keys: np.ndarray, pixels: np.ndarray) -> JointCounts:
+    unique, inverse = np.unique(keys, return_inverse=True)
+    total = np.zeros(unique.size, np.int64)
+    np.add.at(total, inverse, pixels)
+    return JointCounts(truth=unique >> 16, predicted=unique & 0xFFFF, pixels=total)
+
+
+def _from_table(table: np.ndarray, touched: np.ndarray, side: int) -> JointCounts:
+    touched.sort()
+    return JointCounts(truth=touched // side, predicted=touched % side, pixels=table[touched])
+
+
+@njit(cache=True, nogil=True)
+def _count_runs(tv, tl, pv, pl, ignore, side, table, touched):  # noqa: ANN001 # pragma: no cover - compiled
+    """Adds overlaps to `table`, notes each key when first met in `touched`; returns how many."""
+    i = j = met = 0
+    left_t, left_p = np.int64(tl[0]), np.int64(pl[0])
+    while True:
+        step = min(left_t, left_p)
+        if tv[i] != ignore:
+            key = np.int64(tv[i]) * side + pv[j]
+            if table[key] == 0:
+                touched[met] = key
+                met += 1
+            table[key] += step
+        left_t -= step
+        left_p -= step
+        if left_t == 0:
+            i += 1
+            if i == tv.size:
+                return met
+            left_t = np.int64(tl[i])
+        if left_p == 0:
+            j += 1
+            left_p = np.int64(pl[j])
+
+
+@njit(cache=True, nogil=True)
+def _merge_runs(tv, tl, pv, pl, t, p, lengths):  # noqa: ANN001 # pragma: no cover - compiled
+    """Writes the overlaid stretches; returns how many."""
+    i = j = n = 0
+    left_t, left_p = np.int64(tl[0]), np.int64(pl[0])
+    while True:
+        step = min(left_t, left_p)
+        t[n], p[n], lengths[n] = tv[i], pv[j], step
+        n += 1
+        left_t -= step
+        left_p -= step
+        if left_t == 0:
+            i += 1
+            if i == tv.size:
+                return n
+            left_t = np.int64(tl[i])
+        if left_p == 0:
+            j += 1
+            left_p = np.int64(pl[j])
+
+
+@njit(cache=True, nogil=True)
+def _count_arrays(t, p, t_words, p_words, ignore, side, table, touched):  # noqa: ANN001 # pragma: no cover - compiled
+    """As `_count_runs` on dense arrays; a stretch of equal 8-byte words is added at once."""
+    ones = np.uint64(0x0101010101010101)
+    met = 0
+    current_t, current_p = np.int64(t[0]), np.int64(p[0])
+    word_t, word_p = np.uint64(current_t) * ones, np.uint64(current_p) * ones
+    run = np.int64(0)
+    for w in range(t_words.size + 1):
+        if w < t_words.size and t_words[w] == word_t and p_words[w] == word_p:
+            run += 8
+            continue
+        base = w * 8
+        for i in range(base, base + 8 if w < t_words.size else t.size):
+            if t[i] != current_t or p[i] != current_p:
+                if run > 0 and current_t != ignore:
+                    key = current_t * side + current_p
+                    if table[key] == 0:
+                        touched[met] = key
+                        met += 1
+                    table[key] += run
+                run = 0
+                current_t, current_p = np.int64(t[i]), np.int64(p[i])
+            run += 1
+        word_t, word_p = np.uint64(current_t) * ones, np.uint64(current_p) * ones
+    if run > 0 and current_t != ignore:
+        key = current_t * side + current_p
+        if table[key] == 0:
+            touched[met] = key
+            met += 1
+        table[key] += run
+    return met
