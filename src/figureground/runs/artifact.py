@@ -1,0 +1,212 @@
+"""Artifacts: directories with a manifest, written under a temporary name and renamed, so that a half-written one never exists.
+
+While a stage works, its directory is called `<name>.partial`. Batches land in `<name>.partial/.shards/` one file each, so that a run which
+was cut off goes on behind the last whole shard. The key, a digest of inputs, options and code version, decides what may be kept: the same
+key skips a finished artifact and continues a partial one; another key starts afresh.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from figureground.core.errors import ArtifactError, Fault, InputError
+from figureground.version import __version__
+
+MANIFEST = "manifest.json"
+SHARDS = ".shards"
+KEY_FILE = ".key"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What an artifact is and where it comes from; the content of `manifest.json`."""
+
+    kind: str
+    schema: int
+    key: str
+    """Hex digest of inputs, options and code version."""
+    options: Mapping[str, Any]
+    seed: int | None
+    inputs: Mapping[str, str]
+    """Digest of each input by role."""
+    versions: Mapping[str, str]
+    counts: Mapping[str, int]
+    failures: int
+    """Rows of `failures.json`: samples left out with the reason."""
+    created: str
+    """UTC, ISO 8601."""
+    details: Mapping[str, Any]
+    """What else the kind records, such as class names or the model's normalisation."""
+
+
+def artifact_key(*, kind: str, schema: int, inputs: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """The digest under which an artifact can be found again: kind, schema, inputs, options and code version."""
+    body = {"kind": kind, "schema": schema, "inputs": dict(inputs), "options": dict(options), "version": __version__}
+    return hashlib.sha256(to_json(body, indent=None).encode()).hexdigest()
+
+
+def read_manifest(directory: Path, *, kind: str | None = None) -> Manifest:
+    """The manifest of an artifact.
+
+    Raises:
+        ArtifactError: there is no manifest, it cannot be read, or it is of another kind than `kind`.
+    """
+    path = Path(directory) / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest(**content)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{directory}: no artifact is here ({MANIFEST} is absent). Give a directory that figureground wrote") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{path}: the manifest cannot be read ({error}). Run the stage again with another --out") from error
+    if kind is not None and manifest.kind != kind:
+        raise ArtifactError(f"{directory}: expected an artifact of kind '{kind}', found '{manifest.kind}'")
+    return manifest
+
+
+def is_artifact(directory: Path) -> bool:
+    """True where a finished artifact stands."""
+    return (Path(directory) / MANIFEST).is_file()
+
+
+class ArtifactWriter:
+    """Writes one artifact: open, put files into `path`, `finish`.
+
+    Args:
+        out: final directory. It may be absent, empty, or an older artifact of the same kind, which `finish` replaces.
+        kind: kind of artifact, such as `audit`.
+        schema: version of the files in it.
+        key: from `artifact_key`.
+
+    Raises:
+        ArtifactError: `out` holds something that is not an artifact of this kind.
+    """
+
+    def __init__(self, out: Path, *, kind: str, schema: int, key: str) -> None:
+        self.out, self.kind, self.schema, self.key = Path(out), kind, schema, key
+        self.path = self.out.with_name(self.out.name + ".partial")
+        _check_target(self.out, kind)
+        if _text(self.path / KEY_FILE) != key:
+            shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            (self.path / SHARDS).mkdir(parents=True, exist_ok=True)
+            (self.path / KEY_FILE).write_text(key, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{self.out}: cannot write there ({error.strerror}). Choose another --out") from error
+
+    def shard(self, name: str) -> Path:
+        """Where the shard of that name stands, or will."""
+        return self.path / SHARDS / name
+
+    def write_shard(self, name: str, content: bytes) -> Path:
+        """Writes a shard under a temporary name and renames it, so that a shard which exists is whole."""
+        return write_atomically(self.shard(name), content)
+
+    def finish(
+        self,
+        *,
+        options: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        counts: Mapping[str, int],
+        seed: int | None = None,
+        failures: Sequence[Fault] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> Manifest:
+        """Writes failures and manifest, drops the shards, and gives the directory its final name."""
+        manifest = Manifest(
+            kind=self.kind,
+            schema=self.schema,
+            key=self.key,
+            options=dict(options),
+            seed=seed,
+            inputs=dict(inputs),
+            versions=library_versions(),
+            counts=dict(counts),
+            failures=len(failures),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            details=dict(details or {}),
+        )
+        write_atomically(self.path / "failures.json", to_json([dataclasses.asdict(fault) for fault in failures]).encode())
+        shutil.rmtree(self.path / SHARDS)
+        (self.path / KEY_FILE).unlink()
+        write_atomically(self.path / MANIFEST, to_json(dataclasses.asdict(manifest)).encode())
+        _replace_directory(self.path, self.out)
+        return manifest
+
+
+def finished(out: Path, *, kind: str, key: str) -> bool:
+    """True where `out` already holds the artifact of this key: nothing is left to do."""
+    return is_artifact(out) and (manifest := read_manifest(out)).kind == kind and manifest.key == key
+
+
+def write_atomically(path: Path, content: bytes) -> Path:
+    """Writes a file so that it is either whole or absent."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+    return path
+
+
+def to_json(value: Any, *, indent: int | None = 2) -> str:
+    """JSON with sorted keys; numpy numbers become numbers, non-finite ones null, paths and tuples texts and lists."""
+    return json.dumps(_plain(value), indent=indent, sort_keys=indent is None, ensure_ascii=False, allow_nan=False)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"figureground": __version__, "python": platform.python_version()}
+    for name in ("numpy", "numba", "pyarrow", "opencv-python-headless", "pillow", "scipy", "torch"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def _check_target(out: Path, kind: str) -> None:
+    if is_artifact(out):
+        if (found := read_manifest(out).kind) != kind:
+            raise ArtifactError(f"{out}: holds an artifact of kind '{found}', which '{kind}' will not overwrite. Choose another --out")
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ArtifactError(f"{out}: exists and is no figureground artifact, so it is left alone. Choose another --out, or empty it")
+
+
+def _replace_directory(new: Path, out: Path) -> None:
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None

@@ -1,0 +1,111 @@
+"""The executor port: maps a worker over batches, here or in worker processes, so that a stage never knows where it runs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol, TypeVar
+
+from figureground.core.errors import InputError, StateError
+from figureground.core.registry import Registry
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+ENGINES = Registry("engine", group="figureground.engines", builtin={"local": "figureground.runs.executor:local_executor"})
+"""Names behind `--engine`; an engine is a callable `(address: str, workers: int) -> Executor`."""
+
+
+class Executor(Protocol):
+    """Maps batches to results. A worker is built once per process by `make_worker`, which must be picklable."""
+
+    @property
+    def workers(self) -> int:
+        """How many batches are worked on at a time."""
+        ...
+
+    def map_batches(
+        self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]
+    ) -> Iterator[Result]:
+        """Results in the order of the batches; `batches` is consumed lazily, with bounded look-ahead."""
+        ...
+
+
+class LocalExecutor:
+    """Runs in this process with one worker, in `workers` processes with more.
+
+    Args:
+        workers: number of worker processes; 0 or 1 = this process.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self._workers = max(1, workers)
+
+    @property
+    def workers(self) -> int:
+        """How many batches are worked on at a time."""
+        return self._workers
+
+    def map_batches(
+        self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]
+    ) -> Iterator[Result]:
+        """Results in the order of the batches; an error of a worker is raised here unchanged."""
+        if self._workers == 1:
+            yield from map(make_worker(), batches)
+            return
+        context = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
+        pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_build_worker, initargs=(make_worker,))
+        try:
+            yield from _in_order(pool, batches, ahead=2 * self._workers)
+        except BrokenProcessPool as error:
+            raise StateError(
+                "a worker process died (killed from outside, or out of memory). What is finished is kept: run the same command again, "
+                "with fewer --workers where memory is short"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def local_executor(address: str, workers: int) -> Executor:
+    """The engine `local`; it has no address."""
+    if address:
+        raise InputError(f"engine 'local' takes no address; got '{address}'")
+    return LocalExecutor(workers)
+
+
+def open_executor(engine: str = "local", *, workers: int | None = None) -> Executor:
+    """The executor of an engine spec `NAME[:ADDRESS]`; `workers` None = one per available core."""
+    name, _, address = engine.partition(":")
+    return ENGINES.resolve(name)(address, available_cores() if workers is None else workers)
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_worker: Callable[[Any], Any] | None = None
+
+
+def _build_worker(make_worker: Callable[[], Callable[[Any], Any]]) -> None:
+    global _worker  # the one place where a worker process keeps its worker
+    _worker = make_worker()
+
+
+def _work(batch: Any) -> Any:
+    assert _worker is not None
+    return _worker(batch)
+
+
+def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Any], *, ahead: int) -> Iterator[Any]:
+    waiting: deque[Future[Any]] = deque()
+    for batch in batches:
+        waiting.append(pool.submit(_work, batch))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
