@@ -101,8 +101,12 @@ def joint_counts(
 
 def merge(a: JointCounts, b: JointCounts) -> JointCounts:
     """Counts of both together; associative and commutative, with `EMPTY` neutral."""
-    keys = np.concatenate([a.truth << 16 | a.predicted, b.truth << 16 | b.predicted])
-    return _from_keys(keys, np.concatenate([a.pixels, b.pixels]))
+    return merge_rows(*(np.concatenate([getattr(a, name), getattr(b, name)]) for name in ("truth", "predicted", "pixels")))
+
+
+def merge_rows(truth: np.ndarray, predicted: np.ndarray, pixels: np.ndarray) -> JointCounts:
+    """Counts from rows in any order, in which pairs may repeat; all int64 [rows]."""
+    return _from_keys(truth << 16 | predicted, pixels)
 
 
 def counts_of_runs(truth: LabelRuns, predicted: LabelRuns, *, ignore: int | None) -> JointCounts:
