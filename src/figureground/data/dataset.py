@@ -1,0 +1,240 @@
+"""A data set: classes, samples and where their masks come from, opened from a spec or made from arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from figureground.core.errors import InputError
+from figureground.core.registry import Registry
+from figureground.core.types import ClassTable, Sample
+from figureground.data import paths
+from figureground.data.faults import refusal, some
+from figureground.data.masks import StampedSource, maps_in_memory
+from figureground.data.spec import nearest, parse_spec
+from figureground.data.tables import read_table, unique_ids
+
+FORMATS = Registry(
+    "kind of data set",
+    group="figureground.formats",
+    builtin={
+        "own": "figureground.data.formats.own:open_own",
+        "folders": "figureground.data.formats.folders:open_folders",
+        "pets": "figureground.data.formats.pets:open_pets",
+        "voc": "figureground.data.formats.voc:open_voc",
+        "coco": "figureground.data.formats.coco:open_coco",
+        "waterbirds": "figureground.data.formats.waterbirds:open_waterbirds",
+    },
+)
+_OWN_NAMES = ("class", "label", "context", "split")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Dataset:
+    """Samples with what is known of them; masks are read one at a time when asked for."""
+
+    name: str
+    classes: ClassTable
+    samples: tuple[Sample, ...]
+    masks: StampedSource | None
+    """None where the data set has no masks at all."""
+    label_attribute: str | None = None
+    """Column that holds the class of a sample."""
+    context_attribute: str | None = None
+    """Column that holds the context (scene, place) of a sample."""
+    common: Mapping[str, str] = field(default_factory=dict)
+    """Class name -> context value that training ties it to, where that was declared; may be empty."""
+    files: tuple[str, ...] = ()
+    """The small files that define the data set: tables, TOML, JSON."""
+    left_out: frozenset[str] = frozenset()
+    """Ids of samples that a selection removed, so that their predictions are no surprise."""
+    _by_id: Mapping[str, Sample] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_id", {s.id: s for s in self.samples})
+        if len(self._by_id) != len(self.samples):
+            twice = [i for i, n in Counter(s.id for s in self.samples).items() if n > 1]
+            raise refusal("duplicate-id", f"the ids {some(twice)} stand for more than one sample", "Give each sample its own id")
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids in order."""
+        return tuple(s.id for s in self.samples)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names that `attribute` understands and that at least one sample has a value for."""
+        columns = dict.fromkeys(name for s in self.samples for name in s.attributes)
+        return tuple(n for n in dict.fromkeys((*_OWN_NAMES, *columns)) if any(self.attribute(s, n) for s in self.samples))
+
+    def sample(self, sample_id: str) -> Sample:
+        """The sample of an id; an unknown id raises `InputError`."""
+        if sample_id not in self._by_id:
+            raise InputError(f"there is no sample '{sample_id}' in {self.name}.{nearest(sample_id, self._by_id)}")
+        return self._by_id[sample_id]
+
+    def attribute(self, sample: Sample, name: str) -> str:
+        """The value of an attribute, empty where the sample has none.
+
+        Args:
+            sample: one of the samples.
+            name: `class` or `label`, `context`, `split`, or a column.
+
+        Raises:
+            InputError: no sample has such an attribute.
+        """
+        if name in ("class", "label"):
+            return sample.label or ""
+        if name == "split":
+            return sample.split or ""
+        if name == "context" and self.context_attribute:
+            return sample.attributes.get(self.context_attribute, "")
+        if name in sample.attributes:
+            return sample.attributes[name]
+        known = dict.fromkeys((*_OWN_NAMES, *(n for s in self.samples for n in s.attributes)))
+        if name not in known:
+            raise InputError(f"{self.name} has no attribute `{name}`.{nearest(name, known)} Known: {', '.join(known)}")
+        return ""
+
+    def group_counts(self, attributes: Sequence[str]) -> dict[tuple[str, ...], int]:
+        """Number of samples by the values of some attributes, in order of the values; samples without a value count under the empty text."""
+        counts = Counter(tuple(self.attribute(s, name) for name in attributes) for s in self.samples)
+        return dict(sorted(counts.items()))
+
+    def select(self, *, split: str | None = None, ids: Iterable[str] | None = None) -> Dataset:
+        """The data set of some samples only, in their order.
+
+        Args:
+            split: keep the samples of this split.
+            ids: keep these samples.
+
+        Raises:
+            InputError: an id or split that no sample has.
+        """
+        wanted = None if ids is None else {self.sample(i).id for i in ids}
+        splits = {s.split for s in self.samples if s.split}
+        if split is not None and split not in splits:
+            raise InputError(f"{self.name} has no split '{split}'. Known: {', '.join(sorted(splits)) or 'none'}")
+        kept = tuple(s for s in self.samples if (split is None or s.split == split) and (wanted is None or s.id in wanted))
+        return replace(self, samples=kept, left_out=self.left_out | (frozenset(self.ids) - {s.id for s in kept}))
+
+    def join(self, table_path: str) -> Dataset:
+        """The data set with the columns of an attribute table (CSV or Parquet with an `id` column) beside its own.
+
+        Samples without a row get empty values; `label` and `split` columns fill in what the data set does not say itself.
+
+        Raises:
+            FormatError: a faulty table, a row for an id that the data set does not have, or a label that is no class.
+            InputError: a column that the data set already has.
+        """
+        table = read_table(table_path)
+        rows = dict(zip(unique_ids(table), table.rows, strict=True))
+        if unknown := [i for i in rows if i not in self._by_id and i not in self.left_out]:
+            raise refusal(
+                "unknown-sample",
+                f"{len(unknown)} of {len(rows)} rows are for ids that the data set does not have: {some(unknown)}",
+                "Correct the ids (they are texts: leading zeros count), or remove the rows",
+                file=table_path,
+            )
+        columns = [c for c in table.columns if c not in ("id", "label", "split")]
+        if taken := [c for c in columns if any(c in s.attributes for s in self.samples)]:
+            raise InputError(f"{table_path}: {self.name} already has a column `{taken[0]}`. Rename one of the two")
+        samples = tuple(_joined(s, rows.get(s.id, {}), columns) for s in self.samples)
+        check_labels(samples, self.classes, file=table_path)
+        context = self.context_attribute or ("context" if "context" in columns else None)
+        return replace(self, samples=samples, context_attribute=context, files=(*self.files, table_path))
+
+    def fingerprint(self) -> str:
+        """sha256 over classes, samples, the content of the defining files, and size and time of change of every mask file."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.name, self.classes, self.label_attribute, self.context_attribute, sorted(self.common.items()))).encode())
+        for s in self.samples:
+            digest.update(repr((s.id, s.label, s.split, s.size_hw, sorted(s.attributes.items()))).encode())
+        for file in self.files:
+            digest.update(hashlib.sha256(paths.read_bytes(file)).digest())
+        if self.masks is not None:
+            for text in self.masks.stamps(self.ids):
+                digest.update(text.encode() + b"\n")
+        return digest.hexdigest()
+
+
+def open_dataset(spec: str) -> Dataset:
+    """The data set that a spec names: `KIND:WHERE?key=value`, or a directory with a `dataset.toml`, or that file.
+
+    Raises:
+        InputError: an unknown kind or option, or a plain path that is no data set.
+        FormatError: a fault in the files.
+    """
+    parsed = parse_spec(str(spec))
+    if parsed.kind is not None:
+        return FORMATS.resolve(parsed.kind)(parsed.where, parsed.options)
+    return FORMATS.resolve("own")(parsed.where, parsed.options)
+
+
+def dataset_from_arrays(
+    masks: Mapping[str, np.ndarray],
+    *,
+    classes: Sequence[str] | ClassTable,
+    background: int = 0,
+    ignore: int | None = 255,
+    attributes: Mapping[str, Mapping[str, str]] | None = None,
+    name: str = "arrays",
+) -> Dataset:
+    """A data set of label maps in memory.
+
+    Args:
+        masks: sample id -> integer array [height, width].
+        classes: class names in id order, or a class table (then `background` and `ignore` are its own).
+        background: class id of the ground.
+        ignore: value of void pixels, or None.
+        attributes: sample id -> column -> value; the columns `label` and `split` are understood.
+        name: name of the data set.
+
+    Raises:
+        InputError: attributes of an id that has no mask.
+        FormatError: a mask with a value that is no class id, or a label that is no class.
+    """
+    table = classes if isinstance(classes, ClassTable) else ClassTable(names=tuple(classes), background=background, ignore=ignore)
+    given = attributes or {}
+    if unknown := [i for i in given if i not in masks]:
+        raise InputError(f"`attributes` has ids without a mask: {some(unknown)}. Remove them, or add their masks")
+    samples = tuple(_joined(Sample(id=i, attributes={}), given.get(i, {}), [c for c in given.get(i, {}) if c not in ("label", "split")]) for i in masks)
+    check_labels(samples, table, file=None)
+    has_context = any("context" in s.attributes for s in samples)
+    return Dataset(
+        name=name,
+        classes=table,
+        samples=samples,
+        masks=maps_in_memory(masks, table),
+        label_attribute="label" if any(s.label for s in samples) else None,
+        context_attribute="context" if has_context else None,
+    )
+
+
+def check_labels(samples: Iterable[Sample], classes: ClassTable, *, file: str | None) -> None:
+    """Raise the `unknown-label` fault for the first label that is no class name."""
+    for s in samples:
+        if s.label and s.label not in classes.names:
+            raise refusal(
+                "unknown-label",
+                f"the label '{s.label}' is not one of the {len(classes)} class names",
+                f"Correct it, or add the class.{nearest(s.label, classes.names)}",
+                file=file,
+                sample=s.id,
+            )
+
+
+def _joined(sample: Sample, row: Mapping[str, str], columns: list[str]) -> Sample:
+    return replace(
+        sample,
+        label=sample.label or row.get("label") or None,
+        split=sample.split or row.get("split") or None,
+        attributes={**sample.attributes, **{c: str(row.get(c, "")) for c in columns}},
+    )

@@ -1,0 +1,65 @@
+"""The faults of data and predictions: each has a code, and the readers raise what the doctor lists, in the same words."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from figureground.core.errors import Fault, FormatError
+
+FAULT_CODES = MappingProxyType(
+    {
+        "missing-file": "a file or folder that is named does not exist",
+        "unreadable-file": "the file system refuses the file",
+        "empty-file": "a file of zero bytes",
+        "truncated-file": "a file that ends early",
+        "corrupt-file": "a file whose bytes contradict its format",
+        "unsupported-mask": "a label map in a format or number type that cannot hold class ids exactly",
+        "jpeg-mask": "a label map stored with lossy JPEG compression, whatever its name",
+        "rgb-mask": "a colour label map without a declared colour table",
+        "unknown-colour": "a pixel colour that no class has",
+        "unknown-class-id": "a pixel value that is neither a class id nor the ignore value",
+        "binary-mask": "a 0/255 figure mask declared as class ids",
+        "ignore-in-prediction": "a prediction that answers with the ignore value instead of a class",
+        "size-mismatch": "a label map of another size than its picture, its annotations or its prediction",
+        "missing-mask": "a sample without a mask in a data set that has masks",
+        "missing-prediction": "a sample without a prediction",
+        "unknown-sample": "a prediction, score or attribute row for an id that the data set does not have",
+        "duplicate-id": "one id that stands for two things",
+        "unknown-label": "a declared class name that is not in the class table",
+        "bad-table": "a CSV or Parquet table that does not have the rows and columns it should",
+        "bad-toml": "a TOML file that cannot be parsed or holds a wrong key or value",
+        "bad-json": "a JSON file that cannot be parsed or is not laid out as declared",
+        "bad-annotation": "an annotation that cannot be drawn",
+        "bad-encoding": "a text file that is not UTF-8",
+        "unreadable-picture": "a picture whose header cannot be read",
+        "bad-layout": "a folder that is not laid out as the declared kind of data set",
+    }
+)
+"""Every fault code with its meaning, in the order of the docs."""
+
+
+def make_fault(code: str, problem: str, remedy: str, *, file: str | None = None, sample: str | None = None) -> Fault:
+    """A fault with a known code; a code that is not in `FAULT_CODES` is an error of ours and raises `KeyError`."""
+    FAULT_CODES[code]
+    return Fault(code=code, problem=problem, remedy=remedy, file=file, sample=sample)
+
+
+def refusal(code: str, problem: str, remedy: str, *, file: str | None = None, sample: str | None = None) -> FormatError:
+    """The error that carries such a fault, to be raised."""
+    return FormatError(make_fault(code, problem, remedy, file=file, sample=sample))
+
+
+def some(items: list[str] | tuple[str, ...], most: int = 3) -> str:
+    """The first few of many names in quotes, for messages: `'a', 'b', 'c' and 4 more`."""
+    shown = ", ".join(f"'{item}'" for item in items[:most])
+    return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+
+
+def size_mismatch(truth_hw: tuple[int, int], predicted_hw: tuple[int, int], *, sample: str, prediction: str) -> Fault:
+    """The fault of a prediction whose size is not that of its mask."""
+    return make_fault(
+        "size-mismatch",
+        f"the prediction '{prediction}' is {predicted_hw[0]} x {predicted_hw[1]} and the mask {truth_hw[0]} x {truth_hw[1]} pixels (height x width)",
+        "Predict at the size of the mask, or resize with --resize nearest",
+        sample=sample,
+    )

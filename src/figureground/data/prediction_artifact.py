@@ -1,0 +1,155 @@
+"""Predictions read from an artifact: Parquet tables of runs, one row a sample, beside its scores."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from figureground.core.errors import InputError
+from figureground.core.types import ClassTable, LabelRuns
+from figureground.data import paths
+from figureground.data.faults import refusal
+from figureground.data.labelmap import check_runs, columns_to_runs
+from figureground.data.masks import absent_map, check_ids
+from figureground.data.predictions import Predictions
+from figureground.data.tables import check_unique
+
+_RUN_COLUMNS = ("height", "width", "values", "lengths")
+_KEPT_GROUPS = 4
+_READ_FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError)
+
+
+class RunTables:
+    """Label maps in Parquet files; the row groups read last are kept, so reading in order reads each once."""
+
+    def __init__(self, *, rows: Mapping[str, tuple[str, int, int]], classes: ClassTable) -> None:
+        self._rows, self._classes = rows, classes
+        self._kept: dict[tuple[str, int], list[LabelRuns]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_rows": self._rows, "_classes": self._classes, "_kept": {}}  # a worker process reads its own
+
+    def read(self, sample_id: str) -> LabelRuns:
+        """The label map of a sample; an absent or faulty one raises `FormatError`."""
+        if sample_id not in self._rows:
+            raise absent_map(sample_id, "prediction")
+        file, group, row = self._rows[sample_id]
+        if (file, group) not in self._kept:
+            while len(self._kept) >= _KEPT_GROUPS:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[file, group] = _read_group(file, group)
+        runs = self._kept[file, group][row]
+        try:
+            check_runs(runs)
+        except InputError as error:
+            raise refusal("corrupt-file", f"the runs are no label map: {error}", "Predict again", file=file, sample=sample_id) from error
+        return check_ids(runs, self._classes, sample=sample_id, file=file, role="prediction")
+
+    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
+        """Size and time of change of the file that holds each sample."""
+        known: dict[str, str] = {}
+        for i in ids:
+            file, group, row = self._rows[i]
+            if file not in known:
+                known[file] = paths.stamp(file)
+            yield f"{known[file]}:{group}:{row}"
+
+
+def open_artifact(where: str, classes: ClassTable) -> Predictions:
+    """Predictions of a directory with `labels.parquet`, or with shards `labels/*.parquet`.
+
+    Columns `id, height, width, values, lengths`; every further column of numbers is a score.
+
+    Raises:
+        InputError: the directory holds no such table.
+        FormatError: a table that cannot be read, lacks a column, or gives an id twice.
+    """
+    rows: dict[str, tuple[str, int, int]] = {}
+    scores: dict[str, dict[str, float]] = {}
+    ids: list[str] = []
+    for file in _label_files(where):
+        with _parquet(file) as table:
+            _check_columns(table, file)
+            for group in range(table.num_row_groups):
+                part = _flat_columns(table, group, file)
+                names = part.pop("id")
+                rows |= {i: (file, group, row) for row, i in enumerate(names)}
+                ids += names
+                for column, values in part.items():
+                    scores.setdefault(column, {}).update(zip(names, values, strict=True))
+    check_unique(ids, file=where)
+    return Predictions(
+        name=paths.leaf(where), source=RunTables(rows=rows, classes=classes), ids=tuple(ids), scores=scores, manifest=_manifest(where)
+    )
+
+
+def _label_files(where: str) -> list[str]:
+    single, folder = paths.join(where, "labels.parquet"), paths.join(where, "labels")
+    if paths.exists(single):
+        return [single]
+    if paths.is_folder(folder):
+        shards = [paths.join(folder, item) for item in paths.list_files(folder) if item.endswith(".parquet")]
+        if shards:
+            return shards
+    if not paths.exists(where):
+        raise refusal("missing-file", "there is no such file or folder", "Correct the path, or run the prediction first", file=where)
+    raise InputError(f"{where}: predictions are a folder with labels.parquet, or png:FOLDER or npy:FOLDER of label maps; got neither")
+
+
+def _parquet(file: str) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(io.BytesIO(paths.read_bytes(file)) if paths.is_url(file) else file)
+    except FileNotFoundError as error:
+        raise refusal("missing-file", "there is no such file", "Predict again", file=file) from error
+    except _READ_FAULTS as error:
+        raise _corrupt(file, error) from error
+
+
+def _check_columns(table: pq.ParquetFile, file: str) -> None:
+    missing = [c for c in ("id", *_RUN_COLUMNS) if c not in table.schema_arrow.names]
+    if missing:
+        raise refusal("bad-table", f"there is no column `{missing[0]}`", "Write id, height, width, values, lengths", file=file)
+
+
+def _flat_columns(table: pq.ParquetFile, group: int, file: str) -> dict[str, list[Any]]:
+    """Ids as texts, and the columns of numbers, of one row group."""
+    schema = table.schema_arrow
+    numeric = [f.name for f in schema if f.name not in _RUN_COLUMNS and (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
+    try:
+        part = table.read_row_group(group, columns=["id", *(c for c in numeric if c != "id")])
+        ids = [str(i) for i in part["id"].to_pylist()]
+        found: dict[str, list[Any]] = {c: [np.nan if v is None else float(v) for v in part[c].to_pylist()] for c in numeric if c != "id"}
+    except _READ_FAULTS as error:
+        raise _corrupt(file, error) from error
+    return {"id": ids, **found}
+
+
+def _read_group(file: str, group: int) -> list[LabelRuns]:
+    try:
+        with _parquet(file) as table:
+            return list(columns_to_runs(table.read_row_group(group, columns=list(_RUN_COLUMNS)).combine_chunks()))
+    except (*_READ_FAULTS, AttributeError) as error:
+        raise _corrupt(file, error) from error
+
+
+def _manifest(where: str) -> dict[str, Any] | None:
+    path = paths.join(where, "manifest.json")
+    if not paths.exists(path):
+        return None
+    try:
+        found = json.loads(paths.read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise refusal("bad-json", f"the manifest is no valid JSON ({error})", "Predict again", file=path) from error
+    if not isinstance(found, dict):
+        raise refusal("bad-json", "the manifest is no JSON object", "Predict again", file=path)
+    return found
+
+
+def _corrupt(file: str, error: Exception) -> Exception:
+    return refusal("corrupt-file", f"the Parquet table cannot be read ({str(error)[:80]})", "Predict again", file=file)
