@@ -92,9 +92,10 @@ def boundary_counts(
         raise InputError(f"`tolerance` must be a fraction of the diagonal, at least 0; got {tolerance}")
     radius = tolerance_px(truth.height, truth.width, tolerance=tolerance)
     void = -1 if ignore is None else ignore
-    counts = _boundary_counts(
-        truth.values, truth.lengths, predicted.values, predicted.lengths, truth.height, truth.width, background, void, radius * radius
-    )
+    # int64 copies: runs come as uint8 or uint16, owned or read-only, and one compiled form is enough
+    t_runs = truth.values.astype(np.int64), truth.lengths.astype(np.int64)
+    p_runs = predicted.values.astype(np.int64), predicted.lengths.astype(np.int64)
+    counts = _boundary_counts(*t_runs, *p_runs, truth.height, truth.width, background, void, radius * radius)
     return BoundaryCounts(matched_truth=counts[0], truth=counts[1], matched_predicted=counts[2], predicted=counts[3])
 
 
@@ -124,10 +125,10 @@ def _intervals(tv, tl, pv, pl, height, width, background, ignore, t_edges, t_row
         while x < width:
             if left_t == 0:
                 i += 1
-                left_t = np.int64(tl[i])
+                left_t = tl[i]
             if left_p == 0:
                 j += 1
-                left_p = np.int64(pl[j])
+                left_p = pl[j]
             step = min(left_t, left_p, width - x)
             if tv[i] != ignore and tv[i] != background:
                 n = _extend(t_edges, t_rows[y], n, x, x + step)

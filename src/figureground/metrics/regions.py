@@ -102,8 +102,10 @@ def component_runs(label_runs: LabelRuns, *, background: int = 0, ignore: int | 
 
     Source: defined here (union-find over row segments).
     """
+    # int64 copies here and below: runs come as uint8 or uint16, owned or read-only, and one compiled form is enough
+    values, lengths = label_runs.values.astype(np.int64), label_runs.lengths.astype(np.int64)
     row, start, stop, value, first = _segments(
-        label_runs.values, label_runs.lengths, label_runs.height, label_runs.width, background, -1 if ignore is None else ignore
+        values, lengths, label_runs.height, label_runs.width, background, -1 if ignore is None else ignore
     )
     component, class_id = _components(start, stop, value, first)
     return ComponentRuns(
@@ -148,8 +150,8 @@ def regions_of(
     if components is None:
         components = component_runs(own, background=background, ignore=ignore if side == "truth" else None)
     void = -1 if ignore is None or side == "truth" else ignore
-    c = components
-    kinds, box = _region_sums(c.row, c.start, c.stop, c.component, c.class_id, c.width, other.values, other.lengths, background, void)
+    c, values, lengths = components, other.values.astype(np.int64), other.lengths.astype(np.int64)
+    kinds, box = _region_sums(c.row, c.start, c.stop, c.component, c.class_id, c.width, values, lengths, background, void)
     correct, flipped, lost, ignored = np.ascontiguousarray(kinds.T)
     nothing = np.zeros_like(lost)
     missed, added = (lost, nothing) if side == "truth" else (nothing, lost)
@@ -196,7 +198,7 @@ def _segments(values, lengths, height, width, background, ignore):  # noqa: ANN0
     n = 0
     y = x = np.int64(0)
     for i in range(values.size):
-        left = np.int64(lengths[i])
+        left = lengths[i]
         figure = values[i] != background and values[i] != ignore
         while left > 0:
             step = min(left, width - x)
@@ -261,8 +263,7 @@ def _region_sums(row, start, stop, component, class_id, width, values, lengths, 
     """[regions, 4] correct, flipped, lost, ignored pixels and [regions, 4] top, left, bottom, right."""
     kinds, box = np.zeros((class_id.size, 4), np.int64), np.empty((class_id.size, 4), np.int64)
     box[:, 0] = -1
-    i = np.int64(-1)
-    end = np.int64(0)
+    i, end = -1, 0
     for k in range(row.size):
         c = component[k]
         if box[c, 0] < 0:

@@ -1,0 +1,333 @@
+"""Intervals by the bootstrap, as weights times counts.
+
+Every rate here is a ratio of sums over samples. A resample with replacement is a row of multinomial weights, so the sums of all resamples
+are one matrix product, W @ X. The weights of a resample depend on the seed, its number and the number of units alone: two predictions on
+the same samples meet the same weights, so the replicates of their difference are the differences of their replicates (paired), and the
+same holds for all groups. A declared cluster (patient, scene, video) is drawn as a whole.
+
+Sources: Efron & Tibshirani 1993 (percentile, BCa); max-t simultaneous intervals as in Romano & Wolf 2005; the generator is splitmix64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from figureground.core.errors import InputError
+
+BLOCK_BYTES = 1 << 24
+"""Weights are made in blocks of about this size, so memory does not grow with the number of resamples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Interval:
+    """Ends of intervals, in the unit of the statistic; NaN where no replicate is known."""
+
+    low: np.ndarray
+    """float64 [...]."""
+    high: np.ndarray
+    """float64 [...]."""
+    used: np.ndarray
+    """int64 [...], replicates that had a value; the others, in which a group was not drawn, are left out."""
+
+
+def bootstrap_sums(
+    features: np.ndarray,
+    *,
+    groups: Sequence[np.ndarray] | None = None,
+    clusters: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    reduce: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """Sums of features over each group in each resample of the samples.
+
+    Samples (or whole clusters) are drawn with replacement from all, as many as there are; a group's sums are those of its drawn members,
+    so groups of one call belong together and their size varies as it would in new data. However many groups overlap, each weight meets
+    each sample once.
+
+    Args:
+        features: int or float64 [samples, features], finite; integers stay exact up to 2^53.
+        groups: sample indices of each group; default one group of all samples.
+        clusters: int [samples], samples with the same number are drawn together; default each on its own.
+        resamples: how many, at least 1.
+        seed: the same seed gives the same weights whatever the features and groups.
+        reduce: applied to blocks float64 [groups, resamples of the block, features]; gives [..., resamples of the block, values], joined
+            over the blocks. Turns sums into statistics at once, so that memory stays small.
+
+    Returns:
+        float64 [groups, resamples, features], or what `reduce` makes of it. A group that was not drawn, or has no sample, has sums 0.
+
+    Raises:
+        InputError: no sample, a shape that does not fit, features that are not finite, or an index outside [0, samples).
+
+    Source: defined here.
+    """
+    table = _checked_features(features)
+    samples = table.shape[0]
+    unit, units = np.arange(samples), samples
+    if clusters is not None:
+        if np.shape(clusters) != (samples,):
+            raise InputError(f"`clusters` must have one number per sample; got {list(np.shape(clusters))} for {samples} samples")
+        names, unit = np.unique(clusters, return_inverse=True)
+        unit, units = unit.reshape(-1), names.size
+    atom, members = _atoms(groups, samples)
+    rows, row_unit, first = _rows(table, atom, unit, len(members), units)
+    used = np.flatnonzero(rows.any(0))
+    rows = np.ascontiguousarray(rows[:, used])
+    block = int(max(8, min(resamples, BLOCK_BYTES // (8 * max(row_unit.size, units)))))
+    parts = []
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        sums = np.zeros((members.shape[1], size, table.shape[1]))
+        sums[:, :, used] = _block_sums(rows, row_unit, first, members, start=start, size=size, seed=seed, units=units)
+        parts.append(sums if reduce is None else reduce(sums))
+    return np.concatenate(parts, axis=1 if reduce is None else -2)
+
+
+def bootstrap_weights(units: int, *, resamples: int = 1000, seed: int = 0, start: int = 0) -> np.ndarray:
+    """The weights `bootstrap_sums` uses: how often each unit is drawn, float64 [resamples, units], each row summing to `units`.
+
+    Args:
+        units: samples or clusters, at least 1.
+        resamples: how many rows.
+        seed: as for `bootstrap_sums`.
+        start: number of the first resample; rows are a pure function of seed and number.
+    """
+    return _weights(np.arange(units), units, start=start, size=resamples, seed=seed)
+
+
+def leave_one_out_sums(features: np.ndarray, *, clusters: np.ndarray | None = None) -> np.ndarray:
+    """Sums of features with one sample, or one cluster, left out: float64 [units, features]; the jackknife that BCa needs."""
+    table = _checked_features(features)
+    if clusters is not None:
+        _, unit = np.unique(clusters, return_inverse=True)
+        grouped = np.zeros((int(unit.max()) + 1, table.shape[1]))
+        np.add.at(grouped, unit.reshape(-1), table)
+        table = grouped
+    return table.sum(0) - table
+
+
+def percentile_interval(replicates: np.ndarray, *, level: float = 0.95) -> Interval:
+    """The middle part of the replicates: quantiles (1 - level) / 2 and (1 + level) / 2, linear between order statistics.
+
+    Args:
+        replicates: float64 [..., resamples]; NaN ones are left out and counted.
+        level: coverage aimed at, in (0, 1).
+
+    Returns:
+        Interval of shape [...]. With one sample, or without any variance, its width is 0: it cannot speak of what was not sampled.
+
+    Raises:
+        InputError: a level outside (0, 1).
+    """
+    tail = _tail(level)
+    ordered, used = _ordered(replicates)
+    return Interval(low=_quantile(ordered, used, tail), high=_quantile(ordered, used, 1 - tail), used=used)
+
+
+def bca_interval(estimate: np.ndarray, replicates: np.ndarray, jackknife: np.ndarray, *, level: float = 0.95) -> Interval:
+    """Bias-corrected and accelerated interval: quantiles moved by the replicates' bias and the statistic's skewness.
+
+    Args:
+        estimate: float64 [...], the statistic on the samples as they are.
+        replicates: float64 [..., resamples]; NaN ones are left out and counted.
+        jackknife: float64 [..., units], the statistic with one unit left out (from `leave_one_out_sums`); NaN ones are left out.
+        level: coverage aimed at, in (0, 1).
+
+    Returns:
+        Interval of shape [...]. Replicates equal to the estimate count half below. Where all lie on one side the part below is taken as
+        half a replicate, so the ends stay finite. Without variance the width is 0; a NaN estimate gives NaN.
+
+    Raises:
+        InputError: a level outside (0, 1).
+
+    Source: Efron 1987, equations 2.3 and 6.6 (acceleration from the jackknife).
+    """
+    from scipy.special import ndtr, ndtri  # slow to import and needed here only
+
+    tail = _tail(level)
+    estimate = np.asarray(estimate, dtype=np.float64)
+    ordered, used = _ordered(replicates)
+    at = estimate[..., None]
+    below = (ordered < at).sum(-1) + 0.5 * (ordered == at).sum(-1)
+    count = np.maximum(used, 1)
+    bias = ndtri(np.clip(below / count, 0.5 / count, 1 - 0.5 / count))
+    acceleration = _acceleration(np.asarray(jackknife, dtype=np.float64))
+
+    def end(probability: float) -> np.ndarray:
+        shifted = bias + ndtri(probability)
+        scale = 1 - acceleration * shifted
+        moved = np.where(scale > 0, bias + shifted / np.where(scale > 0, scale, 1), np.sign(shifted) * np.inf)
+        return np.where(np.isnan(estimate), np.nan, _quantile(ordered, used, ndtr(moved)))
+
+    return Interval(low=end(tail), high=end(1 - tail), used=used)
+
+
+def simultaneous_intervals(
+    estimates: np.ndarray, replicates: np.ndarray, *, level: float = 0.95, bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> Interval:
+    """Intervals that hold for all groups at once: estimate -+ c * standard error with one c, the level-quantile of the largest |t|.
+
+    Args:
+        estimates: float64 [groups]; a NaN group gets NaN ends and does not widen the others.
+        replicates: float64 [groups, resamples] of one `bootstrap_sums` call; NaN ones are left out of their resample.
+        level: probability aimed at that every interval holds, in (0, 1).
+        bounds: ends are cut to these, for example (0, 1) for a rate.
+
+    Returns:
+        Interval of shape [groups]. A group without variance gets width 0 and does not widen the others.
+
+    Raises:
+        InputError: a level outside (0, 1).
+
+    Source: max-t, as in Romano & Wolf 2005.
+    """
+    _tail(level)
+    estimates, replicates = np.asarray(estimates, dtype=np.float64), np.asarray(replicates, dtype=np.float64)
+    known = np.isfinite(replicates) & np.isfinite(estimates)[:, None]
+    used = known.sum(1)
+    away = np.where(known, replicates - estimates[:, None], 0.0)
+    mean = away.sum(1) / np.maximum(used, 1)
+    spread = np.where(known, away - mean[:, None], 0.0)
+    error = np.sqrt((spread**2).sum(1) / np.maximum(used - 1, 1))
+    steady = error > 1e-12 * np.maximum(1.0, np.abs(np.where(np.isnan(estimates), 0.0, estimates)))
+    t = np.abs(away[steady]) / error[steady, None]
+    largest = np.where(known[steady].any(0), t.max(0, initial=0.0), np.nan)
+    ordered, n = _ordered(largest)
+    reach = np.where(steady, _quantile(ordered, n, level) * np.where(steady, error, 0.0), 0.0) if steady.any() else np.zeros_like(error)
+    low, high = np.clip(estimates - reach, *bounds), np.clip(estimates + reach, *bounds)
+    return Interval(low=low, high=high, used=used)
+
+
+def worst_group_interval(intervals: Interval) -> tuple[float, float]:
+    """Interval for the largest of the groups' true values: (largest low, largest high) of simultaneous intervals.
+
+    Where all groups' intervals hold, so does this one, whichever group is the worst. NaN groups are left out; (NaN, NaN) without any.
+    """
+    low, high = intervals.low[~np.isnan(intervals.low)], intervals.high[~np.isnan(intervals.high)]
+    return (float(low.max()), float(high.max())) if low.size else (float("nan"), float("nan"))
+
+
+def _checked_features(features: np.ndarray) -> np.ndarray:
+    table = np.asarray(features, dtype=np.float64)
+    if table.ndim != 2 or table.shape[0] == 0:
+        raise InputError(f"`features` must be [samples, features] with at least one sample; got {list(table.shape)}")
+    if not np.isfinite(table).all():
+        row, column = (int(i[0]) for i in np.nonzero(~np.isfinite(table)))
+        raise InputError(f"`features` must be finite; got {table[row, column]} for sample {row}, feature {column}. Sum a value and its count")
+    return table
+
+
+def _atoms(groups: Sequence[np.ndarray] | None, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Samples that share all their groups: int [samples] index of the atom, -1 for no group; and bool [atoms, groups]."""
+    if groups is None:
+        return np.zeros(samples, dtype=np.int64), np.ones((1, 1), dtype=bool)
+    signature = np.zeros((samples, max(1, -(-len(groups) // 8))), dtype=np.uint8)
+    for number, index in enumerate(groups):
+        index = np.asarray(index, dtype=np.int64)
+        if index.size and (index.min() < 0 or index.max() >= samples):
+            raise InputError(f"group {number} holds a sample index outside [0, {samples})")
+        signature[index, number // 8] |= 1 << (number % 8)
+    patterns, atom = np.unique(signature, axis=0, return_inverse=True)
+    members = np.unpackbits(patterns, axis=1, bitorder="little")[:, : len(groups)].astype(bool)
+    atom = atom.reshape(-1)
+    kept = members.any(1)
+    place = np.where(kept, np.cumsum(kept) - 1, -1)
+    return place[atom], members[kept]
+
+
+def _rows(table: np.ndarray, atom: np.ndarray, unit: np.ndarray, atoms: int, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows sorted by atom, samples of one atom and unit summed; the unit of each row; the first row of each atom, and their number."""
+    inside = atom >= 0
+    key = atom[inside] * units + unit[inside]
+    keys, place = np.unique(key, return_inverse=True)
+    rows = np.zeros((keys.size, table.shape[1]))
+    if keys.size == key.size:
+        rows[place.reshape(-1)] = table[inside]
+    else:
+        np.add.at(rows, place.reshape(-1), table[inside])
+    return rows, keys % units, np.searchsorted(keys, np.arange(atoms + 1) * units)
+
+
+def _block_sums(
+    rows: np.ndarray, row_unit: np.ndarray, first: np.ndarray, members: np.ndarray, *, start: int, size: int, seed: int, units: int
+) -> np.ndarray:
+    """float64 [groups, size, features] of the resamples start ... start + size - 1."""
+    weights = _weights(row_unit, units, start=start, size=size, seed=seed)
+    sums = np.empty((len(members), size, rows.shape[1]))
+    for number in range(len(members)):
+        part = slice(first[number], first[number + 1])
+        np.matmul(weights[:, part], rows[part], out=sums[number])
+    if members.shape == (1, 1):
+        return sums
+    flat = members.T.astype(np.float64) @ sums.reshape(len(members), -1)
+    return flat.reshape(members.shape[1], size, rows.shape[1])
+
+
+def _weights(row_unit: np.ndarray, units: int, *, start: int, size: int, seed: int) -> np.ndarray:
+    weights = np.empty((size, row_unit.size))
+    _draw(weights, row_unit, np.zeros(units, dtype=np.uint8 if units > 255 else np.int64), np.uint64(seed % 2**64), np.uint64(start))
+    return weights
+
+
+@njit(cache=True, nogil=True)
+def _mixed(z):  # noqa: ANN001 # pragma: no cover - compiled
+    """The output function of splitmix64."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def _draw(weights, row_unit, drawn, seed, start):  # noqa: ANN001 # pragma: no cover - compiled
+    """Multinomial weights: as many uniform draws as units, counted in first-level cache, then laid out in the order of the rows."""
+    golden, low = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFFFFFFFF)
+    half, units = np.uint64(32), np.uint64(drawn.size)
+    for b in range(weights.shape[0]):
+        key = _mixed(_mixed(seed + golden) + (start + np.uint64(b)) * golden)
+        drawn[:] = 0
+        for i in range(drawn.size // 2):
+            z = _mixed(key + np.uint64(i) * golden)
+            drawn[((z >> half) * units) >> half] += 1
+            drawn[((z & low) * units) >> half] += 1
+        if drawn.size % 2:
+            z = _mixed(key + np.uint64(drawn.size) * golden)
+            drawn[((z >> half) * units) >> half] += 1
+        for p in range(row_unit.size):
+            weights[b, p] = drawn[row_unit[p]]
+
+
+def _tail(level: float) -> float:
+    if not 0 < level < 1:
+        raise InputError(f"`level` must be in (0, 1), for example 0.95; got {level}")
+    return (1 - level) / 2
+
+
+def _ordered(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted along the last axis, NaN last, and how many are not NaN."""
+    ordered = np.sort(np.asarray(replicates, dtype=np.float64), axis=-1)
+    return ordered, ordered.shape[-1] - np.isnan(ordered).sum(-1)
+
+
+def _quantile(ordered: np.ndarray, used: np.ndarray, probability: float | np.ndarray) -> np.ndarray:
+    """Linear quantiles of the first `used` entries of each row; NaN where there are none."""
+    last = np.maximum(used - 1, 0)
+    at = np.clip(np.nan_to_num(np.asarray(probability, dtype=np.float64)), 0, 1) * last
+    below = np.floor(at).astype(np.int64)
+    above = np.minimum(below + 1, last)
+    low = np.take_along_axis(ordered, below[..., None], -1)[..., 0]
+    high = np.take_along_axis(ordered, above[..., None], -1)[..., 0]
+    return np.where(used > 0, low + (at - below) * (high - low), np.nan)
+
+
+def _acceleration(jackknife: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(jackknife)
+    mean = np.where(known, jackknife, 0.0).sum(-1) / np.maximum(known.sum(-1), 1)
+    away = np.where(known, mean[..., None] - jackknife, 0.0)
+    cube, square = (away**3).sum(-1), (away**2).sum(-1)
+    scale = 6 * square**1.5
+    return np.divide(cube, scale, out=np.zeros_like(cube), where=scale > 0)
