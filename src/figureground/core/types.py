@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -105,7 +104,7 @@ class Sample:
     split: str | None = None
     size_hw: tuple[int, int] | None = None
     """Declared height and width in pixels, where the annotations say so."""
-    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    attributes: Mapping[str, str] = field(default_factory=dict)
     """Every further column of the table; an empty cell is the empty string."""
 
 

@@ -42,7 +42,7 @@ def find_faults(dataset: Dataset, predictions: Sequence[Predictions] = ()) -> It
                 _look(runs, dataset.classes, seen)
             except FormatError as error:
                 yield error.fault
-        yield from _size_faults(sample, size_hw)
+        yield from size_faults(sample, size_hw)
         for given, ids in predicted:
             if sample.id in ids:
                 yield from _prediction_faults(given, sample.id, size_hw)
@@ -98,7 +98,8 @@ def _look(runs: LabelRuns, classes: ClassTable, seen: _Seen) -> None:
     seen.foreground |= bool(present - {classes.background, classes.ignore})
 
 
-def _size_faults(sample: Sample, size_hw: tuple[int, int] | None) -> Iterator[Fault]:
+def size_faults(sample: Sample, size_hw: tuple[int, int] | None) -> Iterator[Fault]:
+    """The faults of a mask's size against its picture, whose head alone is read, and against its annotation."""
     try:
         picture_hw = picture_size(sample.image, sample=sample.id) if sample.image else None
         if size_hw and picture_hw:

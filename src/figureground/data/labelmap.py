@@ -81,6 +81,24 @@ def columns_to_runs(table: pa.Table | pa.RecordBatch) -> Iterable[LabelRuns]:
         yield LabelRuns(height=heights[row], width=widths[row], values=run_values, lengths=run_lengths)
 
 
+def resize_nearest(runs: LabelRuns, size_hw: tuple[int, int]) -> LabelRuns:
+    """The label map at another size: each new pixel takes the old one under its centre (PIL's NEAREST, torch's nearest-exact).
+
+    Args:
+        runs: the label map.
+        size_hw: new height and width in pixels, each at least 1.
+
+    Raises:
+        InputError: a size below 1.
+    """
+    height, width = size_hw
+    if height < 1 or width < 1:
+        raise InputError(f"`size_hw` must be at least 1 x 1 pixel; got {height} x {width}")
+    rows = (2 * np.arange(height) + 1) * runs.height // (2 * height)
+    columns = (2 * np.arange(width) + 1) * runs.width // (2 * width)
+    return encode_runs(decode_runs(runs)[rows[:, None], columns])
+
+
 def _run_starts(flat: np.ndarray) -> np.ndarray:
     """int64 positions at which a new run begins; the first is 0."""
     words = flat[: flat.size - flat.size % (8 // flat.itemsize)].view(np.uint64)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from figureground.metrics.decompose import ratio
+from figureground.metrics.decompose import PARTS, ratio, sample_parts
+from figureground.metrics.overlap import ClassCounts, Score, class_counts, nan_mean, overlap_terms
 from figureground.stages.audit.table import BOUNDARY, SampleTable
 
 BASE = (
@@ -33,28 +34,20 @@ DIFFERENCES = ("correct", "flipped", "missed", "added", "conditional_flip", "fli
 
 def sample_features(table: SampleTable) -> np.ndarray:
     """float64 [samples, features]: what each sample contributes to each sum. Pixel counts stay exact below 2**53."""
-    ground = table.background
-    truth_figure, predicted_figure, same = table.truth != ground, table.predicted != ground, table.truth == table.predicted
-    classes = table.class_sums()
-    columns = {
-        "correct": table.sums(truth_figure & same),
-        "flipped": table.sums(truth_figure & predicted_figure & ~same),
-        "missed": table.sums(truth_figure & ~predicted_figure),
-        "added": table.sums(~truth_figure & predicted_figure),
-        "background": table.sums(~truth_figure),
-        "hit": table.sums(same),
-    }
-    foreground = columns["correct"] + columns["flipped"] + columns["missed"]
-    both, union, size = classes[..., 0], classes[..., 1] + classes[..., 2] - classes[..., 0], classes[..., 1] + classes[..., 2]
-    present = union > 0
-    columns["flip_fraction"] = np.nan_to_num(ratio(columns["flipped"], foreground))
-    columns["has_foreground"] = foreground > 0
-    columns["macro_iou"] = _mean_present(ratio(both, union), present)
-    columns["macro_dice"] = _mean_present(ratio(2 * both, size), present)
-    columns["has_classes"] = present.any(axis=1)
+    rows = (table.sample, table.truth, table.predicted, table.pixels)
+    parts = sample_parts(*rows, samples=table.samples, background=table.classes.background)
+    classes = class_counts(*rows, samples=table.samples, ids=table.classes.ids)
+    columns = dict(zip(PARTS, parts.T, strict=True))
+    iou, dice = (_imagewise(score, classes) for score in ("iou", "dice"))
+    columns["hit"] = classes.hits.sum(1)
+    columns["flip_fraction"] = np.nan_to_num(ratio(columns["flipped"], columns["foreground"]))
+    columns["has_foreground"] = columns["foreground"] > 0
+    columns["macro_iou"], columns["macro_dice"] = np.nan_to_num(iou), np.nan_to_num(dice)
+    columns["has_classes"] = ~np.isnan(iou)
     columns.update(zip(BOUNDARY, table.boundary.T, strict=True))
     base = np.stack([columns[name].astype(np.float64) for name in BASE], axis=1)
-    return np.concatenate([base, classes.reshape(table.samples, -1).astype(np.float64)], axis=1)
+    per_class = np.stack([classes.hits, classes.truth, classes.predicted], axis=2).reshape(table.samples, -1)
+    return np.concatenate([base, per_class.astype(np.float64)], axis=1)
 
 
 def statistics(sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -77,40 +70,32 @@ def statistics(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 def class_iou(sums: np.ndarray) -> np.ndarray:
     """Pooled IoU of every class, [..., classes]; NaN where a class is in neither truth nor prediction."""
-    both, truth, predicted = _class_columns(sums)
-    return ratio(both, truth + predicted - both)
+    return ratio(*overlap_terms("iou", *_class_columns(sums)))
 
 
 def boundary_f(matched_truth: np.ndarray, truth: np.ndarray, matched_predicted: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Harmonic mean of boundary recall and precision of pooled counts; 0 where only one side has a boundary, NaN where neither has."""
-    recall, precision = ratio(matched_truth, truth), ratio(matched_predicted, predicted)
-    one_sided = np.isnan(recall) != np.isnan(precision)
-    total = np.nan_to_num(recall) + np.nan_to_num(precision)
-    f = np.where(total > 0, ratio(2 * recall * precision, recall + precision), np.where(np.isnan(recall), np.nan, 0.0))
-    return np.where(one_sided, 0.0, f)
+    """Harmonic mean of pooled boundary recall and precision; 0 where only one side has a boundary, NaN where neither has."""
+    recall, precision = np.nan_to_num(ratio(matched_truth, truth)), np.nan_to_num(ratio(matched_predicted, predicted))
+    f = np.nan_to_num(ratio(2 * recall * precision, recall + precision))
+    return np.where((truth == 0) & (predicted == 0), np.nan, f)
 
 
 def _overlaps(sums: np.ndarray, f: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    both, truth, predicted = _class_columns(sums)
-    union, size = truth + predicted - both, truth + predicted
-    return {
-        "miou_micro": ratio(both.sum(-1), union.sum(-1)),
-        "miou_macro": _mean_present(ratio(both, union), union > 0, empty=np.nan),
-        "miou_macro-imagewise": ratio(f["macro_iou"], f["has_classes"]),
-        "dice_micro": ratio(2 * both.sum(-1), size.sum(-1)),
-        "dice_macro": _mean_present(ratio(2 * both, size), union > 0, empty=np.nan),
-        "dice_macro-imagewise": ratio(f["macro_dice"], f["has_classes"]),
-        "accuracy_micro": ratio(f["hit"], truth.sum(-1)),
-        "accuracy_macro": _mean_present(ratio(both, truth), truth > 0, empty=np.nan),
-    }
+    out: dict[str, np.ndarray] = {}
+    for score, name in (("iou", "miou"), ("dice", "dice"), ("accuracy", "accuracy")):
+        top, bottom = overlap_terms(score, *_class_columns(sums))
+        out[f"{name}_micro"] = ratio(top.sum(-1), bottom.sum(-1))
+        out[f"{name}_macro"] = nan_mean(ratio(top, bottom))
+    out["miou_macro-imagewise"] = ratio(f["macro_iou"], f["has_classes"])
+    out["dice_macro-imagewise"] = ratio(f["macro_dice"], f["has_classes"])
+    return out
+
+
+def _imagewise(score: Score, counts: ClassCounts) -> np.ndarray:
+    """[samples], mean over the classes present in each sample; NaN where none is."""
+    return nan_mean(ratio(*overlap_terms(score, counts.hits, counts.truth, counts.predicted)))
 
 
 def _class_columns(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     classes = sums[..., len(BASE) :].reshape(*sums.shape[:-1], -1, 3)
     return classes[..., 0], classes[..., 1], classes[..., 2]
-
-
-def _mean_present(values: np.ndarray, present: np.ndarray, *, empty: float = 0.0) -> np.ndarray:
-    """Mean over the last axis of the values that are present; `empty` where none is."""
-    mean = ratio(np.where(present, values, 0.0).sum(-1), present.sum(-1))
-    return mean if np.isnan(empty) else np.nan_to_num(mean, nan=empty)

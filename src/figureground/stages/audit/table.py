@@ -24,9 +24,9 @@ class SampleTable:
     sample: np.ndarray
     """int64 [rows], index of the sample each row of counts belongs to, ascending."""
     truth: np.ndarray
-    """int64 [rows], index (not id) of the truth class."""
+    """int64 [rows], class id."""
     predicted: np.ndarray
-    """int64 [rows], index of the predicted class."""
+    """int64 [rows], class id."""
     pixels: np.ndarray
     """int64 [rows]."""
     boundary: np.ndarray
@@ -37,52 +37,45 @@ class SampleTable:
         """Number of samples, those without a counted pixel included."""
         return self.boundary.shape[0]
 
-    @property
-    def background(self) -> int:
-        """Index of the background class."""
-        return self.classes.ids.index(self.classes.background)
-
-    def sums(self, keep: np.ndarray) -> np.ndarray:
-        """int64 [samples], pixels of the rows where `keep`."""
-        return _summed(self.sample[keep], self.pixels[keep], self.samples)
-
-    def class_sums(self) -> np.ndarray:
-        """int64 [samples, classes, 3]: pixels both, truth and predicted of each class."""
-        out = np.empty((self.samples, len(self.classes), 3), np.int64)
-        same = self.truth == self.predicted
-        size = self.samples * len(self.classes)
-        for place, (column, keep) in enumerate(((self.truth, same), (self.truth, slice(None)), (self.predicted, slice(None)))):
-            key = (self.sample * len(self.classes) + column)[keep]
-            out[:, :, place] = _summed(key, self.pixels[keep], size).reshape(self.samples, -1)
-        return out
-
     def counts(self, members: np.ndarray | None = None) -> JointCounts:
-        """Joint counts, by class id, of all samples or of those whose indices are given."""
-        keep: slice | np.ndarray = slice(None)
-        if members is not None:
-            chosen = np.zeros(self.samples, bool)
-            chosen[members] = True
-            keep = chosen[self.sample]
-        ids = np.asarray(self.classes.ids, np.int64)
-        return merge_rows(ids[self.truth[keep]], ids[self.predicted[keep]], self.pixels[keep])
+        """Joint counts of all samples together, or of those whose indices are given."""
+        if members is None:
+            return merge_rows(self.truth, self.predicted, self.pixels)
+        chosen = np.zeros(self.samples, bool)
+        chosen[members] = True
+        keep = chosen[self.sample]
+        return merge_rows(self.truth[keep], self.predicted[keep], self.pixels[keep])
 
 
-def sample_table(counts: pa.Table, boundary: np.ndarray, ids: Sequence[str], classes: ClassTable) -> SampleTable:
-    """The sample table from rows `id, truth, predicted, pixels` with class ids; `ids` are in sample order."""
-    place = np.full(max(classes.ids) + 1, -1, np.int64)
-    place[list(classes.ids)] = np.arange(len(classes))
+def sample_table(counts: pa.Table, boundary: np.ndarray, *, ids: Sequence[str], classes: ClassTable) -> SampleTable:
+    """The sample table from rows `id, truth, predicted, pixels`; `ids` and the rows of `boundary` are in sample order."""
     sample = pc.index_in(counts["id"], value_set=pa.array(ids, pa.string())).to_numpy().astype(np.int64)
     rows = np.argsort(sample, kind="stable")
     return SampleTable(
         classes=classes,
         sample=sample[rows],
-        truth=place[counts["truth"].to_numpy()][rows],
-        predicted=place[counts["predicted"].to_numpy()][rows],
+        truth=counts["truth"].to_numpy().astype(np.int64)[rows],
+        predicted=counts["predicted"].to_numpy().astype(np.int64)[rows],
         pixels=counts["pixels"].to_numpy()[rows],
         boundary=boundary,
     )
 
 
-def _summed(index: np.ndarray, pixels: np.ndarray, size: int) -> np.ndarray:
-    """Exact int64 sums of `pixels` by `index`; float64 weights are exact up to 2**53 pixels."""
-    return np.bincount(index, weights=pixels, minlength=size).astype(np.int64)
+def top_confusion(table: SampleTable) -> list[tuple[int, int] | None]:
+    """The pair (truth id, predicted id) with the most flipped pixels of each sample; None where nothing is flipped."""
+    ground = table.classes.background
+    flipped = (table.truth != ground) & (table.predicted != ground) & (table.truth != table.predicted)
+    out: list[tuple[int, int] | None] = [None] * table.samples
+    rows = np.flatnonzero(flipped)
+    for row in rows[np.argsort(table.pixels[rows], kind="stable")].tolist():  # the largest is written last
+        out[int(table.sample[row])] = (int(table.truth[row]), int(table.predicted[row]))
+    return out
+
+
+def sole_classes(table: SampleTable) -> list[str]:
+    """The class of each sample whose truth holds exactly one foreground class; the empty string for the others."""
+    found: list[set[int]] = [set() for _ in range(table.samples)]
+    figure = table.truth != table.classes.background
+    for sample, truth in zip(table.sample[figure].tolist(), table.truth[figure].tolist(), strict=True):
+        found[sample].add(truth)
+    return [table.classes.name_of(next(iter(ids))) if len(ids) == 1 else "" for ids in found]

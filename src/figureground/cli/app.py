@@ -1,0 +1,54 @@
+"""The command line: one verb a file, resolved when it is called, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from figureground.cli import audit, demo, doctor, predict, report
+from figureground.core.errors import FiguregroundError
+from figureground.version import __version__
+
+app = typer.Typer(
+    name="figureground",
+    help="Finds where a segmentation model has the right region and the wrong label, says for whom and how sure, and shows it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (demo, doctor, predict, audit, report):
+    app.command(name=module.__name__.rpartition(".")[2])(module.VERB)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version.")) -> None:
+    del version
+
+
+def main() -> None:
+    """The entry point: runs a verb and turns errors into one line and an exit code (0 done, 1 our fault, 2 the user's input)."""
+    try:
+        app()
+    except FiguregroundError as error:
+        _stop(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _stop("stopped. What is finished is kept: the same command goes on from there", 130)
+    except BrokenPipeError:
+        sys.exit(0)  # the reader of our output went away
+    except Exception as error:  # noqa: BLE001 - the last door: anything that comes here is our fault
+        _stop(f"internal error: {type(error).__name__}: {error}. Please report it; --debug shows where", 1)
+
+
+def _stop(message: str, code: int) -> None:
+    if "--debug" in sys.argv:
+        raise  # noqa: PLE0704 - called from the except blocks above
+    print(f"figureground: {message}", file=sys.stderr)  # noqa: T201 - the one line of an error
+    sys.exit(code)

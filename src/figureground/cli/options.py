@@ -1,0 +1,60 @@
+"""Turns an options dataclass into command-line flags, and holds the flags that every verb shares."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from figureground.core.options import OptionInfo, describe_options, make_options, read_option_file
+
+Out = Annotated[Path, typer.Option("--out", help="Directory to write; the same command continues or skips what is there.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes. [default: one per core]", show_default=False)]
+Engine = Annotated[str, typer.Option("--engine", help="Where the work runs: NAME[:ADDRESS].")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file of options; flags win over it.", show_default=False)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback where something fails.")]
+
+
+def with_options(options_type: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: the verb gets one flag per option and receives the finished value as `options`.
+
+    The verb must take `options` and `config`, keyword or positional. Precedence: default < TOML < flag.
+    """
+    infos = describe_options(options_type)
+
+    def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
+        own = [p for p in inspect.signature(verb, eval_str=True).parameters.values() if p.name != "options"]
+
+        def run(**given: Any) -> Any:
+            flags = {info.name: given.pop(info.name) for info in infos}
+            layers = [read_option_file(given["config"])] if given.get("config") else []
+            chosen = {name: value for name, value in flags.items() if value not in (None, [])}
+            return verb(**given, options=make_options(options_type, *layers, chosen))
+
+        flags = [_parameter(info) for info in infos]
+        positional = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        run.__signature__ = inspect.Signature([*positional, *flags])  # type: ignore[attr-defined]
+        run.__name__, run.__doc__ = verb.__name__, verb.__doc__
+        return run
+
+    return decorate
+
+
+def _parameter(info: OptionInfo) -> inspect.Parameter:
+    flag = "--" + info.name.replace("_", "-")
+    default = f" [default: {info.default}]" if info.default not in ((), "", None, False) else ""
+    choices = f" One of: {', '.join(info.choices)}." if info.choices else ""
+    unit = f" In {info.unit}." if info.unit else ""
+    help_text = f"{info.help}{choices}{unit}{default}"
+    base = list[str] if info.many else _flag_type(info)
+    spec = typer.Option(f"{flag}/--no-{flag[2:]}" if base is bool else flag, help=help_text, show_default=False)
+    return inspect.Parameter(info.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[base | None, spec])
+
+
+def _flag_type(info: OptionInfo) -> type:
+    kinds = {bool, int, float}
+    return info.type if info.type in kinds else str
