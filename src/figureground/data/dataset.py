@@ -14,7 +14,7 @@ from figureground.core.registry import Registry
 from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.faults import refusal, some
-from figureground.data.masks import StampedSource, maps_in_memory
+from figureground.data.sources import StampedSource, maps_in_memory
 from figureground.data.spec import nearest, parse_spec
 from figureground.data.tables import read_table, unique_ids
 
@@ -205,7 +205,9 @@ def dataset_from_arrays(
     given = attributes or {}
     if unknown := [i for i in given if i not in masks]:
         raise InputError(f"`attributes` has ids without a mask: {some(unknown)}. Remove them, or add their masks")
-    samples = tuple(_joined(Sample(id=i, attributes={}), given.get(i, {}), [c for c in given.get(i, {}) if c not in ("label", "split")]) for i in masks)
+    samples = tuple(
+        _joined(Sample(id=i, attributes={}), given.get(i, {}), [c for c in given.get(i, {}) if c not in ("label", "split")]) for i in masks
+    )
     check_labels(samples, table, file=None)
     has_context = any("context" in s.attributes for s in samples)
     return Dataset(

@@ -56,10 +56,15 @@ def some(items: list[str] | tuple[str, ...], most: int = 3) -> str:
 
 
 def size_mismatch(truth_hw: tuple[int, int], predicted_hw: tuple[int, int], *, sample: str, prediction: str) -> Fault:
-    """The fault of a prediction whose size is not that of its mask."""
+    """The fault of a prediction of another size than its mask."""
     return make_fault(
         "size-mismatch",
-        f"the prediction '{prediction}' is {predicted_hw[0]} x {predicted_hw[1]} and the mask {truth_hw[0]} x {truth_hw[1]} pixels (height x width)",
-        "Predict at the size of the mask, or resize with --resize nearest",
+        f"the mask is {written_size(truth_hw)} and the prediction of '{prediction}' {written_size(predicted_hw)}",
+        "Predict at the size of the picture, or choose `--resize nearest`",
         sample=sample,
     )
+
+
+def written_size(size_hw: tuple[int, int]) -> str:
+    """A size for messages: `480 px high and 640 px wide`."""
+    return f"{size_hw[0]} px high and {size_hw[1]} px wide"

@@ -1,19 +1,16 @@
-"""Mask and prediction files read into runs: index PNG, 16-bit PNG, colour-coded PNG and NPY, each fault said the same way."""
+"""One label-map file read into runs: index PNG of any depth, colour-coded PNG and NPY, each fault said the same way."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tokenize
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
-from figureground.core.errors import FormatError, InputError
+from figureground.core.errors import FormatError
 from figureground.core.types import MAX_CLASS_ID, ClassTable, LabelRuns
 from figureground.data import paths
 from figureground.data.faults import refusal, some
@@ -23,71 +20,6 @@ from figureground.data.png import GREY, PALETTE, SIGNATURE, PngError, PngParts, 
 Role = Literal["mask", "prediction"]
 NPY_MAGIC = b"\x93NUMPY"
 JPEG_MAGIC = b"\xff\xd8\xff"
-
-
-class StampedSource(Protocol):
-    """A `LabelSource` that can also say whether its files changed."""
-
-    def read(self, sample_id: str) -> LabelRuns:
-        """The label map of a sample; a fault raises `FormatError`."""
-        ...
-
-    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
-        """One short text per sample that changes when its label map does."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaskFiles:
-    """Label maps that lie in one file a sample."""
-
-    files: Mapping[str, str]
-    """Sample id -> path or URL."""
-    classes: ClassTable
-    role: Role = "mask"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """Sample id -> declared class name, so that a 0/255 mask can be told from one that is void on purpose."""
-
-    def read(self, sample_id: str) -> LabelRuns:
-        """The label map of a sample; an absent or faulty file raises `FormatError`."""
-        if sample_id not in self.files:
-            raise absent_map(sample_id, self.role)
-        runs = read_mask(self.files[sample_id], self.classes, sample=sample_id, role=self.role)
-        if self.role == "mask" and self.labels.get(sample_id):
-            check_labelled(runs, self.classes, label=self.labels[sample_id], sample=sample_id, file=self.files[sample_id])
-        return runs
-
-    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
-        """Size and time of change of each file."""
-        return (paths.stamp(self.files[i]) if i in self.files else "absent" for i in ids)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MapsInMemory:
-    """Label maps that are held as runs."""
-
-    maps: Mapping[str, LabelRuns]
-    role: Role = "mask"
-
-    def read(self, sample_id: str) -> LabelRuns:
-        """The label map of a sample; an absent one raises `FormatError`."""
-        if sample_id not in self.maps:
-            raise absent_map(sample_id, self.role)
-        return self.maps[sample_id]
-
-    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
-        """A digest of each label map."""
-        for i in ids:
-            runs = self.maps[i]
-            content = runs.values.astype(np.uint16).tobytes() + runs.lengths.tobytes()
-            yield f"{runs.size_hw}:{hashlib.sha256(content).hexdigest()}"
-
-
-def absent_map(sample_id: str, role: Role) -> FormatError:
-    """The refusal of a sample whose label map is nowhere."""
-    if role == "prediction":
-        return refusal("missing-prediction", "there is no prediction for this sample", "Predict it, or leave the sample out", sample=sample_id)
-    return refusal("missing-mask", "the sample has no mask", "Name its mask file, or leave the sample out", sample=sample_id)
 
 
 def read_mask(path: str, classes: ClassTable, *, sample: str | None = None, role: Role = "mask") -> LabelRuns:
@@ -110,10 +42,33 @@ def read_mask(path: str, classes: ClassTable, *, sample: str | None = None, role
     """
     data = paths.read_bytes(path, sample=sample)
     if data.startswith(SIGNATURE):
-        return _from_png(data, classes, path, sample, role)
+        parts, numbers = decode_png(data, path, sample=sample)
+        if classes.colours is not None:
+            return _from_colours(_rgb(parts, numbers, path, sample), classes, path, sample, role)
+        return check_ids(_index_runs(parts, numbers, path, sample), classes, sample=sample, file=path, role=role)
     if data.startswith(NPY_MAGIC):
         return _from_array(_read_npy(data, path, sample), classes, path, sample, role)
     raise _not_a_label_map(data, path, sample)
+
+
+def read_numbers(path: str, *, sample: str | None = None) -> LabelRuns:
+    """The numbers of a label-map file as they stand, without a class table; raises `FormatError` for a faulty or colour file."""
+    data = paths.read_bytes(path, sample=sample)
+    if data.startswith(SIGNATURE):
+        parts, numbers = decode_png(data, path, sample=sample)
+        return _index_runs(parts, numbers, path, sample)
+    if data.startswith(NPY_MAGIC):
+        return encode_runs(_whole_numbers(_read_npy(data, path, sample), path, sample))
+    raise _not_a_label_map(data, path, sample)
+
+
+def decode_png(data: bytes, path: str, *, sample: str | None = None) -> tuple[PngParts, np.ndarray]:
+    """The raw numbers of a PNG; damage raises `FormatError`."""
+    try:
+        return read_png(data)
+    except PngError as error:
+        code = "truncated-file" if error.truncated else "corrupt-file"
+        raise refusal(code, f"the PNG file is damaged: {error}", "Write it again from its source", file=path, sample=sample) from error
 
 
 def runs_from_array(array: np.ndarray, classes: ClassTable, *, sample: str | None = None, role: Role = "mask") -> LabelRuns:
@@ -136,41 +91,16 @@ def check_ids(runs: LabelRuns, classes: ClassTable, *, sample: str | None, file:
     return LabelRuns(height=runs.height, width=runs.width, values=values.astype(classes.dtype), lengths=runs.lengths)
 
 
-def check_labelled(runs: LabelRuns, classes: ClassTable, *, label: str, sample: str, file: str | None) -> None:
-    """Raise `FormatError` if a sample of a foreground class has a mask of nothing but background and ignore.
-
-    Such a mask is what a 0/255 figure mask looks like when 255 is `ignore`: every figure pixel would silently not count.
-    """
-    if classes.ignore is None or label not in classes.names or classes.id_of(label) == classes.background:
-        return
-    present = set(np.unique(runs.values).tolist())
-    if classes.ignore in present and present <= {classes.background, classes.ignore}:
-        raise refusal(
-            "binary-mask",
-            f"the sample is labelled '{label}' but its mask holds only {classes.background} and the ignore value {classes.ignore}, "
-            "as a figure mask does",
-            _binary_remedy(classes),
-            file=file,
-            sample=sample,
-        )
-
-
-def _binary_remedy(classes: ClassTable) -> str:
+def binary_remedy(classes: ClassTable) -> str:
+    """What to do about a 0/255 figure mask."""
     top = classes.ignore if classes.ignore is not None else 255
     return f"Write the class id instead of {top}, or declare `ids = [0, {top}]` with another `ignore`"
 
 
-def _from_png(data: bytes, classes: ClassTable, path: str, sample: str | None, role: Role) -> LabelRuns:
-    try:
-        parts, numbers = read_png(data)
-    except PngError as error:
-        code = "truncated-file" if error.truncated else "corrupt-file"
-        raise refusal(code, f"the PNG file is damaged: {error}", "Write it again from its source", file=path, sample=sample) from error
-    if classes.colours is not None:
-        return _from_colours(_rgb(parts, numbers, path, sample), classes, path, sample, role)
+def _index_runs(parts: PngParts, numbers: np.ndarray, path: str, sample: str | None) -> LabelRuns:
     if parts.colour_type not in (GREY, PALETTE):
         raise _colours_undeclared(path, sample)
-    return check_ids(encode_runs(numbers), classes, sample=sample, file=path, role=role)
+    return encode_runs(numbers)
 
 
 def _from_array(array: np.ndarray, classes: ClassTable, path: str | None, sample: str | None, role: Role) -> LabelRuns:
@@ -178,6 +108,11 @@ def _from_array(array: np.ndarray, classes: ClassTable, path: str | None, sample
         if classes.colours is None:
             raise _colours_undeclared(path, sample)
         return _from_colours(_opaque(array, path, sample), classes, path, sample, role)
+    return check_ids(encode_runs(_whole_numbers(array, path, sample)), classes, sample=sample, file=path, role=role)
+
+
+def _whole_numbers(array: np.ndarray, path: str | None, sample: str | None) -> np.ndarray:
+    """A label map of any integer or bool type as uint8 or uint16."""
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biu":
         raise refusal(
             "unsupported-mask",
@@ -186,12 +121,18 @@ def _from_array(array: np.ndarray, classes: ClassTable, path: str | None, sample
             file=path,
             sample=sample,
         )
-    if array.dtype not in (np.uint8, np.uint16):
-        low, high = int(array.min()), int(array.max())
-        if low < 0 or high > MAX_CLASS_ID:
-            raise _wrong_ids(np.unique(array).tolist(), classes, path, sample, role)
-        array = array.astype(np.uint8 if high <= 255 else np.uint16)
-    return check_ids(encode_runs(array), classes, sample=sample, file=path, role=role)
+    if array.dtype in (np.uint8, np.uint16):
+        return array
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > MAX_CLASS_ID:
+        raise refusal(
+            "unknown-class-id",
+            f"the label map holds {low if low < 0 else high}, and class ids go from 0 to {MAX_CLASS_ID}",
+            "Write void pixels as the ignore value, and class ids as uint8 or uint16",
+            file=path,
+            sample=sample,
+        )
+    return array.astype(np.uint8 if high <= 255 else np.uint16)
 
 
 def _rgb(parts: PngParts, numbers: np.ndarray, path: str, sample: str | None) -> np.ndarray:
@@ -228,23 +169,28 @@ def _opaque(colours: np.ndarray, path: str | None, sample: str | None) -> np.nda
     return colours[:, :, :3]
 
 
-def _from_colours(colours: np.ndarray, classes: ClassTable, path: str | None, sample: str | None, role: Role) -> LabelRuns:
-    """Runs by colour; only the first pixel of each run is looked up."""
+def packed_runs(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Runs of a colour image uint8 [height, width, 3]: 0xRRGGBB as uint32 [runs], and lengths uint32 [runs]."""
     wide = colours.astype(np.uint32)
     packed = ((wide[:, :, 0] << 16) | (wide[:, :, 1] << 8) | wide[:, :, 2]).reshape(-1)
     starts = np.concatenate([[0], np.flatnonzero(packed[1:] != packed[:-1]) + 1])
+    return packed[starts], np.diff(starts, append=packed.size).astype(np.uint32)
+
+
+def _from_colours(colours: np.ndarray, classes: ClassTable, path: str | None, sample: str | None, role: Role) -> LabelRuns:
+    """Runs by colour; only the first pixel of each run is looked up."""
+    packed, lengths = packed_runs(colours)
     keys, ids = _colour_keys(classes)
-    found = np.searchsorted(keys, packed[starts]).clip(max=keys.size - 1)
-    if (wrong := keys[found] != packed[starts]).any():
-        unknown = [f"#{key:06x}" for key in np.unique(packed[starts][wrong]).tolist()]
+    found = np.searchsorted(keys, packed).clip(max=keys.size - 1)
+    if (wrong := keys[found] != packed).any():
+        unknown = [f"#{key:06x}" for key in np.unique(packed[wrong]).tolist()]
         raise refusal(
             "unknown-colour",
-            f"the mask holds the colours {some(unknown)}, which no class has",
-            "Add them to `colours` (or `ignore_colour`), or correct the mask",
+            f"the mask holds {'the colour' if len(unknown) == 1 else 'the colours'} {some(unknown)}, which no class has",
+            "Add it to `colours` (or `ignore_colour`), or correct the mask",
             file=path,
             sample=sample,
         )
-    lengths = np.diff(starts, append=packed.size).astype(np.uint32)
     runs = LabelRuns(height=colours.shape[0], width=colours.shape[1], values=ids[found], lengths=lengths)
     return check_ids(runs, classes, sample=sample, file=path, role=role)
 
@@ -282,7 +228,7 @@ def _wrong_ids(present: list[int], classes: ClassTable, path: str | None, sample
         return refusal(
             "binary-mask",
             f"the {role} holds only 0 and 255, as a figure mask does, and 255 is no class id",
-            _binary_remedy(classes),
+            binary_remedy(classes),
             file=path,
             sample=sample,
         )
@@ -316,15 +262,15 @@ def _not_a_label_map(data: bytes, path: str, sample: str | None) -> FormatError:
             sample=sample,
         )
     if SIGNATURE.startswith(data) or NPY_MAGIC.startswith(data):
-        return refusal("truncated-file", f"the file ends after {len(data)} bytes", "Write it again from its source", file=path, sample=sample)
+        return refusal(
+            "truncated-file", f"the file ends after {len(data)} bytes", "Write it again from its source", file=path, sample=sample
+        )
     suffix = paths.leaf(path).rpartition(".")[2].lower()
     if suffix in ("png", "npy"):
         return refusal(
             "corrupt-file", f"the content is no {suffix.upper()} file", "Write it again from its source", file=path, sample=sample
         )
-    return refusal(
-        "unsupported-mask", "a label map must be a PNG or NPY file", "Convert it to PNG without loss", file=path, sample=sample
-    )
+    return refusal("unsupported-mask", "a label map must be a PNG or NPY file", "Convert it to PNG without loss", file=path, sample=sample)
 
 
 def _read_npy(data: bytes, path: str, sample: str | None) -> np.ndarray:
@@ -336,9 +282,24 @@ def _read_npy(data: bytes, path: str, sample: str | None) -> np.ndarray:
             version = np.lib.format.read_magic(stream)
             reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = reader(stream)
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, KeyError, MemoryError, OverflowError, RecursionError, tokenize.TokenError) as error:
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        MemoryError,
+        OverflowError,
+        RecursionError,
+        tokenize.TokenError,
+    ) as error:
         raise refusal(
-            "corrupt-file", f"the NPY header cannot be read ({str(error)[:80]})", "Save the array again with numpy.save", file=path, sample=sample
+            "corrupt-file",
+            f"the NPY header cannot be read ({str(error)[:80]})",
+            "Save the array again with numpy.save",
+            file=path,
+            sample=sample,
         ) from error
     return _npy_body(data[stream.tell() :], shape, fortran, dtype, path, sample)
 
@@ -365,10 +326,3 @@ def _npy_body(body: bytes, shape: tuple[int, ...], fortran: bool, dtype: np.dtyp
         )
     array = np.frombuffer(body, dtype, count=count).reshape(shape, order="F" if fortran else "C")
     return array.astype(dtype.newbyteorder("=")) if not dtype.isnative else array
-
-
-def maps_in_memory(arrays: Mapping[str, np.ndarray], classes: ClassTable, *, role: Role = "mask") -> MapsInMemory:
-    """Arrays by sample id as a source; a key that is no text raises `InputError`, a faulty array `FormatError`."""
-    if bad := [key for key in arrays if not isinstance(key, str)]:
-        raise InputError(f"sample ids must be texts; got {bad[0]!r}. Use str(id)")
-    return MapsInMemory(maps={i: runs_from_array(a, classes, sample=i, role=role) for i, a in arrays.items()}, role=role)

@@ -127,7 +127,7 @@ def stamp(path: str) -> str:
         return "absent"
 
 
-def open_local_or_remote(path: str) -> Any:
+def open_binary(path: str) -> Any:
     """An open binary file for readers that need only its head; the caller closes it."""
     return _remote(path).open(_inner(path), "rb") if is_url(path) else Path(path).open("rb")
 

@@ -99,7 +99,13 @@ def split_chunks(data: bytes) -> PngParts:
     if colour_type == PALETTE and palette is None:
         raise PngError("the palette is missing")
     return PngParts(
-        width=width, height=height, depth=depth, colour_type=colour_type, interlaced=bool(interlace), palette=palette, packed=b"".join(packed)
+        width=width,
+        height=height,
+        depth=depth,
+        colour_type=colour_type,
+        interlaced=bool(interlace),
+        palette=palette,
+        packed=b"".join(packed),
     )
 
 

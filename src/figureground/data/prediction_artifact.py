@@ -16,8 +16,9 @@ from figureground.core.types import ClassTable, LabelRuns
 from figureground.data import paths
 from figureground.data.faults import refusal
 from figureground.data.labelmap import check_runs, columns_to_runs
-from figureground.data.masks import absent_map, check_ids
+from figureground.data.masks import check_ids
 from figureground.data.predictions import Predictions
+from figureground.data.sources import absent_map
 from figureground.data.tables import check_unique
 
 _RUN_COLUMNS = ("height", "width", "values", "lengths")

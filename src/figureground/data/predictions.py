@@ -18,7 +18,7 @@ from figureground.core.types import ClassTable
 from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.faults import make_fault, refusal, some
-from figureground.data.masks import MaskFiles, StampedSource, maps_in_memory
+from figureground.data.sources import MaskFiles, StampedSource, maps_in_memory
 from figureground.data.spec import Spec, check_keys, nearest, parse_spec
 from figureground.data.tables import TextTable, read_table, unique_ids
 
@@ -124,7 +124,11 @@ def map_files(folder: str, *, suffix: str | None = None) -> dict[str, str]:
     Raises:
         FormatError: no such folder, no label map in it, or two files with one id.
     """
-    listed = [(item.rpartition(".")[0], "." + item.rpartition(".")[2].lower(), item) for item in paths.list_files(folder) if "." in paths.leaf(item)]
+    listed = [
+        (item.rpartition(".")[0], "." + item.rpartition(".")[2].lower(), item)
+        for item in paths.list_files(folder)
+        if "." in paths.leaf(item)
+    ]
     maps = [(i, item) for i, end, item in listed if end in _MAP_SUFFIXES]
     named = {i for i, _ in maps}
     if len(named) != len(maps):

@@ -11,7 +11,7 @@ from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.dataset import Dataset, check_labels
 from figureground.data.faults import refusal
-from figureground.data.masks import MaskFiles
+from figureground.data.sources import files_with_pictures
 from figureground.data.spec import check_keys, nearest
 from figureground.data.tables import TextTable, read_table, unique_ids
 
@@ -47,7 +47,7 @@ def open_own(where: str, options: Mapping[str, str]) -> Dataset:
         name=document.get("name") or paths.leaf(paths.parent(toml_path)) or "dataset",
         classes=classes,
         samples=samples,
-        masks=_masks(samples, classes),
+        masks=files_with_pictures(samples, classes),
         label_attribute=label,
         context_attribute=context,
         common=_common(document.get("groups", {}), classes, toml_path),
@@ -125,7 +125,11 @@ def _texts(section: Mapping[str, Any], key: str, path: str) -> tuple[str, ...]:
 
 def _whole(value: object, key: str, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _bad(path, f"`{key}` must be whole numbers; got {value!r}", 'Write numbers such as 0; `ignore = "none"` says that there are no void pixels')
+        raise _bad(
+            path,
+            f"`{key}` must be whole numbers; got {value!r}",
+            'Write numbers such as 0; `ignore = "none"` says that there are no void pixels',
+        )
     return value
 
 
@@ -166,13 +170,6 @@ def _samples(table: TextTable, label: str | None) -> tuple[Sample, ...]:
         )
         for sample_id, row in zip(unique_ids(table), table.rows, strict=True)
     )
-
-
-def _masks(samples: tuple[Sample, ...], classes: ClassTable) -> MaskFiles | None:
-    files = {s.id: s.mask for s in samples if s.mask}
-    if not files:
-        return None
-    return MaskFiles(files=files, classes=classes, labels={s.id: s.label for s in samples if s.label})
 
 
 def _common(groups: Mapping[str, Any], classes: ClassTable, path: str) -> dict[str, str]:

@@ -1,0 +1,136 @@
+"""Where label maps come from: one file a sample, or memory. Each source can say whether its maps changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from figureground.core.errors import FormatError, InputError
+from figureground.core.types import ClassTable, LabelRuns, Sample
+from figureground.data import paths
+from figureground.data.faults import refusal
+from figureground.data.masks import Role, binary_remedy, read_mask, runs_from_array
+from figureground.data.pictures import check_picture_size
+
+
+class StampedSource(Protocol):
+    """A `LabelSource` that can also say whether its files changed."""
+
+    def read(self, sample_id: str) -> LabelRuns:
+        """The label map of a sample; a fault raises `FormatError`."""
+        ...
+
+    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
+        """One short text per sample that changes when its label map does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskFiles:
+    """Label maps that lie in one file a sample."""
+
+    files: Mapping[str, str]
+    """Sample id -> path or URL."""
+    classes: ClassTable
+    role: Role = "mask"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Sample id -> declared class name, so that a 0/255 mask can be told from one that is void on purpose."""
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """Sample id -> picture; a local one is compared in size by its header."""
+
+    def read(self, sample_id: str) -> LabelRuns:
+        """The label map of a sample; an absent or faulty file raises `FormatError`."""
+        if sample_id not in self.files:
+            raise absent_map(sample_id, self.role)
+        file = self.files[sample_id]
+        runs = read_mask(file, self.classes, sample=sample_id, role=self.role)
+        if label := self.labels.get(sample_id):
+            check_labelled(runs, self.classes, label=label, sample=sample_id, file=file)
+        if (picture := self.pictures.get(sample_id)) and not paths.is_url(picture):
+            check_picture_size(picture, runs.size_hw, sample=sample_id, file=file)
+        return runs
+
+    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
+        """Size and time of change of each file."""
+        return (paths.stamp(self.files[i]) if i in self.files else "absent" for i in ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MapsInMemory:
+    """Label maps that are held as runs."""
+
+    maps: Mapping[str, LabelRuns]
+    role: Role = "mask"
+
+    def read(self, sample_id: str) -> LabelRuns:
+        """The label map of a sample; an absent one raises `FormatError`."""
+        if sample_id not in self.maps:
+            raise absent_map(sample_id, self.role)
+        return self.maps[sample_id]
+
+    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
+        """A digest of each label map."""
+        for i in ids:
+            runs = self.maps[i]
+            content = runs.values.astype(np.uint16).tobytes() + runs.lengths.tobytes()
+            yield f"{runs.size_hw}:{hashlib.sha256(content).hexdigest()}"
+
+
+def absent_map(sample_id: str, role: Role) -> FormatError:
+    """The refusal of a sample whose label map is nowhere."""
+    if role == "prediction":
+        return refusal(
+            "missing-prediction", "there is no prediction for this sample", "Predict it, or leave the sample out", sample=sample_id
+        )
+    return refusal("missing-mask", "the sample has no mask", "Name its mask file, or leave the sample out", sample=sample_id)
+
+
+def check_labelled(runs: LabelRuns, classes: ClassTable, *, label: str, sample: str, file: str | None) -> None:
+    """Raise `FormatError` if a sample of a foreground class has a mask of nothing but background and ignore.
+
+    Such a mask is what a 0/255 figure mask looks like when 255 is `ignore`: every figure pixel would silently not count.
+    """
+    if classes.ignore is None or label not in classes.names or classes.id_of(label) == classes.background:
+        return
+    present = set(np.unique(runs.values).tolist())
+    if classes.ignore in present and present <= {classes.background, classes.ignore}:
+        raise refusal(
+            "binary-mask",
+            f"the sample is labelled '{label}' but its mask holds only {classes.background} and the ignore value {classes.ignore}, "
+            "as a figure mask does",
+            binary_remedy(classes),
+            file=file,
+            sample=sample,
+        )
+
+
+def maps_in_memory(arrays: Mapping[str, np.ndarray], classes: ClassTable, *, role: Role = "mask") -> MapsInMemory:
+    """Arrays by sample id as a source; a key that is no text raises `InputError`, a faulty array `FormatError`."""
+    if bad := [key for key in arrays if not isinstance(key, str)]:
+        raise InputError(f"sample ids must be texts; got {bad[0]!r}. Use str(id)")
+    return MapsInMemory(maps={i: runs_from_array(a, classes, sample=i, role=role) for i, a in arrays.items()}, role=role)
+
+
+def relabelled(runs: LabelRuns, table: np.ndarray) -> LabelRuns:
+    """The label map with each value v replaced by `table[v]`, neighbours that become equal joined."""
+    values = table[runs.values]
+    first = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    lengths = np.add.reduceat(runs.lengths, first).astype(np.uint32)
+    return LabelRuns(height=runs.height, width=runs.width, values=values[first], lengths=lengths)
+
+
+def files_with_pictures(samples: Iterable[Sample], classes: ClassTable) -> MaskFiles | None:
+    """The masks that samples name, with their labels and pictures to check against; None if no sample names one."""
+    kept = [s for s in samples if s.mask]
+    if not kept:
+        return None
+    return MaskFiles(
+        files={s.id: s.mask for s in kept if s.mask},
+        classes=classes,
+        labels={s.id: s.label for s in kept if s.label},
+        pictures={s.id: s.image for s in kept if s.image},
+    )
