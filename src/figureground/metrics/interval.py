@@ -68,24 +68,26 @@ def bootstrap_sums(
     """
     table = _checked_features(features)
     samples = table.shape[0]
-    unit, units = np.arange(samples), samples
-    if clusters is not None:
-        if np.shape(clusters) != (samples,):
-            raise InputError(f"`clusters` must have one number per sample; got {list(np.shape(clusters))} for {samples} samples")
-        names, unit = np.unique(clusters, return_inverse=True)
-        unit, units = unit.reshape(-1), names.size
+    unit, units = _units(clusters, samples)
     atom, members = _atoms(groups, samples)
     rows, row_unit, first = _rows(table, atom, unit, len(members), units)
     used = np.flatnonzero(rows.any(0))
-    rows = np.ascontiguousarray(rows[:, used])
-    block = int(max(8, min(resamples, BLOCK_BYTES // (8 * max(row_unit.size, units)))))
+    rows = np.ascontiguousarray(rows[:, used]) if used.size < rows.shape[1] else rows
+    block = int(np.clip(BLOCK_BYTES // (8 * max(len(rows), members.shape[0] * used.size, 1)), 8, resamples))
+    weights = np.empty((block, len(rows)))
+    sums = np.zeros((members.shape[1], block if reduce else resamples, table.shape[1]))
     parts = []
     for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        sums = np.zeros((members.shape[1], size, table.shape[1]))
-        sums[:, :, used] = _block_sums(rows, row_unit, first, members, start=start, size=size, seed=seed, units=units)
-        parts.append(sums if reduce is None else reduce(sums))
-    return np.concatenate(parts, axis=1 if reduce is None else -2)
+        some = weights[: min(block, resamples - start)]
+        _draw(some, row_unit, units, np.uint64(seed % 2**64), np.uint64(start))
+        here = sums[:, : len(some)] if reduce else sums[:, start : start + len(some)]
+        if used.size == table.shape[1]:
+            _group_sums(some, rows, first, members, here)
+        elif used.size:
+            here[:, :, used] = _group_sums(some, rows, first, members, np.empty((len(here), len(some), used.size)))
+        if reduce:
+            parts.append(reduce(here))
+    return np.concatenate(parts, axis=-2) if reduce else sums
 
 
 def bootstrap_weights(units: int, *, resamples: int = 1000, seed: int = 0, start: int = 0) -> np.ndarray:
@@ -97,16 +99,18 @@ def bootstrap_weights(units: int, *, resamples: int = 1000, seed: int = 0, start
         seed: as for `bootstrap_sums`.
         start: number of the first resample; rows are a pure function of seed and number.
     """
-    return _weights(np.arange(units), units, start=start, size=resamples, seed=seed)
+    weights = np.empty((resamples, units))
+    _draw(weights, np.empty(0, dtype=np.uint32), units, np.uint64(seed % 2**64), np.uint64(start))
+    return weights
 
 
 def leave_one_out_sums(features: np.ndarray, *, clusters: np.ndarray | None = None) -> np.ndarray:
     """Sums of features with one sample, or one cluster, left out: float64 [units, features]; the jackknife that BCa needs."""
     table = _checked_features(features)
     if clusters is not None:
-        _, unit = np.unique(clusters, return_inverse=True)
-        grouped = np.zeros((int(unit.max()) + 1, table.shape[1]))
-        np.add.at(grouped, unit.reshape(-1), table)
+        unit, units = _units(clusters, table.shape[0])
+        grouped = np.zeros((units, table.shape[1]))
+        np.add.at(grouped, unit, table)
         table = grouped
     return table.sum(0) - table
 
@@ -234,44 +238,63 @@ def _atoms(groups: Sequence[np.ndarray] | None, samples: int) -> tuple[np.ndarra
         signature[index, number // 8] |= 1 << (number % 8)
     patterns, atom = np.unique(signature, axis=0, return_inverse=True)
     members = np.unpackbits(patterns, axis=1, bitorder="little")[:, : len(groups)].astype(bool)
-    atom = atom.reshape(-1)
-    kept = members.any(1)
-    place = np.where(kept, np.cumsum(kept) - 1, -1)
-    return place[atom], members[kept]
+    kept = np.flatnonzero(members.any(1))
+    kept = kept[np.argsort(members[kept].argmax(1), kind="stable")]  # so that a partition has its groups for atoms, in order
+    place = np.full(len(members), -1)
+    place[kept] = np.arange(kept.size)
+    return place[atom.reshape(-1)], members[kept]
+
+
+def _units(clusters: np.ndarray | None, samples: int) -> tuple[np.ndarray, int]:
+    """What is drawn: the unit of each sample, and how many units there are."""
+    if clusters is None:
+        return np.arange(samples), samples
+    if np.shape(clusters) != (samples,):
+        raise InputError(f"`clusters` must have one number per sample; got {list(np.shape(clusters))} for {samples} samples")
+    names, unit = np.unique(clusters, return_inverse=True)
+    return unit.reshape(-1), names.size
 
 
 def _rows(table: np.ndarray, atom: np.ndarray, unit: np.ndarray, atoms: int, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows sorted by atom, samples of one atom and unit summed; the unit of each row; the first row of each atom, and their number."""
+    """Rows sorted by atom, samples of one atom and unit summed; the unit of each row; the first row of each atom, and their number.
+
+    No units stand for the natural order, in which row and unit are one.
+    """
+    if units == len(table) and atoms == 1 and (atom == 0).all():
+        return table, np.empty(0, dtype=np.uint32), np.array([0, units])
     inside = atom >= 0
-    key = atom[inside] * units + unit[inside]
-    keys, place = np.unique(key, return_inverse=True)
+    keys, place = np.unique(atom[inside] * units + unit[inside], return_inverse=True)
     rows = np.zeros((keys.size, table.shape[1]))
-    if keys.size == key.size:
+    if keys.size == place.size:
         rows[place.reshape(-1)] = table[inside]
     else:
         np.add.at(rows, place.reshape(-1), table[inside])
-    return rows, keys % units, np.searchsorted(keys, np.arange(atoms + 1) * units)
+    return rows, (keys % units).astype(np.uint32), np.searchsorted(keys, np.arange(atoms + 1) * units)
 
 
-def _block_sums(
-    rows: np.ndarray, row_unit: np.ndarray, first: np.ndarray, members: np.ndarray, *, start: int, size: int, seed: int, units: int
-) -> np.ndarray:
-    """float64 [groups, size, features] of the resamples start ... start + size - 1."""
-    weights = _weights(row_unit, units, start=start, size=size, seed=seed)
-    sums = np.empty((len(members), size, rows.shape[1]))
+def _group_sums(weights: np.ndarray, rows: np.ndarray, first: np.ndarray, members: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Writes float64 [groups, resamples, features] to `out`: one product per atom, then sums of atoms."""
+    alone = members.shape[0] == members.shape[1] and bool((members == np.eye(len(members), dtype=bool)).all())
+    sums = out if alone else np.empty((len(members), len(weights), rows.shape[1]))
     for number in range(len(members)):
         part = slice(first[number], first[number + 1])
         np.matmul(weights[:, part], rows[part], out=sums[number])
-    if members.shape == (1, 1):
-        return sums
-    flat = members.T.astype(np.float64) @ sums.reshape(len(members), -1)
-    return flat.reshape(members.shape[1], size, rows.shape[1])
+    if not alone:
+        for group in range(members.shape[1]):
+            _add_up(out[group], sums, np.flatnonzero(members[:, group]))
+    return out
 
 
-def _weights(row_unit: np.ndarray, units: int, *, start: int, size: int, seed: int) -> np.ndarray:
-    weights = np.empty((size, row_unit.size))
-    _draw(weights, row_unit, np.zeros(units, dtype=np.uint8 if units > 255 else np.int64), np.uint64(seed % 2**64), np.uint64(start))
-    return weights
+@njit(cache=True, nogil=True)
+def _add_up(out, sums, atoms):  # noqa: ANN001 # pragma: no cover - compiled
+    """out = the sum of some of the `sums`, row by row, so that the row stays in cache."""
+    for b in range(out.shape[0]):
+        row = out[b]
+        row[:] = 0
+        for k in range(atoms.size):
+            more = sums[atoms[k], b]
+            for i in range(row.size):
+                row[i] += more[i]
 
 
 @njit(cache=True, nogil=True)
@@ -283,20 +306,27 @@ def _mixed(z):  # noqa: ANN001 # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def _draw(weights, row_unit, drawn, seed, start):  # noqa: ANN001 # pragma: no cover - compiled
+def _draw(weights, row_unit, units, seed, start):  # noqa: ANN001 # pragma: no cover - compiled
     """Multinomial weights: as many uniform draws as units, counted in first-level cache, then laid out in the order of the rows."""
-    golden, low = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFFFFFFFF)
-    half, units = np.uint64(32), np.uint64(drawn.size)
+    golden, half, n = np.uint64(0x9E3779B97F4A7C15), np.uint64(32), np.uint64(units)
+    drawn = np.empty(units, np.uint16)  # a weight above 65,535 has probability 0 to every digit of a float
+    # numbers first and counting after, in small batches: the first loop is then vectorised
+    batch = np.empty(512, np.uint64)
     for b in range(weights.shape[0]):
         key = _mixed(_mixed(seed + golden) + (start + np.uint64(b)) * golden)
         drawn[:] = 0
-        for i in range(drawn.size // 2):
-            z = _mixed(key + np.uint64(i) * golden)
-            drawn[((z >> half) * units) >> half] += 1
-            drawn[((z & low) * units) >> half] += 1
-        if drawn.size % 2:
-            z = _mixed(key + np.uint64(drawn.size) * golden)
-            drawn[((z >> half) * units) >> half] += 1
+        for first in range(0, units, 2 * batch.size):
+            pairs = min(batch.size, (units - first) // 2)
+            for i in range(pairs):
+                batch[i] = _mixed(key + np.uint64(first + 2 * i) * golden)
+            for i in range(pairs):
+                drawn[((batch[i] >> half) * n) >> half] += 1
+                drawn[((batch[i] & np.uint64(0xFFFFFFFF)) * n) >> half] += 1
+        if units % 2:
+            drawn[((_mixed(key + n * golden) >> half) * n) >> half] += 1
+        if row_unit.size == 0:
+            for p in range(units):
+                weights[b, p] = drawn[p]
         for p in range(row_unit.size):
             weights[b, p] = drawn[row_unit[p]]
 
