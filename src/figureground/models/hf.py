@@ -12,6 +12,7 @@ from figureground.models.digest import check_digest, file_digest
 from figureground.models.predictor import PredictorSpec
 from figureground.models.settings import Settings, read_settings
 from figureground.models.torch_network import TorchPredictor, find_device
+from figureground.models.weights import read_state_dict
 
 try:
     import transformers
@@ -113,13 +114,16 @@ def _load(directory: Path, config: Mapping[str, Any], what: str) -> tuple[Any, t
             f"{what}: a {kind} model gives masks and classes by query and no logits per pixel and class, so neither its label map "
             "nor its risk is defined here. Give a model with a semantic segmentation head, or combine the queries in a python: model"
         )
+    safe = any(directory.glob("*.safetensors"))
+    for old in () if safe else sorted(directory.glob("pytorch_model*.bin")):
+        read_state_dict(old)  # refuses what would run code, in our words
     try:
         network, info = transformers.AutoModelForSemanticSegmentation.from_pretrained(
             directory,
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
-            use_safetensors=any(directory.glob("*.safetensors")),
+            use_safetensors=safe,
         )
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
