@@ -15,7 +15,7 @@ from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.faults import refusal, some
 from figureground.data.sources import StampedSource, maps_in_memory
-from figureground.data.spec import nearest, parse_spec
+from figureground.data.spec import listed, nearest, parse_spec
 from figureground.data.tables import read_table, unique_ids
 
 FORMATS = Registry(
@@ -30,6 +30,7 @@ FORMATS = Registry(
         "waterbirds": "figureground.data.formats.waterbirds:open_waterbirds",
     },
 )
+_SHARED_OPTIONS = ("attributes", "common", "split")
 _OWN_NAMES = ("class", "label", "context", "split")
 
 
@@ -104,7 +105,7 @@ class Dataset:
         return ""
 
     def group_counts(self, attributes: Sequence[str]) -> dict[tuple[str, ...], int]:
-        """Number of samples by the values of some attributes, in order of the values; samples without a value count under the empty text."""
+        """Number of samples by the values of some attributes, in order of the values; no value counts as the empty text."""
         counts = Counter(tuple(self.attribute(s, name) for name in attributes) for s in self.samples)
         return dict(sorted(counts.items()))
 
@@ -168,14 +169,32 @@ class Dataset:
 def open_dataset(spec: str) -> Dataset:
     """The data set that a spec names: `KIND:WHERE?key=value`, or a directory with a `dataset.toml`, or that file.
 
+    Every kind understands `?attributes=TABLE` (see `Dataset.join`), `?split=NAME` (see `Dataset.select`) and
+    `?common=cat:indoor,dog:outdoor` (the context that training ties each class to); the other options belong to the kind.
+
     Raises:
         InputError: an unknown kind or option, or a plain path that is no data set.
         FormatError: a fault in the files.
     """
     parsed = parse_spec(str(spec))
-    if parsed.kind is not None:
-        return FORMATS.resolve(parsed.kind)(parsed.where, parsed.options)
-    return FORMATS.resolve("own")(parsed.where, parsed.options)
+    own = {key: value for key, value in parsed.options.items() if key not in _SHARED_OPTIONS}
+    dataset: Dataset = FORMATS.resolve(parsed.kind or "own")(parsed.where, own)
+    if "attributes" in parsed.options:
+        dataset = dataset.join(parsed.options["attributes"])
+    if "common" in parsed.options:
+        dataset = replace(dataset, common=_common(parsed.options, dataset.classes))
+    if "split" in parsed.options:
+        dataset = dataset.select(split=parsed.options["split"])
+    return dataset
+
+
+def _common(options: Mapping[str, str], classes: ClassTable) -> dict[str, str]:
+    pairs = [pair.partition(":") for pair in listed(options, "common") or []]
+    for name, colon, context in pairs:
+        classes.id_of(name)
+        if not colon or not context:
+            raise InputError(f"`common` must be class:context pairs such as cat:indoor,dog:outdoor; got '{options['common']}'")
+    return {name: context for name, _, context in pairs}
 
 
 def dataset_from_arrays(
@@ -205,9 +224,8 @@ def dataset_from_arrays(
     given = attributes or {}
     if unknown := [i for i in given if i not in masks]:
         raise InputError(f"`attributes` has ids without a mask: {some(unknown)}. Remove them, or add their masks")
-    samples = tuple(
-        _joined(Sample(id=i, attributes={}), given.get(i, {}), [c for c in given.get(i, {}) if c not in ("label", "split")]) for i in masks
-    )
+    columns = list(dict.fromkeys(c for row in given.values() for c in row if c not in ("label", "split")))
+    samples = tuple(_joined(Sample(id=i, attributes={}), given.get(i, {}), columns) for i in masks)
     check_labels(samples, table, file=None)
     has_context = any("context" in s.attributes for s in samples)
     return Dataset(

@@ -18,6 +18,7 @@ from figureground.core.types import ClassTable
 from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.faults import make_fault, refusal, some
+from figureground.data.map_folder import map_files
 from figureground.data.sources import MaskFiles, StampedSource, maps_in_memory
 from figureground.data.spec import Spec, check_keys, nearest, parse_spec
 from figureground.data.tables import TextTable, read_table, unique_ids
@@ -34,8 +35,6 @@ PREDICTION_KINDS = Registry(
         "artifact": "figureground.data.prediction_artifact:open_artifact",
     },
 )
-_MAP_SUFFIXES = (".png", ".npy")
-_STAND_INS = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,49 +109,6 @@ def open_png_folder(where: str, classes: ClassTable) -> Predictions:
 def open_npy_folder(where: str, classes: ClassTable) -> Predictions:
     """Label maps `<id>.npy` of a folder."""
     return _open_folder(where, classes, suffix=".npy")
-
-
-def map_files(folder: str, *, suffix: str | None = None) -> dict[str, str]:
-    """Id -> path of the label maps in a folder; the id is the path below it without the suffix.
-
-    A JPEG counts where no PNG or NPY has its id, so that reading it says what is wrong with it.
-
-    Args:
-        folder: path or URL.
-        suffix: `.png` or `.npy` if one of them is declared; files of the other kind then only make an id ambiguous.
-
-    Raises:
-        FormatError: no such folder, no label map in it, or two files with one id.
-    """
-    listed = [
-        (item.rpartition(".")[0], "." + item.rpartition(".")[2].lower(), item)
-        for item in paths.list_files(folder)
-        if "." in paths.leaf(item)
-    ]
-    maps = [(i, item) for i, end, item in listed if end in _MAP_SUFFIXES]
-    named = {i for i, _ in maps}
-    if len(named) != len(maps):
-        twice = next(i for i, n in Counter(i for i, _ in maps).items() if n > 1)
-        files = [item for i, item in maps if i == twice]
-        raise refusal(
-            "duplicate-id",
-            f"the files {some(files)} stand for one id, '{twice}'",
-            "Keep one of them",
-            file=folder,
-            sample=twice,
-        )
-    found = {i: item for i, item in maps if suffix is None or item.lower().endswith(suffix)}
-    found |= {i: item for i, end, item in listed if end in _STAND_INS and i not in named}
-    if not found:
-        ends = Counter(end for _, end, _ in listed)
-        seen = ", ".join(f"{n} x {end}" for end, n in ends.most_common(4)) or "no files"
-        raise refusal(
-            "bad-layout",
-            f"the folder has no {suffix or 'PNG or NPY'} label maps; it holds {seen}",
-            "Name the folder of label maps `<id>.png` or `<id>.npy`",
-            file=folder,
-        )
-    return {i: paths.join(folder, item) for i, item in sorted(found.items())}
 
 
 def pairing_faults(dataset: Dataset, predictions: Predictions) -> Iterator[Fault]:
