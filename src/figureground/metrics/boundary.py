@@ -100,7 +100,7 @@ def boundary_counts(
 
 
 @njit(cache=True, nogil=True)
-def _boundary_counts(tv, tl, pv, pl, height, width, background, ignore, squared):  # noqa: ANN001 # pragma: no cover - compiled
+def _boundary_counts(tv, tl, pv, pl, height, width, background, ignore, squared):  # pragma: no cover - compiled
     """matched truth, truth, matched predicted, predicted."""
     most = tv.size + pv.size + height + 1
     t_edges, p_edges = np.empty((most, 2), np.int64), np.empty((most, 2), np.int64)
@@ -114,7 +114,7 @@ def _boundary_counts(tv, tl, pv, pl, height, width, background, ignore, squared)
 
 
 @njit(cache=True, nogil=True)
-def _intervals(tv, tl, pv, pl, height, width, background, ignore, t_edges, t_rows, p_edges, p_rows):  # noqa: ANN001 # pragma: no cover
+def _intervals(tv, tl, pv, pl, height, width, background, ignore, t_edges, t_rows, p_edges, p_rows):  # pragma: no cover
     """Foreground of both maps as half-open column intervals, and for each row the index of its first interval."""
     i = j = -1
     n = m = 0
@@ -141,7 +141,7 @@ def _intervals(tv, tl, pv, pl, height, width, background, ignore, t_edges, t_row
 
 
 @njit(cache=True, nogil=True)
-def _extend(edges, row_first, n, start, stop):  # noqa: ANN001 # pragma: no cover - compiled
+def _extend(edges, row_first, n, start, stop):  # pragma: no cover - compiled
     """Adds [start, stop) to the row, joined to the last interval where they touch; returns how many there are."""
     if n > row_first and edges[n - 1, 1] == start:
         edges[n - 1, 1] = stop
@@ -151,7 +151,7 @@ def _extend(edges, row_first, n, start, stop):  # noqa: ANN001 # pragma: no cove
 
 
 @njit(cache=True, nogil=True)
-def _boundary(edges, rows, height, width):  # noqa: ANN001 # pragma: no cover - compiled
+def _boundary(edges, rows, height, width):  # pragma: no cover - compiled
     """Sorted columns of the boundary pixels, row after row, and for each row the index of its first."""
     first = np.empty(height + 1, np.int64)
     columns = np.empty(max(16, 4 * rows[height]), np.int64)
@@ -187,7 +187,7 @@ def _boundary(edges, rows, height, width):  # noqa: ANN001 # pragma: no cover - 
 
 
 @njit(cache=True, nogil=True)
-def _covered(edges, k, end, x, stop):  # noqa: ANN001 # pragma: no cover - compiled
+def _covered(edges, k, end, x, stop):  # pragma: no cover - compiled
     """Skips intervals that end at or before x; returns the index and how far [x, ...) is covered, x itself if it is not."""
     while k < end and edges[k, 1] <= x:
         k += 1
@@ -197,7 +197,7 @@ def _covered(edges, k, end, x, stop):  # noqa: ANN001 # pragma: no cover - compi
 
 
 @njit(cache=True, nogil=True)
-def _matched(columns, first, other, other_first, height, squared):  # noqa: ANN001 # pragma: no cover - compiled
+def _matched(columns, first, other, other_first, height, squared):  # pragma: no cover - compiled
     """How many boundary pixels have one of the other map within the tolerance."""
     reach = np.int64(np.floor(np.sqrt(squared)))
     while (reach + 1) * (reach + 1) <= squared:
@@ -232,7 +232,7 @@ def _matched(columns, first, other, other_first, height, squared):  # noqa: ANN0
 
 
 @njit(cache=True, nogil=True)
-def _unmatched(columns, n, other, k, end, half):  # noqa: ANN001 # pragma: no cover - compiled
+def _unmatched(columns, n, other, k, end, half):  # pragma: no cover - compiled
     """Moves the columns with no other column within `half` to the front; returns how many."""
     kept = 0
     for i in range(n):

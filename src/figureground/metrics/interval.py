@@ -286,7 +286,7 @@ def _group_sums(weights: np.ndarray, rows: np.ndarray, first: np.ndarray, member
 
 
 @njit(cache=True, nogil=True)
-def _add_up(out, sums, atoms):  # noqa: ANN001 # pragma: no cover - compiled
+def _add_up(out, sums, atoms):  # pragma: no cover - compiled
     """out = the sum of some of the `sums`, row by row, so that the row stays in cache."""
     for b in range(out.shape[0]):
         row = out[b]
@@ -298,7 +298,7 @@ def _add_up(out, sums, atoms):  # noqa: ANN001 # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def _mixed(z):  # noqa: ANN001 # pragma: no cover - compiled
+def _mixed(z):  # pragma: no cover - compiled
     """The output function of splitmix64."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -306,7 +306,7 @@ def _mixed(z):  # noqa: ANN001 # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def _draw(weights, row_unit, units, seed, start):  # noqa: ANN001 # pragma: no cover - compiled
+def _draw(weights, row_unit, units, seed, start):  # pragma: no cover - compiled
     """Multinomial weights: as many uniform draws as units, counted in first-level cache, then laid out in the order of the rows."""
     golden, half, n = np.uint64(0x9E3779B97F4A7C15), np.uint64(32), np.uint64(units)
     drawn = np.empty(units, np.uint16)  # a weight above 65,535 has probability 0 to every digit of a float

@@ -190,7 +190,7 @@ def majority_verdict(parts: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _segments(values, lengths, height, width, background, ignore):  # noqa: ANN001 # pragma: no cover - compiled
+def _segments(values, lengths, height, width, background, ignore):  # pragma: no cover - compiled
     """Foreground runs cut at the ends of rows, and for each row the index of its first segment."""
     most = values.size + height
     row, start, stop = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
@@ -215,7 +215,7 @@ def _segments(values, lengths, height, width, background, ignore):  # noqa: ANN0
 
 
 @njit(cache=True, nogil=True)
-def _components(start, stop, value, first):  # noqa: ANN001 # pragma: no cover - compiled
+def _components(start, stop, value, first):  # pragma: no cover - compiled
     """Index of the region of each segment, and the class of each region."""
     parent = np.arange(start.size)
     for y in range(1, first.size - 1):
@@ -241,7 +241,7 @@ def _components(start, stop, value, first):  # noqa: ANN001 # pragma: no cover -
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, k):  # noqa: ANN001 # pragma: no cover - compiled
+def _root(parent, k):  # pragma: no cover - compiled
     while parent[k] != k:
         parent[k] = parent[parent[k]]
         k = parent[k]
@@ -249,7 +249,7 @@ def _root(parent, k):  # noqa: ANN001 # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def _join(parent, a, b):  # noqa: ANN001 # pragma: no cover - compiled
+def _join(parent, a, b):  # pragma: no cover - compiled
     """The smaller root wins, so that a region's root is its first segment."""
     a, b = _root(parent, a), _root(parent, b)
     if a < b:
@@ -259,7 +259,7 @@ def _join(parent, a, b):  # noqa: ANN001 # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def _region_sums(row, start, stop, component, class_id, width, values, lengths, background, void):  # noqa: ANN001 # pragma: no cover
+def _region_sums(row, start, stop, component, class_id, width, values, lengths, background, void):  # pragma: no cover
     """[regions, 4] correct, flipped, lost, ignored pixels and [regions, 4] top, left, bottom, right."""
     kinds, box = np.zeros((class_id.size, 4), np.int64), np.empty((class_id.size, 4), np.int64)
     box[:, 0] = -1
