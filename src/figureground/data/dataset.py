@@ -14,7 +14,7 @@ from figureground.core.registry import Registry
 from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.faults import refusal, some
-from figureground.data.sources import StampedSource, maps_in_memory
+from figureground.data.sources import SizeChecked, StampedSource, maps_in_memory
 from figureground.data.spec import listed, nearest, parse_spec
 from figureground.data.tables import read_table, unique_ids
 
@@ -179,6 +179,8 @@ def open_dataset(spec: str) -> Dataset:
     parsed = parse_spec(str(spec))
     own = {key: value for key, value in parsed.options.items() if key not in _SHARED_OPTIONS}
     dataset: Dataset = FORMATS.resolve(parsed.kind or "own")(parsed.where, own)
+    if dataset.masks is not None:
+        dataset = replace(dataset, masks=SizeChecked(source=dataset.masks, samples={s.id: _size_only(s) for s in dataset.samples}))
     if "attributes" in parsed.options:
         dataset = dataset.join(parsed.options["attributes"])
     if "common" in parsed.options:
@@ -186,6 +188,11 @@ def open_dataset(spec: str) -> Dataset:
     if "split" in parsed.options:
         dataset = dataset.select(split=parsed.options["split"])
     return dataset
+
+
+def _size_only(sample: Sample) -> Sample:
+    """What the size check needs of a sample, so that little travels to worker processes."""
+    return Sample(id=sample.id, image=sample.image, mask=sample.mask, size_hw=sample.size_hw, attributes={})
 
 
 def _common(options: Mapping[str, str], classes: ClassTable) -> dict[str, str]:

@@ -45,10 +45,12 @@ class PngParts:
 
     @property
     def channels(self) -> int:
+        """Numbers per pixel."""
         return _CHANNELS[self.colour_type]
 
     @property
     def pixel_bits(self) -> int:
+        """Bits per pixel."""
         return self.depth * self.channels
 
 

@@ -67,9 +67,9 @@ class Predictions:
 def open_predictions(spec: str, classes: ClassTable, *, name: str | None = None) -> Predictions:
     """The predictions that a spec names.
 
-    `png:DIR` and `npy:DIR` are folders of label maps `<id>.png` or `<id>.npy` (ids may hold `/`); a plain directory is a predictions artifact.
-    `?scores=FILE` joins a CSV or Parquet table by its `id` column: numeric columns become scores. `?risk=COLUMN` says which of them is the risk
-    (default `flip_risk`, else `risk`). `NAME=SPEC` gives the name under which they are reported.
+    `png:DIR` and `npy:DIR` are folders of label maps `<id>.png` or `<id>.npy` (ids may hold `/`); a plain directory is a predictions
+    artifact. `?scores=FILE` joins a CSV or Parquet table by its `id` column: numeric columns become scores. `?risk=COLUMN` says which of
+    them is the risk (default `flip_risk`, else `risk`). `NAME=SPEC` gives the name under which they are reported.
 
     Args:
         spec: `[NAME=]KIND:WHERE?key=value`, or a directory.

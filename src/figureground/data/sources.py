@@ -12,7 +12,7 @@ import numpy as np
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import ClassTable, LabelRuns, Sample
 from figureground.data import paths
-from figureground.data.faults import refusal
+from figureground.data.faults import refusal, written_size
 from figureground.data.masks import Role, binary_remedy, read_mask, runs_from_array
 from figureground.data.pictures import check_picture_size
 
@@ -39,8 +39,6 @@ class MaskFiles:
     role: Role = "mask"
     labels: Mapping[str, str] = field(default_factory=dict)
     """Sample id -> declared class name, so that a 0/255 mask can be told from one that is void on purpose."""
-    pictures: Mapping[str, str] = field(default_factory=dict)
-    """Sample id -> picture; a local one is compared in size by its header."""
 
     def read(self, sample_id: str) -> LabelRuns:
         """The label map of a sample; an absent or faulty file raises `FormatError`."""
@@ -50,13 +48,41 @@ class MaskFiles:
         runs = read_mask(file, self.classes, sample=sample_id, role=self.role)
         if label := self.labels.get(sample_id):
             check_labelled(runs, self.classes, label=label, sample=sample_id, file=file)
-        if (picture := self.pictures.get(sample_id)) and not paths.is_url(picture):
-            check_picture_size(picture, runs.size_hw, sample=sample_id, file=file)
         return runs
 
     def stamps(self, ids: Iterable[str]) -> Iterator[str]:
         """Size and time of change of each file."""
         return (paths.stamp(self.files[i]) if i in self.files else "absent" for i in ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeChecked:
+    """Any source of masks, each compared in size with what its annotation says and with the head of its picture."""
+
+    source: StampedSource
+    samples: Mapping[str, Sample]
+
+    def read(self, sample_id: str) -> LabelRuns:
+        """The label map of a sample; another size than declared, or than a local picture, raises `FormatError`."""
+        runs = self.source.read(sample_id)
+        sample = self.samples.get(sample_id)
+        if sample is None:
+            return runs
+        if sample.size_hw and sample.size_hw != runs.size_hw:
+            raise refusal(
+                "size-mismatch",
+                f"the mask is {written_size(runs.size_hw)} and its annotation says {written_size(sample.size_hw)}",
+                "Bring the mask and the annotation that belong together",
+                file=sample.mask,
+                sample=sample_id,
+            )
+        if sample.image and not paths.is_url(sample.image):
+            check_picture_size(sample.image, runs.size_hw, sample=sample_id, file=sample.mask)
+        return runs
+
+    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
+        """Those of the source; pictures do not count."""
+        return self.source.stamps(ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,20 +143,20 @@ def maps_in_memory(arrays: Mapping[str, np.ndarray], classes: ClassTable, *, rol
 
 def relabelled(runs: LabelRuns, table: np.ndarray) -> LabelRuns:
     """The label map with each value v replaced by `table[v]`, neighbours that become equal joined."""
-    values = table[runs.values]
+    return joined(table[runs.values], runs.lengths, size_hw=runs.size_hw)
+
+
+def joined(values: np.ndarray, lengths: np.ndarray, *, size_hw: tuple[int, int]) -> LabelRuns:
+    """Runs from values [runs] and lengths [runs] whose neighbours may be equal."""
     first = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
-    lengths = np.add.reduceat(runs.lengths, first).astype(np.uint32)
-    return LabelRuns(height=runs.height, width=runs.width, values=values[first], lengths=lengths)
+    height, width = size_hw
+    return LabelRuns(height=height, width=width, values=values[first], lengths=np.add.reduceat(lengths, first).astype(np.uint32))
 
 
-def files_with_pictures(samples: Iterable[Sample], classes: ClassTable) -> MaskFiles | None:
-    """The masks that samples name, with their labels and pictures to check against; None if no sample names one."""
+def mask_files(samples: Iterable[Sample], classes: ClassTable) -> MaskFiles | None:
+    """The masks that samples name, with their labels to check against; None if no sample names one."""
     kept = [s for s in samples if s.mask]
     if not kept:
         return None
-    return MaskFiles(
-        files={s.id: s.mask for s in kept if s.mask},
-        classes=classes,
-        labels={s.id: s.label for s in kept if s.label},
-        pictures={s.id: s.image for s in kept if s.image},
-    )
+    files, labels = {s.id: s.mask for s in kept if s.mask}, {s.id: s.label for s in kept if s.label}
+    return MaskFiles(files=files, classes=classes, labels=labels)

@@ -13,7 +13,7 @@ from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.map_folder import map_files, picture_files
 from figureground.data.masks import read_numbers
-from figureground.data.sources import files_with_pictures
+from figureground.data.sources import mask_files
 from figureground.data.spec import check_keys, listed
 
 OPTIONS = ("masks", "images", "classes", "colours", "background", "ignore", "ignore_colour", "unlabelled")
@@ -46,7 +46,7 @@ def open_folders(where: str, options: Mapping[str, str]) -> Dataset:
     ids = sorted(masks) if options.get("unlabelled") == "skip" else sorted(masks.keys() | pictures.keys())
     classes = _declared(options) if "classes" in options else _scanned(masks, options)
     samples = tuple(Sample(id=i, image=pictures.get(i), mask=masks.get(i), attributes={}) for i in ids)
-    return Dataset(name=paths.leaf(where), classes=classes, samples=samples, masks=files_with_pictures(samples, classes))
+    return Dataset(name=paths.leaf(where), classes=classes, samples=samples, masks=mask_files(samples, classes))
 
 
 def _sub_folder(where: str, options: Mapping[str, str], key: str) -> str | None:

@@ -11,7 +11,7 @@ from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.dataset import Dataset, check_labels
 from figureground.data.faults import refusal
-from figureground.data.sources import files_with_pictures
+from figureground.data.sources import mask_files
 from figureground.data.spec import check_keys, nearest
 from figureground.data.tables import TextTable, read_table, unique_ids
 
@@ -47,7 +47,7 @@ def open_own(where: str, options: Mapping[str, str]) -> Dataset:
         name=document.get("name") or paths.leaf(paths.parent(toml_path)) or "dataset",
         classes=classes,
         samples=samples,
-        masks=files_with_pictures(samples, classes),
+        masks=mask_files(samples, classes),
         label_attribute=label,
         context_attribute=context,
         common=_common(document.get("groups", {}), classes, toml_path),
@@ -65,7 +65,8 @@ def _toml_path(where: str) -> str:
         raise refusal("missing-file", "there is no such file or folder", "Correct the path, or bring the data here", file=where)
     if paths.is_folder(where):
         raise InputError(
-            f"{where}: the folder has no {TOML_NAME}. Write one, or name its layout: folders:{where}, voc:{where}, pets:{where}, waterbirds:{where}"
+            f"{where}: the folder has no {TOML_NAME}. Write one, or name its layout, such as folders:{where} for label maps with or without "
+            "pictures, voc:, pets:, waterbirds:"
         )
     raise InputError(f"{where}: a data set is a folder with a {TOML_NAME}, that file, or KIND:WHERE such as coco:{where}")
 
@@ -137,8 +138,9 @@ def _colour(value: object, path: str) -> tuple[int, int, int]:
     """An RGB from `[r, g, b]` or `"#rrggbb"`."""
     if isinstance(value, str) and len(value) == 7 and value[0] == "#" and all(c in "0123456789abcdefABCDEF" for c in value[1:]):
         return int(value[1:3], 16), int(value[3:5], 16), int(value[5:7], 16)
-    if isinstance(value, list) and len(value) == 3 and all(type(v) is int and 0 <= v <= 255 for v in value):
-        return value[0], value[1], value[2]
+    numbers = [v for v in value if type(v) is int and 0 <= v <= 255] if isinstance(value, list) and len(value) == 3 else []
+    if len(numbers) == 3:
+        return numbers[0], numbers[1], numbers[2]
     raise _bad(path, f"{value!r} is no colour", 'Write [128, 0, 0] or "#800000"')
 
 

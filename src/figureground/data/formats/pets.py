@@ -12,7 +12,6 @@ from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal
 from figureground.data.masks import read_numbers
-from figureground.data.pictures import check_picture_size
 from figureground.data.sources import absent_map, relabelled
 from figureground.data.spec import check_keys, chosen
 from figureground.data.tables import check_unique
@@ -27,7 +26,6 @@ class Trimaps:
     """Masks read from trimaps: figure becomes the sample's class, the border what was chosen."""
 
     files: Mapping[str, str]
-    pictures: Mapping[str, str]
     class_ids: Mapping[str, int]
     border: str
 
@@ -47,8 +45,6 @@ class Trimaps:
             )
         figure = self.class_ids[sample_id]
         border = {"ignore": 255, "foreground": figure, "background": 0}[self.border]
-        if sample_id in self.pictures and not paths.is_url(self.pictures[sample_id]):
-            check_picture_size(self.pictures[sample_id], runs.size_hw, sample=sample_id, file=file)
         return relabelled(runs, np.array([0, figure, 0, border], np.uint8))
 
     def stamps(self, ids: Iterable[str]) -> Iterator[str]:
@@ -89,7 +85,6 @@ def open_pets(where: str, options: Mapping[str, str]) -> Dataset:
     )
     masks = Trimaps(
         files={s.id: s.mask for s in samples if s.mask},
-        pictures={s.id: s.image for s in samples if s.image},
         class_ids={s.id: classes.id_of(s.label or "") for s in samples},
         border=border,
     )

@@ -9,7 +9,7 @@ from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal
 from figureground.data.map_folder import map_files
-from figureground.data.sources import files_with_pictures
+from figureground.data.sources import mask_files
 from figureground.data.spec import check_keys
 from figureground.data.tables import check_unique
 
@@ -41,7 +41,7 @@ def open_voc(where: str, options: Mapping[str, str]) -> Dataset:
         for i, split in splits.items()
     )
     files = tuple(paths.join(root, f"{_LISTS}/{name}.txt") for name in lists)
-    return Dataset(name=paths.leaf(root), classes=classes, samples=samples, masks=files_with_pictures(samples, classes), files=files)
+    return Dataset(name=paths.leaf(root), classes=classes, samples=samples, masks=mask_files(samples, classes), files=files)
 
 
 def _year_folder(where: str) -> str:

@@ -8,7 +8,7 @@ from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal
-from figureground.data.sources import files_with_pictures
+from figureground.data.sources import mask_files
 from figureground.data.spec import check_keys
 from figureground.data.tables import TextTable, check_unique, read_table
 
@@ -48,7 +48,7 @@ def open_waterbirds(where: str, options: Mapping[str, str]) -> Dataset:
         name=paths.stem(table.file) if where.endswith(".csv") else paths.leaf(where),
         classes=CLASSES,
         samples=samples,
-        masks=files_with_pictures(samples, CLASSES),
+        masks=mask_files(samples, CLASSES),
         label_attribute="y",
         context_attribute="place",
         common=COMMON,
