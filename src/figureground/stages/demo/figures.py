@@ -56,14 +56,9 @@ def limb(points: list[tuple[float, float]], start: float, end: float) -> np.ndar
     along = np.gradient(line, axis=0)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     across *= np.linspace(start, end, len(line))[:, None]
-    tip = ellipse(*line[-1], end, end)
-    return cv2.convexHull(tip.astype(np.float32))[:, 0].astype(float) if len(line) < 3 else _closed(line, across, end)
-
-
-def _closed(line: np.ndarray, across: np.ndarray, end: float) -> np.ndarray:
     ahead = line[-1] - line[-2]
-    cap = line[-1] + ahead / max(float(np.linalg.norm(ahead)), 1e-9) * end
-    return np.concatenate([line + across, cap[None], (line - across)[::-1]])
+    tip = line[-1] + ahead / max(float(np.linalg.norm(ahead)), 1e-9) * end
+    return np.concatenate([line + across, tip[None], (line - across)[::-1]])
 
 
 def duck(rng: np.random.Generator) -> list[Part]:
@@ -95,9 +90,10 @@ def hare(rng: np.random.Generator) -> list[Part]:
     lean, spread = rng.uniform(-0.05, 0.05), rng.uniform(0.04, 0.16)
     hx, hy = 0.3 + lean, -0.34
     body = smooth([(-0.46, 0.34), (-0.5, 0.06), (-0.28, -0.2), (0.06, -0.3), (0.32, -0.16), (0.32, 0.2), (0.14, 0.46), (-0.2, 0.48)])
+    pair: list[tuple[float, float, Tone]] = [(0.03, spread * 0.2, "dark"), (-0.07, spread + 0.06, "coat")]
     ears = [
         Part(outline=limb([(hx + dx, hy - 0.05), (hx + dx - tip * 0.6, hy - 0.3), (hx + dx - tip, hy - 0.62)], 0.075, 0.045), tone=tone)
-        for dx, tip, tone in ((0.03, spread * 0.2, "dark"), (-0.07, spread + 0.06, "coat"))
+        for dx, tip, tone in pair
     ]
     return [
         Part(outline=ellipse(-0.52, 0.28, 0.11, 0.1), tone="light"),
@@ -118,10 +114,8 @@ def cat(rng: np.random.Generator) -> list[Part]:
     step, curl = rng.uniform(-0.07, 0.07), rng.uniform(-0.12, 0.12)
     hx, hy = 0.52, -0.26
     body = smooth([(-0.5, -0.02), (-0.3, -0.2), (0.1, -0.16), (0.4, -0.18), (0.46, 0.02), (0.3, 0.17), (-0.1, 0.14), (-0.44, 0.18)])
-    legs = [
-        Part(outline=limb([(x, 0.02), (x + s * 0.4, 0.26), (x + s, 0.5)], 0.095, 0.052), tone=tone)
-        for x, s, tone in ((-0.3, -step, "dark"), (0.26, step, "dark"), (-0.4, step, "coat"), (0.36, -step, "coat"))
-    ]
+    four: list[tuple[float, float, Tone]] = [(-0.3, -step, "dark"), (0.26, step, "dark"), (-0.4, step, "coat"), (0.36, -step, "coat")]
+    legs = [Part(outline=limb([(x, 0.02), (x + s * 0.4, 0.26), (x + s, 0.5)], 0.095, 0.052), tone=tone) for x, s, tone in four]
     tail = limb([(-0.42, -0.04), (-0.66, -0.12), (-0.7, -0.42), (-0.78 - curl, -0.7)], 0.065, 0.045)
     return [
         Part(outline=tail),
