@@ -20,6 +20,9 @@ from figureground.metrics.regions import ComponentRuns
 SCORES = ("flip_risk", "entropy", "one_minus_max_probability", "one_minus_margin")
 """Keys of `ReducedLogits.scores`, in the order of the kernel."""
 
+TILE = 1024
+"""Pixels that are worked on together, so that their intermediate values stay in first-level cache."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReducedLogits:
@@ -172,53 +175,89 @@ def _background_channel(background: int, ids: Sequence[int] | np.ndarray) -> int
 def _reduce(logits, background, ids, scale, labels, risk, sums):  # pragma: no cover - compiled
     """Fills labels, risk and the four sums; returns the number of foreground pixels, -1 where a logit is not finite."""
     classes, pixels = logits.shape
-    best, label = np.empty(1024, np.float32), np.empty(1024, np.int32)
+    best, label, scratch = np.empty(TILE, np.float32), np.empty(TILE, np.int32), np.empty(TILE, np.float32)
+    at, own, top = np.empty(TILE, np.int64), np.empty(TILE, np.int32), np.empty(TILE, np.float32)
+    # columns: mass and moment of the foreground classes, then of the background; the best of the other logits
+    state, second = np.empty((4, TILE)), np.empty(TILE, np.float32)
+    bits = np.empty(TILE, np.int32)
+    power, away = bits.view(np.float32), np.empty(TILE, np.float32)
     full_scale = np.log(classes)
     found = 0
-    for first in range(0, pixels, 1024):
-        n = min(1024, pixels - first)
-        if not _argmax(logits[:, first : first + n], best, label):
+    for first in range(0, pixels, TILE):
+        n = min(TILE, pixels - first)
+        if not _argmax(logits, first, n, best, label, scratch):
             return -1
+        m = 0
         for i in range(n):
             labels[first + i] = ids[label[i]]
-            if label[i] == background:
-                continue
-            found += 1
-            mass, moment, second = 1.0, 0.0, 0.0
-            for c in range(classes):
-                if c != label[i] and c != background:
-                    away = np.float64(logits[c, first + i]) - best[i]
-                    e = np.exp(away)
-                    mass += e
-                    moment += e * away
-                    second = max(second, e)
+            if label[i] != background:
+                at[m], own[m], top[m] = first + i, label[i], best[i]
+                m += 1
+        state[:, :m] = 0.0
+        second[:m] = -np.inf
+        for c in range(classes):
+            for j in range(m):
+                away[j] = logits[c, at[j]] - top[j]
+            for j in range(m):
+                second[j] = max(second[j], -np.inf if own[j] == c else away[j])
+            _add_exponentials(away[:m], bits, power, scratch, state[2:] if c == background else state[:2])
+        for j in range(m):
+            mass, moment = state[0, j], state[1, j]
             entropy = max(0.0, np.log(mass) - moment / mass) / scale
-            risk[first + i] = entropy
-            away = np.float64(logits[background, first + i]) - best[i]
-            e = np.exp(away)
-            mass += e
-            moment += e * away
-            second = max(second, e)
+            risk[at[j]] = entropy
             sums[0] += entropy
+            mass, moment = mass + state[2, j], moment + state[3, j]
             sums[1] += max(0.0, np.log(mass) - moment / mass) / full_scale
             sums[2] += 1.0 - 1.0 / mass
-            sums[3] += 1.0 - (1.0 - second) / mass
+            sums[3] += 1.0 - (1.0 - np.exp(np.float64(second[j]))) / mass
+        found += m
     return found
 
 
 @njit(cache=True, nogil=True)
-def _argmax(logits, best, label):  # pragma: no cover - compiled
-    """Largest logit of each pixel and its channel, the lowest on a tie; False where a logit is not finite."""
-    bad = 0
-    for i in range(logits.shape[1]):
-        best[i], label[i] = logits[0, i], 0
-    for c in range(logits.shape[0]):
-        row = logits[c]
-        for i in range(row.size):
-            bad += not (abs(row[i]) < np.inf)
-            if row[i] > best[i]:
-                best[i], label[i] = row[i], c
-    return bad == 0
+def _argmax(logits, first, n, best, label, scratch):  # pragma: no cover - compiled
+    """Largest logit of each pixel and its channel, the lowest on a tie; False where a logit is not finite.
+
+    Loops are kept apart so that each is vectorised; 0 times a logit stays 0 unless it is infinite or NaN.
+    """
+    for i in range(n):
+        best[i], label[i], scratch[i] = logits[0, first + i], 0, logits[0, first + i] * np.float32(0)
+    for c in range(1, logits.shape[0]):
+        row, channel = logits[c, first : first + n], np.int32(c)
+        for i in range(n):
+            label[i] = channel if row[i] > best[i] else label[i]
+        for i in range(n):
+            best[i] = max(best[i], row[i])
+        for i in range(n):
+            scratch[i] += row[i] * np.float32(0)
+    total = np.float32(0)
+    for i in range(n):
+        total += scratch[i]
+    return total == 0
+
+
+@njit(cache=True, nogil=True)
+def _add_exponentials(away, bits, power, value, state):  # pragma: no cover - compiled
+    """Adds exp(away) to state[0] and exp(away) * away to state[1].
+
+    exp(x) = 2^k * exp(r) with |r| <= ln 2 / 2 and a fitted polynomial for exp(r), good to 1e-7, so that the loop is vectorised.
+    Below -87 the value stays at 2e-38, which is nothing beside the largest term, 1.
+    """
+    mass, moment = state[0], state[1]
+    for j in range(away.size):
+        x = max(away[j], np.float32(-87.0))
+        k = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
+        r = (x - k * np.float32(0.6875)) - k * np.float32(np.log(2) - 0.6875)
+        p = np.float32(0.001374622557) * r + np.float32(0.008370347285)
+        p = p * r + np.float32(0.0416697625)
+        p = p * r + np.float32(0.1666650633)
+        p = p * r + np.float32(0.4999998719)
+        value[j] = (p * r) * r + r + np.float32(1)
+        bits[j] = (np.int32(k) + np.int32(127)) << np.int32(23)
+    for j in range(away.size):
+        e = np.float64(value[j] * power[j])
+        mass[j] += e
+        moment[j] += e * max(away[j], np.float32(-87.0))
 
 
 @njit(cache=True, nogil=True)
