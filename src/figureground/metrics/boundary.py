@@ -101,7 +101,7 @@ def boundary_counts(
 
 @njit(cache=True, nogil=True)
 def _boundary_counts(tv, tl, pv, pl, height, width, background, ignore, squared):  # pragma: no cover - compiled
-    """matched truth, truth, matched predicted, predicted."""
+    """Matched truth, truth, matched predicted, predicted."""
     most = tv.size + pv.size + height + 1
     t_edges, p_edges = np.empty((most, 2), np.int64), np.empty((most, 2), np.int64)
     t_rows, p_rows = np.empty(height + 1, np.int64), np.empty(height + 1, np.int64)

@@ -46,14 +46,17 @@ class ClassParts:
 
     @property
     def correct_rate(self) -> float:
+        """Part of the class's truth with the right name; NaN without truth, as the next two."""
         return _rate(self.correct, self.pixels)
 
     @property
     def flipped_rate(self) -> float:
+        """Part of the class's truth with the name of another foreground class."""
         return _rate(self.flipped, self.pixels)
 
     @property
     def missed_rate(self) -> float:
+        """Part of the class's truth predicted as background."""
         return _rate(self.missed, self.pixels)
 
 
@@ -98,14 +101,17 @@ class Decomposition:
 
     @property
     def correct_rate(self) -> float:
+        """Part of the foreground truth with the right class; NaN without foreground, as the next two."""
         return _rate(self.correct, self.foreground)
 
     @property
     def flipped_rate(self) -> float:
+        """Part of the foreground truth with another foreground class."""
         return _rate(self.flipped, self.foreground)
 
     @property
     def missed_rate(self) -> float:
+        """Part of the foreground truth predicted as background."""
         return _rate(self.missed, self.foreground)
 
     @property
@@ -229,10 +235,12 @@ class ConfusableFlips:
 
     @property
     def within_rate(self) -> float:
+        """As a part of foreground truth; NaN without any."""
         return _rate(self.within, self.foreground)
 
     @property
     def cross_rate(self) -> float:
+        """As a part of foreground truth; NaN without any."""
         return _rate(self.cross, self.foreground)
 
 
@@ -252,9 +260,7 @@ def confusable_flips(counts: JointCounts | np.ndarray, sets: Sequence[Collection
     left = np.array([set_of.get(int(i), -1) for i in truth], dtype=np.int64)
     right = np.array([set_of.get(int(i), -2) for i in predicted], dtype=np.int64)
     within = int(pixels[(kind == 1) & (left == right)].sum())
-    return ConfusableFlips(
-        within=within, cross=int(pixels[kind == 1].sum()) - within, foreground=int(pixels[truth != background].sum())
-    )
+    return ConfusableFlips(within=within, cross=int(pixels[kind == 1].sum()) - within, foreground=int(pixels[truth != background].sum()))
 
 
 def _rate(part: int, whole: int) -> float:
@@ -266,16 +272,12 @@ def _columns(counts: JointCounts | np.ndarray) -> tuple[np.ndarray, np.ndarray, 
         return counts.truth, counts.predicted, counts.pixels
     matrix = np.asarray(counts)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.dtype.kind not in "iu" or (matrix < 0).any():
-        raise InputError(
-            f"`counts` must be joint counts or a square matrix of integers >= 0; got {matrix.dtype} {list(matrix.shape)}"
-        )
+        raise InputError(f"`counts` must be joint counts or a square matrix of integers >= 0; got {matrix.dtype} {list(matrix.shape)}")
     truth, predicted = np.nonzero(matrix)
     return truth, predicted, matrix[truth, predicted].astype(np.int64)
 
 
-def _class_parts(
-    truth: np.ndarray, predicted: np.ndarray, pixels: np.ndarray, kind: np.ndarray, background: int
-) -> tuple[ClassParts, ...]:
+def _class_parts(truth: np.ndarray, predicted: np.ndarray, pixels: np.ndarray, kind: np.ndarray, background: int) -> tuple[ClassParts, ...]:
     ids = np.unique(np.concatenate([truth, predicted]))
     ids = ids[ids != background]
 

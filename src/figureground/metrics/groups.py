@@ -98,7 +98,8 @@ def group_index(columns: Mapping[str, Sequence[str]]) -> GroupIndex:
     [(('cat', 'in'), [0, 2]), (('dog', 'in'), [1])]
     """
     if not columns or len({len(column) for column in columns.values()}) > 1:
-        raise InputError(f"groups need at least one attribute and columns of equal length; got {({k: len(v) for k, v in columns.items()})}")
+        got = ", ".join(f"{name} [{len(column)}]" for name, column in columns.items()) or "none"
+        raise InputError(f"groups need at least one attribute and columns of equal length; got {got}")
     members: dict[tuple[str, ...], list[int]] = {}
     left_out = 0
     for sample, values in enumerate(zip(*columns.values(), strict=True)):
@@ -128,7 +129,9 @@ def majority_contexts(labels: Sequence[str], contexts: Sequence[str]) -> dict[st
     return common
 
 
-def group_kinds(index: GroupIndex, common: Mapping[str, str | None], *, label: str = "class", context: str = "context") -> list[Kind | None]:
+def group_kinds(
+    index: GroupIndex, common: Mapping[str, str | None], *, label: str = "class", context: str = "context"
+) -> list[Kind | None]:
     """Whether each group keeps the tie of its class to a context (common) or breaks it (counterfactual).
 
     None for every group where the attributes do not hold both `label` and `context`, and for the groups of a class without a common

@@ -222,7 +222,9 @@ def _checked_features(features: np.ndarray) -> np.ndarray:
         raise InputError(f"`features` must be [samples, features] with at least one sample; got {list(table.shape)}")
     if not np.isfinite(table).all():
         row, column = (int(i[0]) for i in np.nonzero(~np.isfinite(table)))
-        raise InputError(f"`features` must be finite; got {table[row, column]} for sample {row}, feature {column}. Sum a value and its count")
+        raise InputError(
+            f"`features` must be finite; got {table[row, column]} for sample {row}, feature {column}. Sum a value and its count"
+        )
     return table
 
 
@@ -287,7 +289,7 @@ def _group_sums(weights: np.ndarray, rows: np.ndarray, first: np.ndarray, member
 
 @njit(cache=True, nogil=True)
 def _add_up(out, sums, atoms):  # pragma: no cover - compiled
-    """out = the sum of some of the `sums`, row by row, so that the row stays in cache."""
+    """Sums some of the `sums` into `out`, row by row, so that the row stays in cache."""
     for b in range(out.shape[0]):
         row = out[b]
         row[:] = 0

@@ -99,7 +99,9 @@ def overlap_terms(score: Score, hits: np.ndarray, truth: np.ndarray, predicted: 
     raise InputError(f"`score` must be one of {', '.join(get_args(Score))}; got '{score}'")
 
 
-def overlap(counts: ClassCounts, *, score: Score = "iou", reduction: Reduction = "macro", classes: Sequence[int] | None = None) -> np.ndarray:
+def overlap(
+    counts: ClassCounts, *, score: Score = "iou", reduction: Reduction = "macro", classes: Sequence[int] | None = None
+) -> np.ndarray:
     """IoU, Dice or accuracy of a stack of samples, in [0, 1]; higher is better.
 
     Reductions:

@@ -84,9 +84,7 @@ def flip_risk(logits: Any, *, background: int = 0, normalise: bool | None = None
     return float(risk[found].mean()) if found.any() else float("nan")
 
 
-def reduce_logits(
-    logits: Any, *, background: int = 0, ids: Sequence[int] | None = None, normalise: bool | None = None
-) -> ReducedLogits:
+def reduce_logits(logits: Any, *, background: int = 0, ids: Sequence[int] | None = None, normalise: bool | None = None) -> ReducedLogits:
     """Label map and risk scores of one picture in one pass; exponentials are taken only where foreground is predicted.
 
     The scores are means over the predicted foreground, each higher = worse:
