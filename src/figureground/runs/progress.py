@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
 LINE_EVERY_S = 10.0
@@ -26,7 +26,7 @@ class Reporter(Protocol):
         """One line for the person who waits."""
         ...
 
-    def track(self, what: str, *, total: int, unit: str, done: int = 0) -> contextmanager[Progress]:  # type: ignore[valid-type]
+    def track(self, what: str, *, total: int, unit: str, done: int = 0) -> AbstractContextManager[Progress]:
         """A context with a `Progress`."""
         ...
 

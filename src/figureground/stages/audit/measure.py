@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from figureground.core.errors import Fault, FormatError
-from figureground.core.types import ClassTable, LabelRuns, LabelSource, Sample
-from figureground.data.doctor import check_same_size, size_faults
+from figureground.core.types import ClassTable, LabelRuns, LabelSource
+from figureground.data.faults import size_mismatch
 from figureground.data.labelmap import resize_nearest
 from figureground.metrics.boundary import BoundaryCounts, boundary_counts
 from figureground.metrics.joint import JointCounts, counts_of_runs
@@ -62,13 +62,13 @@ class SampleMeter:
     resize: Literal["refuse", "nearest"]
     collect: bool
 
-    def __call__(self, samples: Sequence[Sample]) -> dict[str, pa.Table]:
+    def __call__(self, ids: Sequence[str]) -> dict[str, pa.Table]:
         """Tables `counts`, `sizes`, `regions` and `faults` of a batch."""
         measured: list[Measured] = []
         faults: list[Fault] = []
-        for sample in samples:
+        for sample_id in ids:
             try:
-                measured.extend(self._sample(sample))
+                measured.extend(self._sample(sample_id))
             except FormatError as error:
                 if not self.collect:
                     raise
@@ -80,16 +80,15 @@ class SampleMeter:
             "faults": pa.Table.from_pylist([asdict(fault) for fault in faults], FAULT_SCHEMA),
         }
 
-    def _sample(self, sample: Sample) -> list[Measured]:
-        truth = self.masks.read(sample.id)
-        for fault in size_faults(sample, truth.size_hw):
-            raise FormatError(fault)
-        return [self._pair(sample.id, name, truth, source.read(sample.id)) for name, source in self.predictions]
+    def _sample(self, sample_id: str) -> list[Measured]:
+        truth = self.masks.read(sample_id)
+        return [self._pair(sample_id, name, truth, source.read(sample_id)) for name, source in self.predictions]
 
     def _pair(self, sample_id: str, name: str, truth: LabelRuns, predicted: LabelRuns) -> Measured:
-        if self.resize == "nearest" and truth.size_hw != predicted.size_hw:
+        if truth.size_hw != predicted.size_hw:
+            if self.resize == "refuse":
+                raise FormatError(size_mismatch(truth.size_hw, predicted.size_hw, sample=sample_id, prediction=name))
             predicted = resize_nearest(predicted, truth.size_hw)
-        check_same_size(truth, predicted, sample=sample_id, name=name)
         setting = {"background": self.classes.background, "ignore": self.classes.ignore}
         return Measured(
             prediction=name,

@@ -1,0 +1,76 @@
+"""figureground: finds where a segmentation model has the right region and the wrong label.
+
+Names are resolved on first use, so that importing the package stays quick and changes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from figureground.version import __version__
+
+if TYPE_CHECKING:
+    from figureground.api import Audit, audit, open_audit
+    from figureground.core.errors import FiguregroundError, FormatError, InputError
+    from figureground.core.types import ClassTable, LabelRuns, Sample
+    from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
+    from figureground.data.labelmap import decode_runs, encode_runs
+    from figureground.data.predictions import Predictions, open_predictions
+    from figureground.metrics.decompose import Decomposition, decompose
+    from figureground.metrics.joint import JointCounts, joint_counts
+    from figureground.metrics.meter import Meter
+    from figureground.metrics.risk import flip_risk
+    from figureground.stages.audit.options import AuditOptions
+
+_HOMES = {
+    "figureground.api": ("Audit", "audit", "open_audit"),
+    "figureground.core.errors": ("FiguregroundError", "FormatError", "InputError"),
+    "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
+    "figureground.data.dataset": ("Dataset", "dataset_from_arrays", "open_dataset"),
+    "figureground.data.labelmap": ("decode_runs", "encode_runs"),
+    "figureground.data.predictions": ("Predictions", "open_predictions"),
+    "figureground.metrics.decompose": ("Decomposition", "decompose"),
+    "figureground.metrics.joint": ("JointCounts", "joint_counts"),
+    "figureground.metrics.meter": ("Meter",),
+    "figureground.metrics.risk": ("flip_risk",),
+    "figureground.stages.audit.options": ("AuditOptions",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Audit",
+    "AuditOptions",
+    "ClassTable",
+    "Dataset",
+    "Decomposition",
+    "FiguregroundError",
+    "FormatError",
+    "InputError",
+    "JointCounts",
+    "LabelRuns",
+    "Meter",
+    "Predictions",
+    "Sample",
+    "__version__",
+    "audit",
+    "dataset_from_arrays",
+    "decode_runs",
+    "decompose",
+    "encode_runs",
+    "flip_risk",
+    "joint_counts",
+    "open_audit",
+    "open_dataset",
+    "open_predictions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'figureground' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

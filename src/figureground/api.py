@@ -1,0 +1,151 @@
+"""The library calls behind the verbs of the command line."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from figureground.core.errors import InputError
+from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
+from figureground.data.predictions import Predictions, open_predictions, predictions_from_arrays, unique_names
+from figureground.report.page import write_report
+from figureground.runs.artifact import is_artifact, read_manifest
+from figureground.runs.executor import open_executor
+from figureground.runs.progress import QuietReporter, Reporter
+from figureground.stages.audit.options import AuditOptions
+from figureground.stages.audit.result import group_table, read_summary
+from figureground.stages.audit.stage import KIND, run_audit
+
+PredictionsLike = str | Path | Predictions | Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """A finished audit: a directory of tables, and views on it."""
+
+    path: Path
+    """The artifact; temporary until `save` where no `out` was given."""
+    summary: Mapping[str, Any]
+    """The content of `audit.json`."""
+    _keep: Any = field(default=None, repr=False)
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words; with several predictions, that of each."""
+        if "sentence" in self.summary:
+            return self.summary["sentence"]
+        return "\n".join(f"{name}: {one['sentence']}" for name, one in self.summary["predictions"].items())
+
+    def table(self, name: str = "samples") -> pa.Table:
+        """One of the tables `samples`, `groups`, `counts`, `regions` as an Arrow table."""
+        file = self.path / f"{name}.parquet"
+        if not file.exists():
+            raise InputError(f"`name` must be one of {', '.join(sorted(p.stem for p in self.path.glob('*.parquet')))}; got '{name}'")
+        return pq.read_table(file)
+
+    def by(self, *attributes: str) -> pa.Table:
+        """Rates with intervals of the groups that share the values of some columns of `samples`, several crossed."""
+        return group_table(self.path, attributes)
+
+    def save(self, directory: str | Path) -> Audit:
+        """Copies the artifact to a new directory and returns the audit there."""
+        target = Path(directory)
+        if target.exists() and not is_artifact(target):
+            raise InputError(f"{target}: exists and is no audit. Choose a new directory")
+        partial = target.with_name(target.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(self.path, partial)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+        return open_audit(target)
+
+    def report(self, file: str | Path) -> Path:
+        """Writes the report as one HTML file and returns its path."""
+        return write_report(self.path, Path(file))
+
+
+def audit(
+    dataset: str | Path | Dataset | Mapping[str, np.ndarray],
+    predictions: PredictionsLike | Sequence[PredictionsLike],
+    *,
+    by: Sequence[str] = (),
+    classes: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    options: AuditOptions | None = None,
+    workers: int = 1,
+    engine: str = "local",
+    reporter: Reporter | None = None,
+) -> Audit:
+    """Audits one or several predictions against masks: correct, flipped, missed and added, by group, with intervals.
+
+    Args:
+        dataset: a DATA spec, a `Dataset`, or masks as sample id -> integer array [height, width] (then `classes` are their names).
+        predictions: a predictions spec, `Predictions`, or sample id -> integer array [height, width]; or a list of those.
+        by: attributes that make groups; several are crossed. Default: class and context, where there are any.
+        classes: class names in id order, background first, where `dataset` holds arrays.
+        out: directory to write; default a temporary one that lives as long as the result.
+        options: everything else; `by` wins over its `by`.
+        workers: worker processes; above 1, a script must guard its start with `if __name__ == "__main__"`.
+        engine: where the work runs.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        FormatError: a faulty mask, prediction or table.
+        InputError: arguments that do not fit together.
+    """
+    data = as_dataset(dataset, classes)
+    given = as_predictions(predictions, data)
+    chosen = options or AuditOptions()
+    chosen = replace(chosen, by=tuple(by)) if by else chosen
+    keep = None if out is not None else tempfile.TemporaryDirectory(prefix="figureground-")
+    target = Path(out) if out is not None else Path(keep.name) / "audit"  # type: ignore[union-attr]
+    executor = open_executor(engine, workers=workers)
+    path = run_audit(data, given, options=chosen, out=target, executor=executor, reporter=reporter or QuietReporter())
+    return Audit(path=path, summary=read_summary(path), _keep=keep)
+
+
+def open_audit(directory: str | Path) -> Audit:
+    """The audit that stands in a directory; anything else raises `ArtifactError`."""
+    path = Path(directory)
+    read_manifest(path, kind=KIND)
+    return Audit(path=path, summary=read_summary(path))
+
+
+def as_dataset(dataset: str | Path | Dataset | Mapping[str, np.ndarray], classes: Sequence[str] | None = None) -> Dataset:
+    """A data set from a spec, from arrays, or as it is."""
+    if isinstance(dataset, Dataset):
+        return dataset
+    if isinstance(dataset, Mapping):
+        if classes is None:
+            raise InputError("`classes` must name the classes in id order, background first, where masks are arrays")
+        return dataset_from_arrays(dataset, classes=classes)
+    return open_dataset(str(dataset))
+
+
+def as_predictions(predictions: PredictionsLike | Sequence[PredictionsLike], dataset: Dataset) -> list[Predictions]:
+    """Predictions with distinct names from specs, arrays, or as they are."""
+    single = isinstance(predictions, str | Path | Predictions | Mapping)
+    several = [predictions] if single else list(predictions)
+    if not several:
+        raise InputError("`predictions` must name at least one")
+    names = iter(unique_names([str(p) for p in several if isinstance(p, str | Path)]))
+    out: list[Predictions] = []
+    for place, item in enumerate(several, start=1):
+        if isinstance(item, Predictions):
+            out.append(item)
+        elif isinstance(item, Mapping):
+            name = "prediction" if single else f"prediction {place}"
+            out.append(predictions_from_arrays(item, dataset.classes, name=name))
+        else:
+            out.append(open_predictions(str(item), dataset.classes, name=next(names)))
+    if len({p.name for p in out}) != len(out):
+        raise InputError(f"predictions must have distinct names; got {', '.join(p.name for p in out)}")
+    return out

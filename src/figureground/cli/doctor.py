@@ -1,0 +1,78 @@
+"""`figureground doctor DATA [PREDICTIONS...]`: faults in masks and tables before they become numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from figureground.cli.options import Debug, Json
+from figureground.core.errors import Fault
+
+MOST_ROWS = 200
+
+
+def doctor(
+    data: Annotated[str, typer.Argument(help="Data set: a directory with dataset.toml, or KIND:WHERE.", metavar="DATA")],
+    predictions: Annotated[list[str] | None, typer.Argument(help="Label maps to check against it.", metavar="[PREDICTIONS...]")] = None,
+    json_output: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List every fault of a data set and its predictions: file, fault and remedy. Exits 1 where there are findings."""
+    del debug
+    from figureground import api
+    from figureground.core.errors import FormatError
+    from figureground.data.doctor import find_faults
+
+    faults: list[Fault] = []
+    dataset = None
+    try:
+        dataset = api.as_dataset(data)
+        given = api.as_predictions(predictions, dataset) if predictions else []
+        faults = list(find_faults(dataset, given))
+    except FormatError as error:
+        faults = [error.fault]  # a faulty table or class list: nothing behind it can be read
+    if json_output:
+        groups = [] if dataset is None else _groups(dataset)
+        json.dump({"faults": [dataclasses.asdict(f) for f in faults], "groups": groups}, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        _print(data, dataset, faults)
+    if faults:
+        raise typer.Exit(1)
+
+
+def _groups(dataset: object) -> list[dict[str, object]]:
+    names = [n for n in ("split", "class", "context", "group_id") if n in dataset.attributes]  # type: ignore[attr-defined]
+    counts = dataset.group_counts(names) if names else {}  # type: ignore[attr-defined]
+    return [{**dict(zip(names, values, strict=True)), "samples": n} for values, n in counts.items()]
+
+
+def _print(data: str, dataset: object, faults: list[Fault]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if dataset is not None:
+        console.print(f"{data}: {len(dataset)} samples, {len(dataset.classes)} classes", markup=False)  # type: ignore[attr-defined,arg-type]
+        if rows := _groups(dataset):
+            table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
+            for row in rows[:MOST_ROWS]:
+                table.add_row(*(str(v) or "(none)" for v in row.values()))
+            console.print(table)
+    if not faults:
+        console.print("No faults found.")
+        return
+    table = Table("sample", "file", "fault", "remedy", title=f"{len(faults)} faults", title_justify="left", show_lines=True)
+    for fault in faults[:MOST_ROWS]:
+        table.add_row(*(Text(t) for t in (fault.sample or "", fault.file or "", fault.problem, fault.remedy)))
+    console.print(table)
+    if len(faults) > MOST_ROWS:
+        console.print(f"... and {len(faults) - MOST_ROWS} more; --json lists all")
+
+
+VERB = doctor

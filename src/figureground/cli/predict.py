@@ -1,0 +1,39 @@
+"""`figureground predict MODEL DATA`: label maps and risk of a model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from figureground.cli.options import Config, Debug, Json, Out, with_options
+from figureground.stages.predict.options import PredictOptions
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="Model: KIND:WHERE?key=value, for example smp:unet/resnet34?weights=w.safetensors.", metavar="MODEL")],
+    data: Annotated[str, typer.Argument(help="Data set whose pictures are predicted.", metavar="DATA")],
+    out: Out,
+    json_output: Json = False,
+    config: Config = None,
+    debug: Debug = False,
+    *,
+    options: PredictOptions,
+) -> None:
+    """Predict label maps and risk scores; goes on where an interrupted run stopped."""
+    del config, debug
+    import dataclasses
+    import json
+
+    from figureground import api
+    from figureground.runs.artifact import read_manifest, to_json
+    from figureground.runs.progress import terminal_reporter
+
+    path = api.predict(model, data, out=out, options=options, reporter=terminal_reporter())
+    if json_output:
+        typer.echo(json.dumps(json.loads(to_json(dataclasses.asdict(read_manifest(path))))))
+    else:
+        typer.echo(f"Predictions: {path}")
+
+
+VERB = with_options(PredictOptions)(predict)

@@ -1,0 +1,65 @@
+"""What a finished audit prints at a terminal: the finding, the rates, the groups and where to read on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+STYLES = {"correct": "#009E73", "flipped": "#D55E00", "missed": "#7F7F7F", "added": "#CC79A7"}
+MOST_GROUPS = 12
+
+
+def print_audit(summary: Mapping[str, Any], page: Path | None) -> None:
+    """Prints to stdout; several predictions stand in one table."""
+    console = Console(highlight=False)
+    found = summary["predictions"] if "predictions" in summary else {summary["prediction"]: summary}
+    for name, one in found.items():
+        console.print(f"{name}: {one['sentence']}" if len(found) > 1 else one["sentence"], markup=False)
+    console.print(_rates_table(found))
+    if len(found) == 1 and (groups := _groups_table(next(iter(found.values())))):
+        console.print(groups)
+    if page is not None:
+        console.print(f"Report: {page}", markup=False, soft_wrap=True)
+
+
+def _rates_table(found: Mapping[str, Any]) -> Table:
+    table = Table("prediction", box=None, header_style="bold", pad_edge=False)
+    for name, style in STYLES.items():
+        table.add_column(name, justify="right", style=style)
+    table.add_column("IoU, any label", justify="right")
+    table.add_column("mIoU", justify="right")
+    for name, one in found.items():
+        values = [one["rates"][rate] for rate in STYLES]
+        table.add_row(name, *(_interval(v) for v in values), _interval(one["foreground_iou"]), _interval(one["miou"]["macro"]))
+    return table
+
+
+def _groups_table(one: Mapping[str, Any]) -> Table | None:
+    crossed = [g for g in one["groups"] if g["by"] == one["by"] and g["rates"]["flipped"]["value"] is not None]
+    if not crossed:
+        return None
+    crossed.sort(key=lambda g: -g["rates"]["flipped"]["value"])
+    shown = crossed[:MOST_GROUPS]
+    title = f"worst {len(shown)} of {len(crossed)} groups" if len(shown) < len(crossed) else "groups"
+    table = Table(*one["by"], "samples", title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name, style in STYLES.items():
+        table.add_column(name, justify="right", style=style)
+    table.add_column("")
+    for g in shown:
+        marks = ", ".join(filter(None, [g["kind"], "few samples" if g["few"] else None]))
+        values = [_interval(g["rates"][rate]) for rate in STYLES]
+        table.add_row(*(g["attributes"][a] or "(none)" for a in one["by"]), str(g["samples"]), *values, marks)
+    return table
+
+
+def _interval(interval: Mapping[str, float | None]) -> str:
+    value, low, high = interval["value"], interval["low"], interval["high"]
+    if value is None:
+        return "undefined"
+    if low is None or high is None:
+        return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f} % ({100 * low:.1f}-{100 * high:.1f})"

@@ -1,0 +1,21 @@
+"""What all tests share: hypothesis without deadlines (compiling kernels takes a while once), and where the real data lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("figureground", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("figureground")
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real pictures, masks, predictions and weights; tests that need it skip where it is absent."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the folder of real data is not on this machine")
+    return REAL_DATA

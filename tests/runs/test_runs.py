@@ -1,0 +1,187 @@
+"""Artifacts are whole or absent, runs go on where they stopped, workers keep order and pass errors on."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from figureground.core.errors import ArtifactError, Fault, FormatError, InputError, StateError
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact, read_manifest, to_json, write_atomically
+from figureground.runs.executor import LocalExecutor, open_executor
+from figureground.runs.progress import LineReporter, QuietReporter
+from figureground.runs.shards import map_in_shards, read_shards
+
+
+def key_of(**options):
+    return artifact_key(kind="thing", schema=1, inputs={"data": "abc"}, options=options)
+
+
+def writer_at(path, key=None):
+    return ArtifactWriter(path, kind="thing", schema=1, key=key or key_of())
+
+
+def write_thing(path, key=None, text="content"):
+    writer = writer_at(path, key)
+    write_atomically(writer.path / "file.txt", text.encode())
+    return writer.finish(options={"a": 1}, inputs={"data": "abc"}, counts={"rows": 1}, seed=0)
+
+
+def test_an_artifact_appears_only_when_it_is_finished(tmp_path):
+    """Until `finish`, only the partial directory is there; afterwards only the final one."""
+    out = tmp_path / "thing"
+    writer = writer_at(out)
+    assert not out.exists()
+    assert writer.path.name == "thing.partial"
+    writer.finish(options={}, inputs={}, counts={})
+    assert is_artifact(out)
+    assert not writer.path.exists()
+    assert sorted(p.name for p in out.iterdir()) == ["failures.json", "manifest.json"]
+
+
+def test_the_same_key_is_finished_and_another_is_not(tmp_path):
+    """The key is what "done already" means."""
+    write_thing(tmp_path / "thing", key_of(a=1))
+    assert finished(tmp_path / "thing", kind="thing", key=key_of(a=1))
+    assert not finished(tmp_path / "thing", kind="thing", key=key_of(a=2))
+    assert not finished(tmp_path / "other", kind="thing", key=key_of(a=1))
+
+
+def test_an_older_artifact_of_the_kind_is_replaced_and_nothing_else_is(tmp_path):
+    """Another key replaces; another kind, a foreign directory or a file is left alone."""
+    out = tmp_path / "thing"
+    write_thing(out, key_of(a=1), "old")
+    write_thing(out, key_of(a=2), "new")
+    assert (out / "file.txt").read_text() == "new"
+    with pytest.raises(ArtifactError, match="kind 'thing'"):
+        ArtifactWriter(out, kind="other", schema=1, key="k")
+    foreign = tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("precious")
+    with pytest.raises(ArtifactError, match="left alone"):
+        writer_at(foreign)
+    assert (foreign / "thesis.txt").read_text() == "precious"
+
+
+def test_partial_work_of_another_key_is_dropped(tmp_path):
+    """Shards of other options never mix in."""
+    writer = writer_at(tmp_path / "thing", key_of(a=1))
+    writer.write_shard("000000.done", b"")
+    assert writer_at(tmp_path / "thing", key_of(a=1)).shard("000000.done").exists()
+    assert not writer_at(tmp_path / "thing", key_of(a=2)).shard("000000.done").exists()
+
+
+def test_the_manifest_says_what_it_is(tmp_path):
+    """Kind, key, versions and counts are read back; a directory without one, or of another kind, is refused."""
+    write_thing(tmp_path / "thing")
+    manifest = read_manifest(tmp_path / "thing", kind="thing")
+    assert manifest.counts == {"rows": 1}
+    assert manifest.versions["numpy"] == np.__version__
+    with pytest.raises(ArtifactError, match="expected an artifact of kind 'audit'"):
+        read_manifest(tmp_path / "thing", kind="audit")
+    with pytest.raises(ArtifactError, match="no artifact is here"):
+        read_manifest(tmp_path)
+    (tmp_path / "thing" / "manifest.json").write_text("{")
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_manifest(tmp_path / "thing")
+
+
+def test_failures_are_listed_with_the_artifact(tmp_path):
+    """A fault becomes a row of failures.json."""
+    writer = writer_at(tmp_path / "thing")
+    fault = Fault(code="empty-file", problem="p", remedy="r", sample="s", file="f")
+    assert writer.finish(options={}, inputs={}, counts={}, failures=[fault]).failures == 1
+    assert json.loads((tmp_path / "thing" / "failures.json").read_text())[0]["sample"] == "s"
+
+
+def test_json_has_no_nan():
+    """Undefined numbers are null, numpy numbers are numbers."""
+    text = to_json({"a": float("nan"), "b": np.float32(0.5), "c": np.array([1, 2]), "d": (1,), "e": float("inf")})
+    assert json.loads(text) == {"a": None, "b": 0.5, "c": [1, 2], "d": [1], "e": None}
+
+
+def square(numbers):
+    if 13 in numbers:
+        raise FormatError(Fault(code="c", problem="unlucky", remedy="r", sample="13"))
+    return {"squares": pa.table({"n": numbers, "square": [n * n for n in numbers], "pid": [os.getpid()] * len(numbers)})}
+
+
+def make_square():
+    return square
+
+
+def die(numbers):
+    os._exit(9)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_order(workers):
+    """Whoever is faster, results stand in the order of the batches; two workers are other processes."""
+    results = list(LocalExecutor(workers).map_batches(make_square, [[i] for i in range(9)]))
+    assert [r["squares"]["square"][0].as_py() for r in results] == [i * i for i in range(9)]
+    pids = {r["squares"]["pid"][0].as_py() for r in results}
+    assert (os.getpid() in pids) == (workers == 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_a_worker_comes_back_as_it_is(workers):
+    """The fault keeps its sample."""
+    with pytest.raises(FormatError, match="unlucky") as caught:
+        list(LocalExecutor(workers).map_batches(make_square, [[1], [13], [2]]))
+    assert caught.value.fault.sample == "13"
+
+
+def test_a_worker_that_dies_is_said(tmp_path):
+    """A killed process is a clear message, not a hang."""
+    with pytest.raises(StateError, match="a worker process died"):
+        list(LocalExecutor(2).map_batches(functools.partial(functools.partial, die), [[1], [2]]))
+
+
+def test_engines_are_named():
+    """Unknown engines list the known ones."""
+    assert open_executor("local", workers=3).workers == 3
+    assert open_executor().workers >= 1
+    with pytest.raises(InputError, match="Known: local"):
+        open_executor("lokal")
+    with pytest.raises(InputError, match="no address"):
+        open_executor("local:somewhere")
+
+
+def test_an_interrupted_map_goes_on_behind_the_last_shard(tmp_path):
+    """Shards that are there are not computed again, and the result is that of an unbroken run."""
+    arguments = {"executor": LocalExecutor(), "reporter": QuietReporter(), "what": "squares", "unit": "numbers", "shard_size": 3}
+    numbers = list(range(8))
+    broken = writer_at(tmp_path / "broken")
+    with pytest.raises(FormatError):
+        map_in_shards([*numbers[:6], 13, 7], make_square, writer=broken, **arguments)
+    seen = []
+
+    def make_watched():
+        def watched(batch):
+            seen.extend(batch)
+            return square(batch)
+
+        return watched
+
+    shards = map_in_shards(numbers, make_watched, writer=broken, **arguments)
+    whole = writer_at(tmp_path / "whole")
+    map_in_shards(numbers, make_square, writer=whole, **arguments)
+    assert seen == [6, 7]
+    assert read_shards(broken, "squares", shards).equals(read_shards(whole, "squares", shards))
+
+
+def test_lines_tell_start_and_end():
+    """Without a terminal: what was done before, and a line at the end."""
+    stream = io.StringIO()
+    reporter = LineReporter(stream)
+    with reporter.track("audit", total=10, unit="samples", done=4) as progress:
+        for _ in range(6):
+            progress.advance()
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "audit: 4 of 10 samples were done before, continuing"
+    assert lines[-1].startswith("audit: 10 of 10 samples in ")
