@@ -236,7 +236,7 @@ def _wrong_ids(present: list[int], classes: ClassTable, path: str | None, sample
     return refusal(
         "unknown-class-id",
         f"the {role} holds {shown}, which {'is no class id' if len(unknown) == 1 else 'are no class ids'}",
-        f"Declare the class, or `ignore`, or correct the {role}; the {len(classes)} class ids go from {classes.ids[0]} to {max(classes.ids)}",
+        f"Declare the class, or `ignore`, or correct the {role}; the {len(classes)} class ids are {min(classes.ids)} to {max(classes.ids)}",
         file=path,
         sample=sample,
     )

@@ -49,9 +49,11 @@ def stem(path: str) -> str:
 def read_bytes(path: str, *, sample: str | None = None) -> bytes:
     """The content of a file; an absent, unreadable or empty one raises `FormatError`."""
     try:
-        data = _remote(path).cat_file(_inner(path)) if is_url(path) else Path(path).read_bytes()
+        data = _ask(path, "cat_file") if is_url(path) else Path(path).read_bytes()
     except FileNotFoundError as error:
         raise _missing(path, sample) from error
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise refusal(
             "unreadable-file",
@@ -80,16 +82,20 @@ def read_text(path: str) -> str:
 
 def exists(path: str) -> bool:
     """True if there is a file or folder."""
+    if is_url(path):
+        return bool(_ask(path, "exists"))
     try:
-        return bool(_remote(path).exists(_inner(path))) if is_url(path) else Path(path).exists()
+        return Path(path).exists()
     except (OSError, ValueError):
         return False
 
 
 def is_folder(path: str) -> bool:
     """True if there is a folder."""
+    if is_url(path):
+        return bool(_ask(path, "isdir"))
     try:
-        return bool(_remote(path).isdir(_inner(path))) if is_url(path) else Path(path).is_dir()
+        return Path(path).is_dir()
     except (OSError, ValueError):
         return False
 
@@ -104,7 +110,7 @@ def list_files(folder: str) -> list[str]:
         raise _missing(folder, None, what="folder")
     if is_url(folder):
         base = _inner(folder).rstrip("/")
-        found = [str(item)[len(base) :].lstrip("/") for item in _remote(folder).find(base)]
+        found = [str(item)[len(base) :].lstrip("/") for item in _ask(folder, "find")]
     else:
         found = [
             os.path.relpath(os.path.join(root, name), folder).replace(os.sep, "/")  # noqa: PTH118 - Path objects triple the time
@@ -118,7 +124,7 @@ def stamp(path: str) -> str:
     """Size and time of change of a file as text, for fingerprints; an absent file gives `absent`."""
     try:
         if is_url(path):
-            info = _remote(path).info(_inner(path))
+            info = _ask(path, "info")
             changed = next((str(info[key]) for key in ("mtime", "LastModified", "updated", "etag", "ETag", "created") if key in info), "")
             return f"{info.get('size')}:{changed}"
         found = Path(path).stat()
@@ -129,7 +135,7 @@ def stamp(path: str) -> str:
 
 def open_binary(path: str) -> Any:
     """An open binary file for readers that need only its head; the caller closes it."""
-    return _remote(path).open(_inner(path), "rb") if is_url(path) else Path(path).open("rb")
+    return _ask(path, "open") if is_url(path) else Path(path).open("rb")
 
 
 def _remote(url: str) -> Any:
@@ -142,6 +148,17 @@ def _remote(url: str) -> Any:
         raise InputError(f"{url}: reading `{protocol}://` needs another package ({error}). Install it, or copy the files here") from error
     except ValueError as error:
         raise InputError(f"{url}: no file system is known for `{protocol}://`. Give a local path or a URL that fsspec can open") from error
+
+
+def _ask(url: str, method: str) -> Any:
+    """What a file system's method says of a URL; whatever it raises becomes an `OSError`, as for local files."""
+    system = _remote(url)
+    try:
+        return getattr(system, method)(_inner(url))
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - every file system raises errors of its own
+        raise OSError(str(error)) from error
 
 
 def _inner(url: str) -> str:

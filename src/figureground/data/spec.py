@@ -69,9 +69,10 @@ def check_keys(given: Iterable[str], known: Iterable[str], *, where: str) -> Non
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """` Did you mean ...?` with the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean `{near[0]}`?" if near else ""
+    """` Did you mean ...?` with the nearest known word, large and small letters being the same, or nothing."""
+    by_small = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(word.lower(), by_small, n=1)
+    return f" Did you mean `{by_small[near[0]]}`?" if near else ""
 
 
 def chosen(options: Mapping[str, str], key: str, choices: tuple[str, ...], *, default: str) -> str:

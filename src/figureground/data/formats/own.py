@@ -65,8 +65,8 @@ def _toml_path(where: str) -> str:
         raise refusal("missing-file", "there is no such file or folder", "Correct the path, or bring the data here", file=where)
     if paths.is_folder(where):
         raise InputError(
-            f"{where}: the folder has no {TOML_NAME}. Write one, or name its layout, such as folders:{where} for label maps with or without "
-            "pictures, voc:, pets:, waterbirds:"
+            f"{where}: the folder has no {TOML_NAME}. Write one, or name its layout, such as folders:{where} for label maps, "
+            "voc:, pets: or waterbirds:"
         )
     raise InputError(f"{where}: a data set is a folder with a {TOML_NAME}, that file, or KIND:WHERE such as coco:{where}")
 
