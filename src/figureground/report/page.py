@@ -1,0 +1,138 @@
+"""The report: one HTML file that opens from disk, asks nothing of any network, and is the same for the same artifact."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from figureground.core.errors import InputError
+from figureground.report import charts, flips, groups, overview, pictures, risk, words
+from figureground.report.reading import AuditArtifact, PredictionAudit, read_audit
+
+NAME = "report.html"
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Characters that HTML or UTF-8 cannot hold; ids and names may bring them."""
+
+
+def write_report(artifact_dir: Path, out: Path | None = None) -> Path:
+    """Write the report of an audit artifact as one HTML file.
+
+    Args:
+        artifact_dir: directory that `figureground audit` wrote.
+        out: file to write; by default `report.html` in that directory.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ArtifactError: the directory is no audit artifact of a schema this version reads.
+        InputError: the file cannot be written.
+    """
+    html = report_html(read_audit(Path(artifact_dir)))
+    target = Path(out) if out is not None else Path(artifact_dir) / NAME
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(html, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"{target}: the report cannot be written there ({error.strerror}). Choose another file") from error
+    return target
+
+
+def report_html(artifact: AuditArtifact) -> str:
+    """The page as text."""
+    script = _source("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    budget = pictures.BUDGET // max(1, len(artifact.predictions))
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            artifact=artifact,
+            style=Markup(_source("report.css")),
+            script=Markup(script),
+            script_digest=digest,
+            headline=headline(artifact),
+            compared=overview.compared_rows(artifact),
+            differences=overview.difference_tables(artifact),
+            panels=[_panel(index, prediction, budget) for index, prediction in enumerate(artifact.predictions, 1)],
+        )
+    )
+
+
+def headline(artifact: AuditArtifact) -> str:
+    """The finding in one sentence."""
+    if artifact.sentence:
+        return artifact.sentence
+    if len(artifact.predictions) == 1:
+        return str(artifact.predictions[0].numbers.get("sentence") or "")
+    return words.compare_sentence({p.name: overview.verdict_rates(p.numbers.get("rates"))["flipped"].value for p in artifact.predictions})
+
+
+def _panel(index: int, prediction: PredictionAudit, budget: int) -> Mapping[str, Any]:
+    """Everything the template shows of one prediction."""
+    found = risk.risk(prediction)
+    tables = groups.group_tables(prediction)
+    sheet = pictures.contact_sheet(prediction, budget=budget, by=prediction.by)
+    return {
+        "index": index,
+        "prediction": prediction,
+        "sentence": str(prediction.numbers.get("sentence") or ""),
+        "figures": overview.key_figures(prediction),
+        "further": overview.further_figures(prediction),
+        "groups": tables,
+        "matrix": flips.flip_matrix(prediction),
+        "pairs": flips.confused_pairs(prediction),
+        "classes": flips.class_rows(prediction),
+        "gaps": groups.gaps(prediction),
+        "risk": found,
+        "curve": Markup(charts.risk_coverage_svg(found.curve, name=f"curve-{index}")) if found and found.curve else None,
+        "relabelled": flips.relabelled(prediction),
+        "confusable": flips.confusable(prediction),
+        "regions": flips.regions(prediction),
+        "sheet": sheet,
+        "hero": _hero(sheet, prediction),
+    }
+
+
+def _hero(sheet: pictures.ContactSheet, prediction: PredictionAudit) -> pictures.Card | None:
+    """The worst sample that shows the most common confusion, else the worst that has pictures."""
+    flips_found = prediction.rows("flips")
+    top = f"{flips_found[0].get('truth')} called {flips_found[0].get('predicted')}" if flips_found else ""
+    shown = [card for card in sheet.cards if any(view.source for view in card.views)]
+    return next((card for card in shown if card.confusion == top), shown[0] if shown else None)
+
+
+@cache
+def environment() -> Environment:
+    """The template environment: everything is escaped, and an unknown name is an error."""
+    found = Environment(
+        loader=PackageLoader("figureground.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    found.filters.update(
+        {name: getattr(words, name) for name in ("percent", "bare", "interval", "plain", "count", "pixels", "listing", "plural")}
+    )
+    found.globals.update(words=words, VERDICTS=words.VERDICTS, REASONS=words.REASONS, SCORES=risk.SCORES)
+    return found
+
+
+def _printable(value: object) -> object:
+    return CONTROL.sub("\ufffd", value) if isinstance(value, str) and CONTROL.search(value) else value
+
+
+def _source(name: str) -> str:
+    loader = environment().loader
+    assert loader is not None
+    return loader.get_source(environment(), name)[0]
