@@ -42,9 +42,18 @@ class TorchPredictor:
         """Logits float32 [batch, classes, height', width'] of float32 [batch, 3, height, width]."""
         if self._network is None:
             raise InputError(f"{self.spec.kind}:{self.spec.where}: this predictor is closed; open it again")
-        with torch.inference_mode():
-            logits = self._logits_of(self._network(torch.from_numpy(images).to(self._device)))
-            return logits.to("cpu", torch.float32).numpy()
+        try:
+            with torch.inference_mode():
+                logits = self._logits_of(self._network(torch.from_numpy(images).to(self._device)))
+                return logits.to("cpu", torch.float32).numpy()
+        except torch.OutOfMemoryError as error:
+            raise InputError(f"{self._device} has no memory for {len(images)} inputs at a time. Give a smaller --batch") from error
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(
+                f"{self.spec.kind}:{self.spec.where}: the network cannot take inputs {list(images.shape)} ({reason}). "
+                "Give `size` and `stride` in the model spec"
+            ) from error
 
     def close(self) -> None:
         """Let go of the network, and of its memory on the device."""

@@ -1,0 +1,1 @@
+"""The predict stage: pictures in, label maps as runs and risk scores out; probabilities are never stored."""

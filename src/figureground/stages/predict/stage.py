@@ -1,0 +1,149 @@
+"""The predict stage: opens the model, streams the pictures of a data set through it, and writes label maps and risk."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from figureground.core.errors import Fault, FormatError, InputError
+from figureground.data.dataset import Dataset
+from figureground.data.paths import stamp
+from figureground.metrics.risk import SCORES
+from figureground.models.pictures import PICTURE_RULES
+from figureground.models.predictor import Predictor, PredictorSpec, open_predictor, predictor_spec_to_json
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
+from figureground.runs.executor import Executor, LocalExecutor
+from figureground.runs.progress import QuietReporter, Reporter
+from figureground.runs.shards import map_in_shards, read_shards
+from figureground.stages.predict.options import PredictOptions
+from figureground.stages.predict.stream import BatchPredictor
+
+KIND, SCHEMA = "predictions", 1
+SHARD_SIZE = 64
+"""Pictures between two writes: what an interruption can cost."""
+
+LOGIT_RULES = "resized bilinear to the size of the picture (pixel centres at half, no antialiasing), then argmax; a tie is the lowest class"
+
+
+def run_predict(
+    model: str | PredictorSpec | Predictor,
+    dataset: Dataset,
+    *,
+    options: PredictOptions | None = None,
+    out: Path,
+    executor: Executor | None = None,
+    reporter: Reporter | None = None,
+) -> Path:
+    """Predicts every picture of a data set and writes the artifact `predictions`.
+
+    `labels/*.parquet` hold runs and scores, one row a picture; `regions/*.parquet` the risk of each predicted region. An interrupted run
+    goes on behind its last whole shard and ends with the same bytes.
+
+    Args:
+        model: a model spec, or a predictor that is open already.
+        dataset: whose pictures; its masks are not looked at.
+        options: what is predicted and with what means.
+        out: directory of the artifact; there already with the same key = nothing is done.
+        executor: where shards are predicted; each worker process opens the model for itself. Default: this process.
+        reporter: where progress is told; default nowhere.
+
+    Returns:
+        `out`, which `open_predictions` reads.
+
+    Raises:
+        InputError: a model that cannot be opened, or one whose number of channels is not the number of classes.
+        FormatError: a picture that cannot be read or logits that are not finite, unless `max_failures` allows it.
+    """
+    options, reporter, executor = options or PredictOptions(), reporter or QuietReporter(), executor or LocalExecutor()
+    chosen = dataset.select(split=options.split) if options.split else dataset
+    if not chosen.samples:
+        raise InputError(f"{dataset.name}: there is no sample to predict")
+    predictor = open_predictor(model, device=options.device) if isinstance(model, str | PredictorSpec) else model
+    spec = chosen_spec(predictor.spec, options)
+    check_channels(spec, chosen, reporter)
+    settings = {**dataclasses.asdict(options), "model": predictor_spec_to_json(spec)}
+    del settings["workers"]  # threads change no number
+    inputs = {"pictures": picture_fingerprint(chosen), "classes": _digest(repr(chosen.classes)), "weights": spec.sha256 or ""}
+    key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
+    if finished(out, kind=KIND, key=key):
+        reporter.say(f"{out}: these predictions are there already, nothing to do")
+        return out
+    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key)
+    worker = partial(_worker, model if executor.workers > 1 else predictor, spec, chosen, options)
+    shards = map_in_shards(
+        chosen.samples, worker, writer=writer, executor=executor, reporter=reporter, what="predict", unit="pictures", shard_size=SHARD_SIZE
+    )
+    faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
+    if len(faults) > options.max_failures:
+        raise FormatError(faults[0])
+    _place_tables(writer, shards)
+    counts = {"pictures": len(chosen) - len(faults)}
+    writer.finish(options=settings, inputs=inputs, counts=counts, failures=faults, details=_details(chosen, spec))
+    return out
+
+
+def chosen_spec(spec: PredictorSpec, options: PredictOptions) -> PredictorSpec:
+    """The spec with the window that the options ask for."""
+    return spec if options.window == "spec" else dataclasses.replace(spec, window=options.window)
+
+
+def check_channels(spec: PredictorSpec, dataset: Dataset, reporter: Reporter) -> None:
+    """Raise `InputError` unless the model has one channel per class; say where it calls them by other names."""
+    names = dataset.classes.names
+    if spec.classes != len(names):
+        raise InputError(
+            f"{spec.kind}:{spec.where} has {spec.classes} channels and {dataset.name} has {len(names)} classes "
+            f"({', '.join(names[:6])}{', ...' if len(names) > 6 else ''}). Declare the classes the model was trained on, in its order"
+        )
+    differing = [(a, b) for a, b in zip(spec.class_names, names, strict=False) if a.lower() != b.lower() and not a.startswith("LABEL_")]
+    if differing:
+        a, b = differing[0]
+        reporter.say(
+            f"note: the model calls {len(differing)} of its channels otherwise than {dataset.name} its classes, first '{a}' for '{b}'"
+        )
+
+
+def picture_fingerprint(dataset: Dataset) -> str:
+    """sha256 over ids, and size and time of change of every picture."""
+    return _digest("\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for s in dataset.samples))
+
+
+def _worker(model: str | PredictorSpec | Predictor, spec: PredictorSpec, dataset: Dataset, options: PredictOptions) -> BatchPredictor:
+    return BatchPredictor(
+        predictor=open_predictor(model, device=options.device) if isinstance(model, str | PredictorSpec) else model,
+        spec=spec,
+        classes=dataset.classes,
+        batch=options.batch,
+        threads=options.workers,
+        collect=options.max_failures > 0,
+    )
+
+
+def _place_tables(writer: ArtifactWriter, shards: int) -> None:
+    """Copies, so that a run which ends here finds its shards again."""
+    for name in ("labels", "regions"):
+        (writer.path / name).mkdir(exist_ok=True)
+        for index in range(shards):
+            shutil.copyfile(writer.shard(f"{index:06d}.{name}.parquet"), writer.path / name / f"{index:05d}.parquet")
+
+
+def _details(dataset: Dataset, spec: PredictorSpec) -> dict[str, Any]:
+    classes = dataset.classes
+    return {
+        "dataset": dataset.name,
+        "classes": list(classes.names),
+        "ids": list(classes.ids),
+        "background": classes.background,
+        "model": predictor_spec_to_json(spec),
+        "pictures": PICTURE_RULES,
+        "logits": LOGIT_RULES,
+        "scores": list(SCORES),
+    }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
