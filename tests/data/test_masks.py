@@ -18,9 +18,7 @@ from PIL import Image
 
 THREE = ClassTable(names=("background", "cat", "dog"))
 WIDE = ClassTable(names=("background", "cat", "far"), ids=(0, 300, 65_000), ignore=65_535)
-COLOURED = ClassTable(
-    names=("background", "cat", "dog"), colours=((0, 0, 0), (128, 0, 0), (0, 128, 0)), ignore_colour=(224, 224, 192)
-)
+COLOURED = ClassTable(names=("background", "cat", "dog"), colours=((0, 0, 0), (128, 0, 0), (0, 128, 0)), ignore_colour=(224, 224, 192))
 MAP = np.array([[0, 0, 1, 1], [2, 255, 1, 0], [2, 2, 2, 0]], np.uint8)
 
 
@@ -164,7 +162,10 @@ def test_a_plain_read_needs_no_classes(tmp_path, png_writer):
     assert read_numbers(str(path)).values.tolist() == [7, 9]
 
 
-@given(st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=1, max_size=6), st.lists(st.integers(0, 3), min_size=6, max_size=6))
+@given(
+    st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=1, max_size=6),
+    st.lists(st.integers(0, 3), min_size=6, max_size=6),
+)
 def test_relabelling_runs_is_relabelling_pixels(rows, table):
     label_map, lookup = np.array(rows, np.uint8), np.array(table, np.uint8)
     assert relabelled(encode_runs(label_map), lookup) == encode_runs(lookup[label_map])

@@ -96,7 +96,7 @@ def test_common_contexts_are_declared_in_the_file_or_in_the_spec(tiny):
         ("background = 0", "background = true", ["classes.background", "True"]),
         ("ignore = 255", "ignore = 2", ["ignore", "dog"]),
         ("ignore = 255", 'ignore = "never"', ["classes.ignore", "never"]),
-        ("ignore = 255", 'ids = [0, 3]\nignore = 255', ["one id per name"]),
+        ("ignore = 255", "ids = [0, 3]\nignore = 255", ["one id per name"]),
         ("ignore = 255", 'colours = ["#000000", "red", [0, 1, 2]]', ["'red'", "no colour"]),
         ('["background", "cat", "dog"]', '["background", "cat", "cat"]', ["unique"]),
         ('["background", "cat", "dog"]', "[]", ["classes.names", "list of texts"]),
@@ -188,7 +188,9 @@ def test_a_sample_without_a_mask_is_refused_when_it_is_read(tiny):
 
 def test_a_table_without_masks_is_a_data_set_without_masks(tiny):
     table = tiny / "samples.csv"
-    table.write_text("".join(line.replace(f"masks/00{n - 1}.png", "") for n, line in enumerate(table.read_text().splitlines(keepends=True))))
+    table.write_text(
+        "".join(line.replace(f"masks/00{n - 1}.png", "") for n, line in enumerate(table.read_text().splitlines(keepends=True)))
+    )
     assert open_dataset(str(tiny)).masks is None
 
 

@@ -47,7 +47,9 @@ def packed_rows(numbers: np.ndarray, depth: int, filters: list[int]) -> bytes:
     return bytes(out)
 
 
-def png_bytes(numbers: np.ndarray, depth: int, *, colour_type: int = 0, filters: list[int] | None = None, interlaced: bool = False) -> bytes:
+def png_bytes(
+    numbers: np.ndarray, depth: int, *, colour_type: int = 0, filters: list[int] | None = None, interlaced: bool = False
+) -> bytes:
     height, width = numbers.shape[:2]
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, int(interlaced))
     filters = filters or [0]
@@ -149,9 +151,13 @@ def test_a_bomb_is_not_unpacked_beyond_what_the_image_needs():
     "body",
     [
         chunk(b"IDAT", zlib.compress(b"\0\1\2")) + chunk(b"IEND", b""),  # no header
-        chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(b"\0\1\2")) + chunk(b"IEND", b""),  # no palette
+        chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b"\0\1\2"))
+        + chunk(b"IEND", b""),  # no palette
         chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0)) + chunk(b"IEND", b""),  # no pixels
-        chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(b"\x07\1\2")) + chunk(b"IEND", b""),  # filter 7
+        chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b"\x07\1\2"))
+        + chunk(b"IEND", b""),  # filter 7
         chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0)) + chunk(b"IDAT", b"no deflate") + chunk(b"IEND", b""),
         chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0)) + chunk(b"ABCD", b"") + chunk(b"IEND", b""),  # unknown and critical
         chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 0, 0, 0, 0)) * 2 + chunk(b"IEND", b""),

@@ -31,7 +31,8 @@ FAULT_CODES = MappingProxyType(
         "bad-json": "a JSON file that cannot be parsed or is not laid out as declared",
         "bad-annotation": "an annotation that cannot be drawn",
         "bad-encoding": "a text file that is not UTF-8",
-        "unreadable-picture": "a picture whose header cannot be read",
+        "unreadable-picture": "a picture that cannot be read",
+        "bad-logits": "a network that gives numbers which are not finite",
         "bad-layout": "a folder that is not laid out as the declared kind of data set",
     }
 )

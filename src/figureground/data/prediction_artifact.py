@@ -17,7 +17,7 @@ from figureground.data import paths
 from figureground.data.faults import refusal
 from figureground.data.labelmap import check_runs, columns_to_runs
 from figureground.data.masks import check_ids
-from figureground.data.predictions import Predictions
+from figureground.data.predictions import RISK, Predictions
 from figureground.data.sources import absent_map
 from figureground.data.tables import check_unique
 
@@ -65,7 +65,8 @@ class RunTables:
 def open_artifact(where: str, classes: ClassTable) -> Predictions:
     """Predictions of a directory with `labels.parquet`, or with shards `labels/*.parquet`.
 
-    Columns `id, height, width, values, lengths`; every further column of numbers is a score.
+    Columns `id, height, width, values, lengths`; every further column of numbers is a score. `regions.parquet` or `regions/*.parquet`
+    (`id, region, flip_risk`), where there are any, give the risk of each predicted region.
 
     Raises:
         InputError: the directory holds no such table.
@@ -86,18 +87,26 @@ def open_artifact(where: str, classes: ClassTable) -> Predictions:
                     scores.setdefault(column, {}).update(zip(names, values, strict=True))
     check_unique(ids, file=where)
     return Predictions(
-        name=paths.leaf(where), source=RunTables(rows=rows, classes=classes), ids=tuple(ids), scores=scores, manifest=_manifest(where)
+        name=paths.leaf(where),
+        source=RunTables(rows=rows, classes=classes),
+        ids=tuple(ids),
+        scores=scores,
+        region_scores=_region_scores(where),
+        manifest=_manifest(where),
     )
 
 
-def _label_files(where: str) -> list[str]:
-    single, folder = paths.join(where, "labels.parquet"), paths.join(where, "labels")
+def _tables(where: str, name: str) -> list[str]:
+    """The one table of a name, or its shards; empty where there is neither."""
+    single, folder = paths.join(where, f"{name}.parquet"), paths.join(where, name)
     if paths.exists(single):
         return [single]
-    if paths.is_folder(folder):
-        shards = [paths.join(folder, item) for item in paths.list_files(folder) if item.endswith(".parquet")]
-        if shards:
-            return shards
+    return [paths.join(folder, item) for item in paths.list_files(folder) if item.endswith(".parquet")] if paths.is_folder(folder) else []
+
+
+def _label_files(where: str) -> list[str]:
+    if found := _tables(where, "labels"):
+        return found
     if not paths.exists(where):
         raise refusal("missing-file", "there is no such file or folder", "Correct the path, or run the prediction first", file=where)
     raise InputError(f"{where}: predictions are a folder with labels.parquet, or png:FOLDER or npy:FOLDER of label maps; got neither")
@@ -137,6 +146,23 @@ def _read_group(file: str, group: int) -> list[LabelRuns]:
             return list(columns_to_runs(table.read_row_group(group, columns=list(_RUN_COLUMNS)).combine_chunks()))
     except (*_READ_FAULTS, AttributeError) as error:
         raise _corrupt(file, error) from error
+
+
+def _region_scores(where: str) -> dict[str, dict[int, float]] | None:
+    """Id -> region -> risk; None where no table of regions was written."""
+    files = _tables(where, "regions")
+    scores: dict[str, dict[int, float]] = {}
+    for file in files:
+        with _parquet(file) as table:
+            if missing := [c for c in ("id", "region", RISK) if c not in table.schema_arrow.names]:
+                raise refusal("bad-table", f"there is no column `{missing[0]}`", f"Write id, region, {RISK}", file=file)
+            try:
+                columns = [table.read(columns=[c])[c].to_pylist() for c in ("id", "region", RISK)]
+                for i, region, risk in zip(*columns, strict=True):
+                    scores.setdefault(str(i), {})[int(region)] = np.nan if risk is None else float(risk)
+            except _READ_FAULTS as error:
+                raise _corrupt(file, error) from error
+    return scores if files else None
 
 
 def _manifest(where: str) -> dict[str, Any] | None:
