@@ -14,8 +14,8 @@ _REACH_PX = 6.0  # and over a Gaussian window of this spread there
 
 
 def lab(image: np.ndarray) -> np.ndarray:
-    """CIE Lab of an RGB picture in [0, 1], divided by 100: float32 [height, width, 3]."""
-    return cv2.cvtColor(np.ascontiguousarray(image, np.float32), cv2.COLOR_RGB2LAB) / 100
+    """CIE Lab of an RGB picture, divided by 100: float32 [height, width, 3]; values outside [0, 1] are cut to it."""
+    return cv2.cvtColor(np.clip(image, 0, 1).astype(np.float32, order="C"), cv2.COLOR_RGB2LAB) / 100
 
 
 def pixel_features(colours: np.ndarray) -> np.ndarray:
@@ -72,7 +72,8 @@ def ground_features(colours: np.ndarray, figure: np.ndarray) -> np.ndarray:
     ones = np.ones((height, width, 1), np.float32)
     weighted = np.concatenate([colours, colours * colours, *slopes, ones], axis=2) * np.clip(1 - figure, 1e-3, 1)[..., None]
     small = (max(1, width // _COARSE), max(1, height // _COARSE))
-    pooled = _blur(cv2.resize(weighted, small, interpolation=cv2.INTER_AREA), _REACH_PX)
+    shrunk = [cv2.resize(channel, small, interpolation=cv2.INTER_AREA) for channel in cv2.split(weighted)]  # it takes four at most
+    pooled = _blur(cv2.merge(shrunk), _REACH_PX)
     means = pooled[..., :GROUND_COLUMNS] / pooled[..., GROUND_COLUMNS:]
     means[..., 3:6] = np.sqrt(np.maximum(means[..., 3:6] - means[..., :3] ** 2, 0))
     return cv2.resize(means, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height * width, -1)

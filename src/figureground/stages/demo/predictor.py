@@ -8,7 +8,6 @@ ground; where they are not, it cannot.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit, log_softmax
 
 from figureground.core.errors import InputError
+from figureground.models.digest import check_digest, file_digest
 from figureground.models.predictor import PredictorSpec
+from figureground.models.settings import read_settings
 from figureground.stages.demo.features import GROUND_COLUMNS, ground_features, lab, outline_features, pixel_features
 
 _HIDDEN = 160  # random ramps between the pixel features and the first regression
@@ -89,27 +90,34 @@ class DemoPredictor:
     """A fitted model behind the `Predictor` port."""
 
     def __init__(self, model: DemoModel, *, spec: PredictorSpec) -> None:
-        self.spec, self._model = spec, model
+        self.spec = spec
+        self._model: DemoModel | None = model
 
     def forward(self, images: np.ndarray) -> np.ndarray:
         """Logits float32 [batch, classes, height, width] of float32 [batch, 3, height, width] in [0, 1]."""
+        if self._model is None:
+            raise InputError(f"{self.spec.kind}:{self.spec.where}: this predictor is closed; open it again")
         return np.stack([logits(image.transpose(1, 2, 0), self._model) for image in images])
 
     def close(self) -> None:
-        """Nothing is held but a few arrays."""
+        """Let go of the arrays."""
+        self._model = None
 
 
 def open_demo(where: str, settings: Mapping[str, str], *, device: str) -> DemoPredictor:
-    """The model `demo:FILE.npz`; it takes pictures of any size, has no settings and runs on the processor only."""
-    if unknown := sorted(set(settings) - {"classes", "sha256"}):
-        raise InputError(f"demo:{where}: unknown setting `{unknown[0]}`. A model of the demo has none")
-    model = read_model(Path(where))
-    digest = hashlib.sha256(Path(where).read_bytes()).hexdigest()
-    if settings.get("sha256", digest) != digest:
-        raise InputError(
-            f"demo:{where}: expected the file with sha256 {settings['sha256']}, got {digest}. Give that file, or leave `sha256` out"
-        )
-    return DemoPredictor(model, spec=PredictorSpec(kind="demo", where=where, classes=model.name.shape[1] + 1, sha256=digest))
+    """The model `demo:FILE.npz`; it takes pictures of any size and runs on the processor, whatever `device` says.
+
+    Raises:
+        InputError: the file is no model of the demo, or a setting does not fit it.
+    """
+    what = f"demo:{where}"
+    fields = dict(read_settings(settings, where=what, norm="none").fields)
+    model, digest = read_model(Path(where)), file_digest([Path(where)])
+    check_digest(digest, fields.get("sha256"), where=what)
+    classes = model.name.shape[1] + 1
+    if fields.get("classes", classes) != classes:
+        raise InputError(f"{what}: the model has {classes} channels; `classes` says {fields['classes']}. Leave `classes` out")
+    return DemoPredictor(model, spec=PredictorSpec(kind="demo", where=where, **{**fields, "classes": classes, "sha256": digest}))
 
 
 def _fit_figure(pictures: Sequence[tuple[np.ndarray, np.ndarray]], rng: np.random.Generator) -> DemoModel:
