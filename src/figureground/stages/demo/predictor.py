@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -82,7 +83,7 @@ def read_model(path: Path) -> DemoModel:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return DemoModel(**dict(arrays))
-    except (OSError, ValueError, TypeError, EOFError) as error:
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise InputError(f"{path}: no model of the demo ({error}). Give a model.npz that `figureground demo` wrote") from error
 
 
