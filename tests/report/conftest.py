@@ -149,7 +149,7 @@ def risk_numbers(risk: np.ndarray, flip: np.ndarray, *, unscored: int) -> dict[s
     scores = {"auroc": 0.871, "spearman": 0.61, "aurc": float(curve.mean()), "eaurc": 0.021, "augrc": 0.034}
     return {
         "column": "flip_risk", "n_scored": n, "n_unscored": unscored, "deciles": deciles, "top_decile_share": share, "lift": None if share is None else share / 0.1,
-        "tau": 0.1, "curve": {"coverage": ((np.arange(n) + 1) / n).tolist(), "risk": curve.tolist()}, **scores,
+        "tau": 0.1, "intervals": {"resamples": 100, "auroc": {"value": 0.871, "low": 0.8, "high": 0.93}}, "curve": {"coverage": ((np.arange(n) + 1) / n).tolist(), "risk": curve.tolist()}, **scores,
         "rivals": {"one_minus_max_probability": {**scores, "auroc": 0.79}, "entropy": {**scores, "auroc": None, "spearman": -0.02}},
     }  # fmt: skip
 
@@ -231,7 +231,6 @@ def prediction_numbers(recipe: Recipe, name: str, seed: int) -> tuple[dict[str, 
         "classes": class_rows, "flips": sorted(flips, key=lambda f: -f["pixels"]),
         "by": ["class", "context"] if recipe.groups else [], "groups": groups, "gaps": gap_numbers(recipe, groups) if recipe.gaps and groups else {"iou": [], "flip": None, "worst_group": None},
         "risk": risk_numbers(risk[scored], flip[scored], unscored=int((~scored).sum())) if recipe.risk and scored.any() else None,
-        "interval": {"method": "percentile", "level": 0.95, "resamples": 1000, "cluster": None},
         "sentence": f"{name}: some of the {recipe.classes[-1]} pixels outdoors are called something else.", "notes": ["3 samples have no foreground."],
     }  # fmt: skip
     return numbers | recipe.extra, {"samples": rows, "worst": worst, "regions": region_rows(recipe, name, rng, ids)}
@@ -264,12 +263,13 @@ def write(directory: Path, recipe: Recipe) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     names = recipe.names or tuple(f"network {chr(97 + i)}" for i in range(recipe.predictions))
     made = {name: prediction_numbers(recipe, name, recipe.seed + i) for i, name in enumerate(names)}
-    dataset = {"name": "generated", "classes": list(recipe.classes), "background": 0, "ignore": 255}
+    dataset = {"name": "generated", "classes": list(recipe.classes), "background": 0, "ignore": 255, "colours": [f"#{(17 + 31 * i) % 256:02x}{(90 + 57 * i) % 256:02x}aa" for i in range(len(recipe.classes))]}
+    interval = {"method": "percentile", "level": 0.95, "resamples": 1000, "cluster": None}
     if len(names) == 1:
-        audit: dict[str, Any] = {"dataset": dataset, **made[names[0]][0]}
+        audit: dict[str, Any] = {"dataset": dataset, "interval": interval, **made[names[0]][0]}
     else:
         pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-        audit = {"dataset": dataset, "predictions": {n: m[0] for n, m in made.items()}, "differences": [row for a, b in pairs for row in difference(a, b, made)]}
+        audit = {"dataset": dataset, "interval": interval, "predictions": {n: m[0] for n, m in made.items()}, "differences": [row for a, b in pairs for row in difference(a, b, made)]}
     (directory / "audit.json").write_text(json.dumps(audit, ensure_ascii=False), encoding="utf-8")
     for table in ("samples", "worst", "regions"):
         pq.write_table(pa.Table.from_pylist([row for m in made.values() for row in m[1][table]]), directory / f"{table}.parquet")

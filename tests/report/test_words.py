@@ -73,8 +73,8 @@ def test_names_of_groups_and_lists():
 
 
 def test_confusions_read_as_words():
-    assert words.confusion("cat > dog") == "cat called dog"
-    assert words.confusion("") == words.confusion(None) == ""
+    assert words.confused_pair("cat > dog") == ("cat", "dog")
+    assert words.confused_pair("") is words.confused_pair(None) is None
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class GroupTable:
     few: int
     """How many of the shown groups are marked as small."""
     added_end: float
-    """Right end of the axis of added, a fraction of background."""
+    """Right end of the axis of added, a fraction of background; it holds every value, and every interval but those of small groups."""
 
     @property
     def added_ticks(self) -> tuple[float, ...]:
@@ -76,9 +76,14 @@ class Gaps:
     """Ends of the axis of the IoU gaps; 0 lies between them."""
 
     @property
+    def tied(self) -> bool:
+        """It is known which contexts are common, so that there are gaps."""
+        return bool(self.iou) or self.flip is not None
+
+    @property
     def any(self) -> bool:
-        """There is a gap to show."""
-        return bool(self.iou) or self.flip is not None or self.worst is not None
+        """There is something to show."""
+        return self.tied or self.worst is not None
 
     def place(self, value: float) -> float:
         """Where a value stands on the axis, in [0, 1]."""
@@ -118,7 +123,8 @@ def _group_table(by: tuple[str, ...], rows: list[GroupRow]) -> GroupTable:
     rows = sorted(rows, key=lambda row: (-_or(row.rates["flipped"].value, -1.0), row.name))
     shown = rows[:SHOWN_AT_MOST]
     cut = len(shown) if len(shown) <= SHOWN_AT_ONCE + 3 else SHOWN_AT_ONCE  # no "show 2 more"
-    ends = [_or(rate.high, _or(rate.value, 0.0)) for rate in (row.rates["added"] for row in shown)]
+    added = [(row.rates["added"], row.few) for row in shown]
+    ends = [_or(rate.value if few else rate.high, _or(rate.value, 0.0)) for rate, few in added]
     return GroupTable(
         title=" \u00d7 ".join(by),
         rows=tuple(shown[:cut]),

@@ -43,6 +43,8 @@ class ComparedRow:
     rates: Mapping[str, Measure]
     foreground_iou: Measure
     miou: Measure
+    auroc: float | None
+    """How well its risk finds its flips; None where there is no risk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ def compared_rows(artifact: AuditArtifact) -> tuple[ComparedRow, ...]:
             rates=verdict_rates(prediction.numbers.get("rates")),
             foreground_iou=measure(prediction.numbers.get("foreground_iou")),
             miou=measure(prediction.mapping("miou").get("macro")),
+            auroc=number(prediction.mapping("risk").get("auroc")),
         )
         for index, prediction in enumerate(artifact.predictions, 1)
     )

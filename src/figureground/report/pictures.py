@@ -39,7 +39,8 @@ class Card:
     rank: int
     id: str
     group: str
-    confusion: str
+    confused: tuple[str, str] | None
+    """Truth and prediction of the largest flip; None where nothing is flipped."""
     views: tuple[View, ...]
     width: int
     height: int
@@ -47,6 +48,11 @@ class Card:
     """Fractions by verdict: of foreground truth, added of background truth."""
     foreground_iou: float | None
     risk: float | None
+
+    @property
+    def confusion(self) -> str:
+        """`cat called dog`, or the empty text."""
+        return " called ".join(self.confused) if self.confused else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,8 @@ class ContactSheet:
     available: int
     """Pictures in the artifact; more than cards where the page would grow too big."""
     groups: tuple[str, ...]
+    classes: tuple[str, ...]
+    """Classes that the cards name, in order of name."""
     has_risk: bool
 
 
@@ -76,6 +84,7 @@ def contact_sheet(prediction: PredictionAudit, *, budget: int, by: Sequence[str]
         cards=tuple(cards),
         available=prediction.worst.num_rows,
         groups=tuple(groups),
+        classes=tuple(sorted({name for card in cards for name in card.confused or ()})),
         has_risk=any(card.risk is not None for card in cards),
     )
 
@@ -95,7 +104,7 @@ def _card(rank: int, worst: Mapping[str, Any], row: Mapping[str, Any], by: Seque
         rank=rank,
         id=name,
         group=words.group_name(known) if any(known.values()) else "",
-        confusion=words.confusion(row.get("confused")),
+        confused=words.confused_pair(row.get("confused")),
         views=tuple(View(title=title, source=_data_url(worst.get(key)), alt=f"{title}: {name}") for key, title in VIEWS.items()),
         width=int(number(worst.get("width")) or 320),
         height=int(number(worst.get("height")) or 240),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from figureground.core.errors import ArtifactError
 from figureground.runs.artifact import Manifest, read_manifest
 
 KIND, SCHEMA = "audit", 1
+HEX = re.compile(r"#[0-9a-fA-F]{6}")
 T = TypeVar("T")
 
 
@@ -94,13 +96,21 @@ class AuditArtifact:
     dataset: Mapping[str, Any]
     predictions: tuple[PredictionAudit, ...]
     differences: tuple[Mapping[str, Any], ...]
+    interval: Mapping[str, Any]
+    """How intervals were made; empty where the artifact does not say."""
     sentence: str | None
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names in id order; entries may be names or objects with a `name`."""
+        """Names in id order."""
         entries = self.dataset.get("classes") or ()
-        return tuple(str(entry.get("name")) if isinstance(entry, Mapping) else str(entry) for entry in entries)
+        return tuple(str(entry) for entry in entries)
+
+    @property
+    def class_colours(self) -> Mapping[str, str]:
+        """Colour of each class in the label maps of the contact sheet, as `#rrggbb`; empty where the artifact does not say."""
+        colours = [str(colour) for colour in self.dataset.get("colours") or ()]
+        return {name: colour for name, colour in zip(self.class_names, colours, strict=False) if HEX.fullmatch(colour)}
 
 
 def number(value: object) -> float | None:
@@ -135,6 +145,7 @@ def read_audit(directory: Path) -> AuditArtifact:
         dataset=audit.get("dataset") or {},
         predictions=tuple(_predictions(directory, per_name)),
         differences=tuple(audit.get("differences") or ()),
+        interval=audit.get("interval") or {},
         sentence=audit.get("sentence"),
     )
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from figureground.report import words
 from figureground.report.groups import round_end
-from figureground.report.reading import PredictionAudit, number
+from figureground.report.reading import Measure, PredictionAudit, measure, number
 
 SCORES = {
+    "top_decile_share": ("Top tenth", "part of all flipping in the tenth of the samples with the highest score; 0.1 = chance", True),
     "auroc": ("AUROC", "chance that risk ranks a flipped sample above another; 0.5 = guessing, 1 = always", True),
     "spearman": ("Spearman", "rank correlation of risk and flipped share; 0 = none, 1 = the same order", True),
     "aurc": ("AURC", "mean flipped share over all coverages, most certain samples first", False),
@@ -38,7 +39,7 @@ class ScoreRow:
 
     name: str
     is_risk: bool
-    values: Mapping[str, float | None]
+    values: Mapping[str, Measure]
     best: frozenset[str]
 
 
@@ -78,7 +79,7 @@ def risk(prediction: PredictionAudit) -> Risk | None:
     deciles = tuple(_decile(place, row) for place, row in enumerate(found.get("deciles") or (), 1))
     flips = [d.flip for d in deciles if d.flip is not None]
     rows = {str(found.get("column") or "risk"): found, **(found.get("rivals") or {})}
-    values = {name: {key: number(row.get(key)) for key in SCORES} for name, row in rows.items()}
+    values = {name: _measures(row) for name, row in rows.items()}
     weighted = [(d.flip, d.samples) for d in deciles if d.flip is not None]
     return Risk(
         column=next(iter(rows)),
@@ -95,7 +96,7 @@ def risk(prediction: PredictionAudit) -> Risk | None:
         flip_end=min(1.0, round_end(max(flips, default=0.0))),
         mean_flip=sum(f * n for f, n in weighted) / sum(n for _, n in weighted) if sum(n for _, n in weighted) else None,
         scores=tuple(_score_row(name, place == 0, values) for place, name in enumerate(rows)),
-        shown=tuple(key for key in SCORES if any(row[key] is not None for row in values.values())),
+        shown=tuple(key for key in SCORES if any(row[key].known for row in values.values())),
         curve=_curve(prediction, found),
     )
 
@@ -104,10 +105,16 @@ def _decile(place: int, row: Mapping[str, Any]) -> Decile:
     return Decile(place=place, samples=int(number(row.get("n")) or 0), risk=number(row.get("risk")), flip=number(row.get("flip")))
 
 
-def _score_row(name: str, is_risk: bool, values: Mapping[str, Mapping[str, float | None]]) -> ScoreRow:
+def _measures(row: Mapping[str, Any]) -> dict[str, Measure]:
+    """The scores of one column, with intervals where the artifact has them."""
+    intervals = row.get("intervals") or {}
+    return {key: measure({"low": None, "high": None, **(intervals.get(key) or {}), "value": row.get(key)}) for key in SCORES}
+
+
+def _score_row(name: str, is_risk: bool, values: Mapping[str, Mapping[str, Measure]]) -> ScoreRow:
     def leads(key: str) -> bool:
-        known = [score for row in values.values() if (score := row[key]) is not None]
-        return len(set(known)) > 1 and values[name][key] == (max(known) if SCORES[key][2] else min(known))
+        known = [score for row in values.values() if (score := row[key].value) is not None]
+        return len(set(known)) > 1 and values[name][key].value == (max(known) if SCORES[key][2] else min(known))
 
     return ScoreRow(name=name, is_risk=is_risk, values=values[name], best=frozenset(key for key in SCORES if leads(key)))
 
@@ -118,17 +125,21 @@ def _curve(prediction: PredictionAudit, found: Mapping[str, Any]) -> Curve | Non
     known = [(c, r) for c, r in pairs if c is not None and r is not None]
     if len(known) < 2:
         return None
-    return Curve(coverage=tuple(c for c, _ in known), risk=tuple(r for _, r in known), best=_best_curve(prediction, len(known)))
+    return Curve(
+        coverage=tuple(c for c, _ in known),
+        risk=tuple(r for _, r in known),
+        best=_best_curve(prediction, [c for c, _ in known], int(number(found.get("n_scored")) or 0)),
+    )
 
 
-def _best_curve(prediction: PredictionAudit, points: int) -> tuple[float, ...]:
-    """Running mean of the flipped shares of the scored samples, smallest first, at `points` even coverages."""
+def _best_curve(prediction: PredictionAudit, coverage: list[float], scored: int) -> tuple[float, ...]:
+    """Running mean of the flipped shares of the scored samples, smallest first, at the coverages of the curve."""
     table = prediction.samples
     if not {"risk", "flip_fraction"} <= set(table.column_names):
         return ()
     score, flip = (table.column(name).to_numpy().astype(np.float64) for name in ("risk", "flip_fraction"))
     flip = np.sort(flip[np.isfinite(score) & np.isfinite(flip)])
-    if len(flip) < points:
+    if len(flip) == 0 or len(flip) != scored:
         return ()
-    kept = np.round(np.linspace(len(flip) / points, len(flip), points)).astype(int)
+    kept = np.clip(np.round(np.array(coverage) * len(flip)), 1, len(flip)).astype(int)
     return tuple((np.cumsum(flip)[kept - 1] / kept).tolist())

@@ -126,10 +126,10 @@ def group_name(attributes: Mapping[str, object]) -> str:
     return " \u00d7 ".join(str(value) if value not in (None, "") else f"(no {name})" for name, value in attributes.items()) or "all samples"
 
 
-def confusion(confused: str | None) -> str:
-    """`cat > dog` of the samples table as `cat called dog`; "" where nothing is flipped."""
+def confused_pair(confused: str | None) -> tuple[str, str] | None:
+    """`cat > dog` of the samples table as its two classes; None where nothing is flipped."""
     truth, sign, predicted = (confused or "").partition(" > ")
-    return f"{truth} called {predicted}" if sign else truth
+    return (truth, predicted) if sign else None
 
 
 def opening(finding: str) -> tuple[str, str]:
