@@ -81,7 +81,7 @@ def write_model(path: Path, model: DemoModel) -> None:
 def read_model(path: Path) -> DemoModel:
     """The model of a file that `write_model` wrote; anything else raises `InputError`."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return DemoModel(**dict(arrays))
     except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise InputError(f"{path}: no model of the demo ({error}). Give a model.npz that `figureground demo` wrote") from error
