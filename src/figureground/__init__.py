@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from figureground.version import __version__
 
 if TYPE_CHECKING:
-    from figureground.api import Audit, audit, open_audit
+    from figureground.api import Audit, audit, open_audit, predict
     from figureground.core.errors import FiguregroundError, FormatError, InputError
     from figureground.core.types import ClassTable, LabelRuns, Sample
     from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from figureground.stages.audit.options import AuditOptions
 
 _HOMES = {
-    "figureground.api": ("Audit", "audit", "open_audit"),
+    "figureground.api": ("Audit", "audit", "open_audit", "predict"),
     "figureground.core.errors": ("FiguregroundError", "FormatError", "InputError"),
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
     "figureground.data.dataset": ("Dataset", "dataset_from_arrays", "open_dataset"),
@@ -63,6 +63,7 @@ __all__ = [
     "open_audit",
     "open_dataset",
     "open_predictions",
+    "predict",
 ]
 
 

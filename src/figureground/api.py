@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.result import group_table, read_summary
 from figureground.stages.audit.stage import KIND, run_audit
+from figureground.stages.demo.story import run_demo
+from figureground.stages.predict.options import PredictOptions
+from figureground.stages.predict.stage import run_predict
 
 PredictionsLike = str | Path | Predictions | Mapping[str, np.ndarray]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Audit:
     """A finished audit: a directory of tables, and views on it."""
 
@@ -35,7 +39,6 @@ class Audit:
     """The artifact; temporary until `save` where no `out` was given."""
     summary: Mapping[str, Any]
     """The content of `audit.json`."""
-    _keep: Any = field(default=None, repr=False)
 
     @property
     def sentence(self) -> str:
@@ -105,11 +108,57 @@ def audit(
     given = as_predictions(predictions, data)
     chosen = options or AuditOptions()
     chosen = replace(chosen, by=tuple(by)) if by else chosen
-    keep = None if out is not None else tempfile.TemporaryDirectory(prefix="figureground-")
-    target = Path(out) if out is not None else Path(keep.name) / "audit"  # type: ignore[union-attr]
-    executor = open_executor(engine, workers=workers)
-    path = run_audit(data, given, options=chosen, out=target, executor=executor, reporter=reporter or QuietReporter())
-    return Audit(path=path, summary=read_summary(path), _keep=keep)
+    scratch = tempfile.mkdtemp(prefix="figureground-") if out is None else None
+    target = Path(scratch) / "audit" if scratch else Path(str(out))
+    try:
+        executor = open_executor(engine, workers=workers)
+        path = run_audit(data, given, options=chosen, out=target, executor=executor, reporter=reporter or QuietReporter())
+        result = Audit(path=path, summary=read_summary(path))
+    except BaseException:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    if scratch is not None:
+        weakref.finalize(result, shutil.rmtree, scratch, ignore_errors=True)
+    return result
+
+
+def predict(
+    model: str,
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    options: PredictOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Path:
+    """Predicts label maps and risk scores, and returns the directory of the predictions.
+
+    Args:
+        model: a MODEL spec such as `smp:unet/resnet34?weights=w.safetensors&classes=3`.
+        dataset: a DATA spec or a `Dataset`; its pictures are read, masks are not needed.
+        out: directory to write; an interrupted run goes on there.
+        options: device, batch, window and the like.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        FormatError: a picture that cannot be read.
+        InputError: a model that cannot be built or does not fit the classes.
+        MissingExtra: the model's library is not installed.
+    """
+    return run_predict(model, as_dataset(dataset), options=options, out=Path(out), reporter=reporter or QuietReporter())
+
+
+def demo(out: str | Path, *, seed: int = 0, workers: int = 1, reporter: Reporter | None = None) -> Audit:
+    """The whole story on generated pictures: draws them, fits two simple predictors, predicts and audits.
+
+    Args:
+        out: directory to write; an interrupted demo goes on there.
+        seed: of the pictures, the fits and the bootstrap.
+        workers: worker processes.
+        reporter: where progress is told; default nowhere.
+    """
+    path = run_demo(Path(out), seed=seed, executor=open_executor(workers=workers), reporter=reporter or QuietReporter())
+    return open_audit(path)
 
 
 def open_audit(directory: str | Path) -> Audit:

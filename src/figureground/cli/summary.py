@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 STYLES = {"correct": "#009E73", "flipped": "#D55E00", "missed": "#7F7F7F", "added": "#CC79A7"}
@@ -30,11 +31,11 @@ def _rates_table(found: Mapping[str, Any]) -> Table:
     table = Table("prediction", box=None, header_style="bold", pad_edge=False)
     for name, style in STYLES.items():
         table.add_column(name, justify="right", style=style)
-    table.add_column("IoU, any label", justify="right")
+    table.add_column("region IoU", justify="right")
     table.add_column("mIoU", justify="right")
     for name, one in found.items():
         values = [one["rates"][rate] for rate in STYLES]
-        table.add_row(name, *(_interval(v) for v in values), _interval(one["foreground_iou"]), _interval(one["miou"]["macro"]))
+        table.add_row(escape(name), *(_interval(v) for v in values), _interval(one["foreground_iou"]), _interval(one["miou"]["macro"]))
     return table
 
 
@@ -42,17 +43,17 @@ def _groups_table(one: Mapping[str, Any]) -> Table | None:
     crossed = [g for g in one["groups"] if g["by"] == one["by"] and g["rates"]["flipped"]["value"] is not None]
     if not crossed:
         return None
-    crossed.sort(key=lambda g: -g["rates"]["flipped"]["value"])
+    crossed.sort(key=lambda g: (g["few"], -g["rates"]["flipped"]["value"]))
     shown = crossed[:MOST_GROUPS]
-    title = f"worst {len(shown)} of {len(crossed)} groups" if len(shown) < len(crossed) else "groups"
+    title = f"{len(shown)} of {len(crossed)} groups, most flipped first, those of few samples last" if len(shown) < len(crossed) else "groups"
     table = Table(*one["by"], "samples", title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for name, style in STYLES.items():
         table.add_column(name, justify="right", style=style)
     table.add_column("")
     for g in shown:
-        marks = ", ".join(filter(None, [g["kind"], "few samples" if g["few"] else None]))
+        marks = "\n".join(filter(None, [g["kind"], "few" if g["few"] else None]))
         values = [_interval(g["rates"][rate]) for rate in STYLES]
-        table.add_row(*(g["attributes"][a] or "(none)" for a in one["by"]), str(g["samples"]), *values, marks)
+        table.add_row(*(escape(g["attributes"][a]) for a in one["by"]), str(g["samples"]), *values, marks)
     return table
 
 
@@ -62,4 +63,4 @@ def _interval(interval: Mapping[str, float | None]) -> str:
         return "undefined"
     if low is None or high is None:
         return f"{100 * value:.1f} %"
-    return f"{100 * value:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
+    return f"{100 * value:.1f} %\n[dim]{100 * low:.1f}-{100 * high:.1f}[/dim]"

@@ -21,7 +21,7 @@ from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
 from figureground.runs.shards import map_in_shards, read_shards, write_table
 from figureground.stages.audit.estimates import paired_difference
-from figureground.stages.audit.grouping import build_groups, common_contexts, group_attributes
+from figureground.stages.audit.grouping import PAIR, build_groups, common_contexts, group_attributes
 from figureground.stages.audit.measure import SampleMeter
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.relabel import check_relabelling
@@ -71,6 +71,7 @@ def run_audit(
         InputError: options that do not fit the data set.
     """
     chosen = _selected(dataset, options)
+    common = common_contexts(chosen, dataset, options)
     inputs = {"dataset": chosen.fingerprint(), **{f"prediction:{p.name}": p.fingerprint() for p in predictions}}
     if options.train:
         inputs["train"] = options.train
@@ -95,7 +96,7 @@ def run_audit(
         raise InputError(f"{dataset.name}: no sample is left to audit")
     measured = _measurements(writer, shards, audited, predictions)
     _check_void(audited, next(iter(measured.tables.values())), measured)
-    _write(writer, audited, chosen, dataset, predictions, measured, options)
+    _write(writer, audited, predictions, measured, common, options)
     counts = {"samples": len(audited), "predictions": len(predictions)}
     details = {"dataset": dataset.name, "classes": list(dataset.classes.names), "predictions": [p.name for p in predictions]}
     writer.finish(options=settings, inputs=inputs, counts=counts, seed=options.seed, failures=faults, details=details)
@@ -163,15 +164,14 @@ def _measurements(writer: ArtifactWriter, shards: int, dataset: Dataset, predict
 def _write(
     writer: ArtifactWriter,
     audited: Dataset,
-    chosen: Dataset,
-    whole: Dataset,
     predictions: Sequence[Predictions],
     measured: Measurements,
+    common: dict[str, str],
     options: AuditOptions,
 ) -> None:
     first = next(iter(measured.tables.values()))
     columns = group_attributes(audited, options, sole_classes(first))
-    common = common_contexts(chosen, whole, options) if {"class", "context"} <= set(columns) else {}
+    common = common if set(PAIR) <= set(columns) else {}
     grouping = build_groups(columns, common)
     clusters = _clusters(audited, options)
     findings: dict[str, Findings] = {}

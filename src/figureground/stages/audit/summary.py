@@ -75,7 +75,7 @@ def summarise(
         "gaps": _gaps(grouping, estimated, options),
         "confusable": confusable_summary(table, options),
         "merged": merged_summary(table, options),
-        "risk": risk_summary(scores, features, options),
+        "risk": risk_summary(scores, features, options, clusters),
     }
     summary["notes"] = _notes(summary, table, grouping)
     summary["sentence"] = finding(summary)
