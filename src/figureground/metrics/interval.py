@@ -232,6 +232,8 @@ def _atoms(groups: Sequence[np.ndarray] | None, samples: int) -> tuple[np.ndarra
     """Samples that share all their groups: int [samples] index of the atom, -1 for no group; and bool [atoms, groups]."""
     if groups is None:
         return np.zeros(samples, dtype=np.int64), np.ones((1, 1), dtype=bool)
+    if not len(groups):
+        return np.full(samples, -1), np.ones((0, 0), dtype=bool)
     signature = np.zeros((samples, max(1, -(-len(groups) // 8))), dtype=np.uint8)
     for number, index in enumerate(groups):
         index = np.asarray(index, dtype=np.int64)
@@ -262,7 +264,7 @@ def _rows(table: np.ndarray, atom: np.ndarray, unit: np.ndarray, atoms: int, uni
 
     No units stand for the natural order, in which row and unit are one.
     """
-    if units == len(table) and atoms == 1 and (atom == 0).all():
+    if atoms == 1 and units == len(table) and (atom == 0).all() and (unit == np.arange(units)).all():
         return table, np.empty(0, dtype=np.uint32), np.array([0, units])
     inside = atom >= 0
     keys, place = np.unique(atom[inside] * units + unit[inside], return_inverse=True)
