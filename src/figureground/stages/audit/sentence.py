@@ -48,9 +48,10 @@ def _hardest_group(summary: Mapping[str, Any]) -> str:
 
 
 def _where(attributes: Mapping[str, str]) -> str:
-    """` where context is outdoor` from the attributes besides the class; empty where there are none."""
-    parts = [f"{key} is {value or 'not given'}" for key, value in attributes.items() if key != "class"]
-    return f" where {' and '.join(parts)}" if parts else ""
+    """` in outdoor pictures`, ` in outdoor pictures where site is A`; empty where the group is of a class alone."""
+    context = [f"in {attributes['context']} pictures"] if "context" in attributes else []
+    others = [f"{key} is {value}" for key, value in attributes.items() if key not in ("class", "context")]
+    return "".join(f" {part}" for part in (*context, *([f"where {' and '.join(others)}"] if others else [])))
 
 
 def _called(flips: Sequence[Mapping[str, Any]]) -> str:

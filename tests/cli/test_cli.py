@@ -1,0 +1,167 @@
+"""The command line as a user meets it: in processes of its own, with exit codes, stdout and stderr."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from figureground.stages.audit.options import AuditOptions
+
+
+def figureground(*arguments, cwd=None):
+    """Runs the program; returns exit code, stdout and stderr."""
+    done = subprocess.run([sys.executable, "-m", "figureground", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Six masks of two classes and predictions with one picture flipped."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "predictions").mkdir()
+    for number in range(6):
+        mask = np.zeros((20, 30), np.uint8)
+        y, x = rng.integers(0, 10, 2)
+        mask[y : y + 8, x : x + 10] = 1 + number % 2
+        cv2.imwrite(str(tmp_path / "masks" / f"s{number}.png"), mask)
+        cv2.imwrite(str(tmp_path / "predictions" / f"s{number}.png"), np.where(mask > 0, 3 - mask, 0) if number == 0 else mask)
+    return tmp_path
+
+
+def data(folders: Path) -> str:
+    return f"folders:{folders / 'masks'}?classes=ground,cat,dog"
+
+
+def predictions(folders: Path) -> str:
+    return f"png:{folders / 'predictions'}"
+
+
+def test_an_audit_from_two_folders(folders):
+    """One command: exit 0, finding on stdout, progress on stderr, all tables and the page on disk."""
+    code, out, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "audit")
+    assert code == 0, err
+    assert "flipped" in out
+    assert "6 of 6 samples" in err
+    names = {p.name for p in (folders / "audit").iterdir()}
+    assert names == {
+        *("audit.json", "counts.parquet", "failures.json", "groups.parquet", "manifest.json"),
+        *("regions.parquet", "report.html", "samples.parquet", "worst.parquet"),
+    }
+
+
+def test_json_is_the_summary_and_nothing_else(folders):
+    """stdout parses, holds the promised keys and equals audit.json; a second run skips and says the same."""
+    arguments = ("audit", data(folders), predictions(folders), "--out", folders / "audit", "--json", "--resamples", "50")
+    code, out, _ = figureground(*arguments)
+    summary = json.loads(out)
+    assert code == 0
+    assert summary == json.loads((folders / "audit" / "audit.json").read_text())
+    promised = "samples pixels rates flip_image_mean conditional_flip iou miou foreground_iou flips groups gaps risk"
+    assert set(promised.split()) <= set(summary)
+    assert set(summary["rates"]) == {"correct", "flipped", "missed", "added"}
+    assert set(summary["rates"]["flipped"]) == {"value", "low", "high"}
+    assert set(summary["miou"]) == {"micro", "macro", "macro-imagewise"}
+    code, again, err = figureground(*arguments)
+    assert (code, json.loads(again)) == (0, summary)
+    assert "nothing to do" in err
+
+
+def test_flags_win_over_the_file(folders):
+    """Default < TOML < flag; an unknown key is refused with the nearest."""
+    (folders / "options.toml").write_text('resamples = 20\nlevel = 0.9\nby = ["class"]\n')
+    code, _, err = figureground(
+        "audit", data(folders), predictions(folders), "--out", folders / "a", "--config", folders / "options.toml", "--resamples", "30"
+    )
+    assert code == 0, err
+    options = json.loads((folders / "a" / "manifest.json").read_text())["options"]
+    assert (options["resamples"], options["level"], options["by"]) == (30, 0.9, ["class"])
+    (folders / "options.toml").write_text("resample = 20\n")
+    code, _, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "b", "--config", folders / "options.toml")
+    assert code == 2
+    assert "Did you mean `resamples`" in err
+
+
+def test_the_doctor_lists_faults_and_exits_1(folders):
+    """No faults: 0. Faults: a table with file, fault and remedy, and 1; the audit refuses in the same words with 2."""
+    assert figureground("doctor", data(folders), predictions(folders))[0] == 0
+    broken = folders / "masks" / "s3.png"
+    broken.write_bytes(broken.read_bytes()[:40])
+    (folders / "predictions" / "s4.png").unlink()
+    code, out, _ = figureground("doctor", data(folders), predictions(folders), "--json")
+    faults = json.loads(out)["faults"]
+    assert code == 1
+    assert {(f["sample"], f["code"]) for f in faults} == {("s3", "truncated-file"), ("s4", "missing-prediction")}
+    code, out, _ = figureground("doctor", data(folders), predictions(folders))
+    assert code == 1
+    assert "2 faults" in out
+    code, out, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "a")
+    assert (code, out) == (2, "")
+    assert next(f["problem"] for f in faults if f["sample"] == "s4") in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (folders / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["audit", "nowhere", "png:x", "--out", "a"], "nowhere"),
+        (["audit", "folder:x", "png:x", "--out", "a"], "folders"),
+        (["doctor", "folders:missing"], "missing"),
+        (["report", "nowhere"], "no artifact"),
+        (["predict", "smq:unet", "x", "--out", "a"], "there is no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, words):
+    """No traceback, the word that helps, nothing written. What the doctor cannot open at all is a finding."""
+    code, out, err = figureground(*arguments, cwd=tmp_path)
+    assert code == (1 if arguments[0] == "doctor" else 2), err
+    assert "Traceback" not in err
+    assert words in (err + out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_target_of_out_is_never_overwritten(folders):
+    """A directory with other things in it is left alone."""
+    code, _, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "masks")
+    assert code == 2
+    assert "left alone" in err
+    assert len(list((folders / "masks").iterdir())) == 6
+
+
+def test_debug_shows_where(folders):
+    """With --debug the traceback is there."""
+    code, _, err = figureground("audit", data(folders), "png:nowhere", "--out", folders / "a", "--debug")
+    assert code != 0
+    assert "Traceback" in err
+
+
+def test_the_report_again(folders):
+    """`report` writes the page where it is told."""
+    figureground("audit", data(folders), predictions(folders), "--out", folders / "a", "--no-report", "--resamples", "20")
+    assert not (folders / "a" / "report.html").exists()
+    code, out, _ = figureground("report", folders / "a", "--out", folders / "page.html")
+    assert code == 0
+    assert out.strip() == str(folders / "page.html")
+    assert (folders / "page.html").stat().st_size > 10_000
+
+
+def test_every_option_is_a_flag():
+    """`audit --help` names each option of the declaration."""
+    _, out, _ = figureground("audit", "--help")
+    for name in AuditOptions.__dataclass_fields__:
+        assert "--" + name.replace("_", "-") in out
+
+
+def test_help_loads_nothing_heavy():
+    """`--help` imports neither arrays nor tables nor networks."""
+    heavy = "{'numpy', 'numba', 'pyarrow', 'cv2', 'scipy', 'matplotlib', 'torch', 'transformers', 'ray', 'starlette', 'PIL', 'jinja2'}"
+    program = f"import sys; sys.argv = ['figureground', '--help']\nfrom figureground.__main__ import main\ntry:\n    main()\nexcept SystemExit:\n    pass\nprint(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
