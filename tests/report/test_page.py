@@ -122,6 +122,14 @@ def test_several_predictions_are_compared_and_each_has_its_section(make_audit):
     assert [("checked" in tab) for tab in tabs] == [True, False, False]
 
 
+def test_two_predictions_are_told_apart_in_one_table_of_all_scores(make_audit):
+    html, page = report(make_audit(names=("first", "second")))
+    assert len([attrs for attrs in page.all("table") if attrs.get("class") == "differences"]) == 1
+    assert "first \u2212 second" in page.text.replace("  ", " ")
+    html, page = report(make_audit(names=("first", "second", "third")))
+    assert html.count('<table class="differences">') == 5
+
+
 def test_the_finding_is_the_heading(make_audit):
     directory = make_audit(extra={"sentence": "27 % of the cat pixels are called dog. Over all, 60 % is correct."})
     html, _ = report(directory)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from figureground.core.errors import ArtifactError, InputError
-from figureground.report import flips, groups, overview, pictures, risk, write_report
+from figureground.report import flips, groups, overview, page, pictures, risk, write_report
 from figureground.report.reading import Measure, measure, read_audit
 
 TWENTY = ("background", *(f"class {i:02d}" for i in range(1, 21)))
@@ -94,6 +94,17 @@ def test_differences_are_mirrored_and_marked_only_where_the_interval_excludes_ze
     assert verdicts == [["self", "worse", "same"], ["better", "self", "unknown"], ["same", "unknown", "self"]]
     assert flipped.rows[1][0].measure == Measure(value=-0.05, low=-0.09, high=-0.01)
     assert front.rows[0][1].verdict == "better"
+
+
+def test_the_finding_of_several_predictions_names_the_one_that_flips_most(make_audit):
+    directory = make_audit(names=("x", "y"))
+    audit = json.loads((directory / "audit.json").read_text())
+    for name, share in (("x", 0.1), ("y", 0.3)):
+        audit["predictions"][name] |= {"rates": {"flipped": {"value": share}}, "sentence": f"Finding of {name}. More."}
+    (directory / "audit.json").write_text(json.dumps(audit))
+    artifact = read_audit(directory)
+    assert overview.most_flipped(artifact).name == "y"
+    assert page.headline(artifact) == ("Of 2 predictions, x flips the least foreground (10.0\u202f%) and y the most (30.0\u202f%).", "y: Finding of y.")
 
 
 def test_the_best_possible_order_is_never_above_the_risk_curve_and_ends_with_it(make_audit):

@@ -49,7 +49,8 @@ def test_the_digits_are_within_half_a_unit_of_the_value(value):
 def test_signs_are_said_where_asked_and_no_minus_stands_before_zero():
     assert words.bare(0.012, sign=True) == "+1.2"
     assert words.bare(-0.012, sign=True) == "\u22121.2"
-    assert words.bare(-0.00001, sign=True) == "0.0"
+    assert words.bare(-0.00001, sign=True) == "\u22120.001"
+    assert words.bare(-1e-9, sign=True) == words.bare(0.0, sign=True) == words.bare(-0.0) == "0.0"
 
 
 def test_an_interval_with_an_undefined_end_is_not_shown():
@@ -94,12 +95,12 @@ def test_predictions_are_compared_in_one_sentence(flips, said):
     [(0.95, "very well"), (0.85, "finds most of the flips"), (0.7, "overlooks many"), (0.5, "hardly helps"), (0.2, "points the wrong way")],
 )
 def test_the_words_for_risk_follow_the_number(auroc, grade):
-    (said,) = words.risk_sentences(share=None, lift=None, auroc=auroc, tau=0.1, spearman=None)
+    (said,) = words.risk_sentences(share=None, best=None, auroc=auroc, tau=0.1, spearman=None)
     assert grade in said
 
 
 def test_undefined_risk_says_why():
-    (said,) = words.risk_sentences(share=None, lift=None, auroc=None, tau=None, spearman=None)
+    (said,) = words.risk_sentences(share=None, best=None, auroc=None, tau=None, spearman=None)
     assert words.REASONS["risk"] in said
 
 

@@ -84,7 +84,7 @@ def _draw(axes: Axes, curve: Curve) -> None:
     axes.grid(axis="y", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
-    axes.legend(frameon=False, labelcolor=INK, handlelength=2.6, fontsize=9, loc="best")
+    axes.figure.legend(frameon=False, labelcolor=INK, handlelength=2.2, fontsize=9, columnspacing=1.2, ncols=3, loc="outside upper left")
 
 
 def _for_page(svg: str, *, name: str) -> str:

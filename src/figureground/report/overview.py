@@ -73,6 +73,17 @@ def verdict_rates(rates: object) -> dict[str, Measure]:
     return {word: measure(found.get(word)) for word in words.VERDICTS}
 
 
+def flipped_share(prediction: PredictionAudit) -> float | None:
+    """Flipped part of the foreground; None where it is undefined."""
+    return verdict_rates(prediction.numbers.get("rates"))["flipped"].value
+
+
+def most_flipped(artifact: AuditArtifact) -> PredictionAudit | None:
+    """The prediction that flips most; None where no share is defined."""
+    shares = [(share, p) for p in artifact.predictions if (share := flipped_share(p)) is not None]
+    return max(shares, key=lambda pair: pair[0])[1] if shares else None
+
+
 def key_figures(prediction: PredictionAudit) -> tuple[Figure, ...]:
     """The four verdicts, then foreground IoU beside mean IoU: right region against right label."""
     numbers = prediction.numbers

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from figureground.report import charts, flips, groups, overview, pictures, risk,
 from figureground.report.reading import AuditArtifact, PredictionAudit, read_audit
 
 NAME = "report.html"
+LIMIT = 4_600_000
+"""Bytes a page may have; what text and numbers leave is for the pictures."""
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """Characters that HTML or UTF-8 cannot hold; ids and names may bring them."""
 
@@ -50,37 +51,39 @@ def report_html(artifact: AuditArtifact) -> str:
     """The page as text."""
     script = _source("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    budget = pictures.BUDGET // max(1, len(artifact.predictions))
-    return (
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            artifact=artifact,
-            style=Markup(_source("report.css")),
-            script=Markup(script),
-            script_digest=digest,
-            headline=headline(artifact),
-            compared=overview.compared_rows(artifact),
-            differences=overview.difference_tables(artifact),
-            panels=[_panel(index, prediction, budget) for index, prediction in enumerate(artifact.predictions, 1)],
-        )
-    )
+    template = environment().get_template("page.html.j2")
+    values = {
+        "artifact": artifact,
+        "style": Markup(_source("report.css")),
+        "script": Markup(script),
+        "script_digest": digest,
+        "headline": headline(artifact),
+        "worst": overview.most_flipped(artifact),
+        "compared": overview.compared_rows(artifact),
+        "differences": overview.difference_tables(artifact),
+    }
+    panels = [_panel(index, prediction) for index, prediction in enumerate(artifact.predictions, 1)]
+    bare = len(template.render(panels=[panel | _pictures(panel["prediction"], 0) for panel in panels], **values).encode("utf-8"))
+    budget = (LIMIT - bare) // max(1, len(panels))
+    return template.render(panels=[panel | _pictures(panel["prediction"], budget) for panel in panels], **values)
 
 
-def headline(artifact: AuditArtifact) -> str:
-    """The finding in one sentence."""
+def headline(artifact: AuditArtifact) -> tuple[str, str]:
+    """The finding in one sentence, and what follows it."""
     if artifact.sentence:
-        return artifact.sentence
+        return words.opening(artifact.sentence)
     if len(artifact.predictions) == 1:
-        return str(artifact.predictions[0].numbers.get("sentence") or "")
-    return words.compare_sentence({p.name: overview.verdict_rates(p.numbers.get("rates"))["flipped"].value for p in artifact.predictions})
+        return words.opening(str(artifact.predictions[0].numbers.get("sentence") or ""))
+    finding = words.compare_sentence({p.name: overview.flipped_share(p) for p in artifact.predictions})
+    worst = overview.most_flipped(artifact)
+    said = words.opening(str(worst.numbers.get("sentence") or ""))[0] if worst else ""
+    return finding, f"{worst.name}: {said}" if worst and said else ""
 
 
-def _panel(index: int, prediction: PredictionAudit, budget: int) -> Mapping[str, Any]:
-    """Everything the template shows of one prediction."""
+def _panel(index: int, prediction: PredictionAudit) -> dict[str, Any]:
+    """Everything the template shows of one prediction but its pictures."""
     found = risk.risk(prediction)
     tables = groups.group_tables(prediction)
-    sheet = pictures.contact_sheet(prediction, budget=budget, by=prediction.by)
     return {
         "index": index,
         "prediction": prediction,
@@ -97,9 +100,13 @@ def _panel(index: int, prediction: PredictionAudit, budget: int) -> Mapping[str,
         "relabelled": flips.relabelled(prediction),
         "confusable": flips.confusable(prediction),
         "regions": flips.regions(prediction),
-        "sheet": sheet,
-        "hero": _hero(sheet, prediction),
     }
+
+
+def _pictures(prediction: PredictionAudit, budget: int) -> dict[str, Any]:
+    """The contact sheet within a size, and the picture beside the finding."""
+    sheet = pictures.contact_sheet(prediction, budget=budget, by=prediction.by)
+    return {"sheet": sheet, "hero": _hero(sheet, prediction)}
 
 
 def _hero(sheet: pictures.ContactSheet, prediction: PredictionAudit) -> pictures.Card | None:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from figureground.report import words
 from figureground.report.reading import PredictionAudit, number
 
-BUDGET = 3_400_000
-"""Characters that the contact sheets of a page may take together, so that the page stays below 5 MB."""
+CARD_TEXT = 3_000
+"""Characters that a card may take besides its pictures."""
 VIEWS = {
     "picture": "Picture",
     "truth": "Truth",
@@ -69,14 +69,15 @@ class ContactSheet:
 
 
 def contact_sheet(prediction: PredictionAudit, *, budget: int, by: Sequence[str]) -> ContactSheet:
-    """The cards of one prediction, as many of the worst as `budget` characters of pictures allow."""
+    """The cards of one prediction, as many of the worst as `budget` characters allow, one of them shown twice."""
     rows = _sample_rows(prediction)
     cards: list[Card] = []
-    left = budget
+    spent = twice = 0
     for rank, worst in enumerate(prediction.worst.to_pylist(), 1):
         card = _card(rank, worst, rows.get(worst["id"], {}), by)
-        left -= sum(len(view.source or "") for view in card.views)
-        if left < 0:
+        pictures = sum(len(view.source or "") for view in card.views)
+        spent, twice = spent + pictures + CARD_TEXT, max(twice, pictures)
+        if spent + twice > budget:
             break
         cards.append(card)
     groups = sorted({card.group for card in cards if card.group})

@@ -14,8 +14,8 @@ from figureground.report.reading import Measure, PredictionAudit, measure, numbe
 
 SCORES = {
     "top_decile_share": ("Top tenth", "part of all flipping in the tenth of the samples with the highest score; 0.1 = chance", True),
-    "auroc": ("AUROC", "chance that risk ranks a flipped sample above another; 0.5 = guessing, 1 = always", True),
-    "spearman": ("Spearman", "rank correlation of risk and flipped share; 0 = none, 1 = the same order", True),
+    "auroc": ("AUROC", "chance that the score ranks a flipped sample above another; 0.5 = guessing, 1 = always", True),
+    "spearman": ("Spearman", "rank correlation of the score and flipped share; 0 = none, 1 = the same order", True),
     "aurc": ("AURC", "mean flipped share over all coverages, most certain samples first", False),
     "eaurc": ("E-AURC", "AURC above the best possible order of the samples", False),
     "augrc": ("AUGRC", "area under the flips accepted per sample of the whole set", False),
@@ -87,7 +87,7 @@ def risk(prediction: PredictionAudit) -> Risk | None:
         unscored=int(number(found.get("n_unscored")) or 0),
         sentences=words.risk_sentences(
             share=number(found.get("top_decile_share")),
-            lift=number(found.get("lift")),
+            best=number(found.get("oracle_share")),
             auroc=number(found.get("auroc")),
             tau=number(found.get("tau")),
             spearman=number(found.get("spearman")),

@@ -69,6 +69,8 @@ def bare(value: float | None, *, digits: int = 1, sign: bool = False) -> str:
     if not sign and 100 - least <= hundred < 100:
         return f">{THIN}{100 - 10.0**-digits:.{digits}f}"
     text = f"{abs(hundred):.{digits}f}"
+    if float(text) == 0:  # an end of an interval beside 0 keeps its sign, which says on which side it is
+        text = next((more for extra in (1, 2, 3) if float(more := f"{abs(hundred):.{digits + extra}f}")), text) if sign else text
     if float(text) == 0:
         return text
     return (MINUS if hundred < 0 else "+" if sign else "") + text
@@ -155,14 +157,14 @@ def compare_sentence(flips: Mapping[str, float | None]) -> str:
 
 
 def risk_sentences(
-    *, share: float | None, lift: float | None, auroc: float | None, tau: float | None, spearman: float | None
+    *, share: float | None, best: float | None, auroc: float | None, tau: float | None, spearman: float | None
 ) -> tuple[str, ...]:
     """How well risk finds the flips, for a reader who knows none of the scores."""
     said = []
     if is_number(share):
-        times = f", {lift:.1f} times chance" if lift is not None and is_number(lift) else ""
+        most = f", best possible: {percent(best, digits=0)}" if is_number(best) else ""
         tenth = percent(share, digits=0)
-        said.append(f"The tenth of the samples with the highest risk holds {tenth} of the flipping (chance: 10{THIN}%{times}).")
+        said.append(f"The tenth of the samples with the highest risk holds {tenth} of the flipping (chance: 10{THIN}%{most}).")
     if auroc is not None and is_number(auroc):
         beyond = f" more than {percent(tau, digits=0)} of its foreground flipped" if is_number(tau) else " flips"
         times = f"{percent(auroc, digits=0)} of the time (50{THIN}% is guessing)"

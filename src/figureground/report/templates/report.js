@@ -41,7 +41,7 @@
   for (const grid of all(".matrix")) {
     const rows = all("tbody tr", grid).map((row) => all("td", row));
     const readout = grid.closest(".scroll").parentElement.querySelector(".readout");
-    const say = (cell) => { readout.textContent = cell ? cell.dataset.say : readout.dataset.hint; };
+    const say = (cell) => { readout.textContent = cell ? `${cell.title}.` : readout.dataset.hint; };
     readout.hidden = false;
     let [row, column] = [0, 0];
     const go = (r, c) => {
