@@ -16,7 +16,9 @@ from figureground.stages.audit.options import AuditOptions
 
 def figureground(*arguments, cwd=None):
     """Runs the program; returns exit code, stdout and stderr."""
-    done = subprocess.run([sys.executable, "-m", "figureground", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "figureground", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -57,7 +59,7 @@ def test_an_audit_from_two_folders(folders):
 
 
 def test_json_is_the_summary_and_nothing_else(folders):
-    """stdout parses, holds the promised keys and equals audit.json; a second run skips and says the same."""
+    """Stdout parses, holds the promised keys and equals audit.json; a second run skips and says the same."""
     arguments = ("audit", data(folders), predictions(folders), "--out", folders / "audit", "--json", "--resamples", "50")
     code, out, _ = figureground(*arguments)
     summary = json.loads(out)

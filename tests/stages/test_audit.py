@@ -90,7 +90,9 @@ def test_overlaps_are_those_of_sets_of_pixels(audited):
 def test_the_planted_groups_are_found(audited):
     """The counterfactual groups carry the flips, the gaps are positive, and the sentence names the worst group."""
     summary = audited[0].summary
-    kinds = {(g["attributes"]["class"], g["attributes"]["context"]): g["kind"] for g in summary["groups"] if g["by"] == ["class", "context"]}
+    kinds = {
+        (g["attributes"]["class"], g["attributes"]["context"]): g["kind"] for g in summary["groups"] if g["by"] == ["class", "context"]
+    }
     assert kinds[("cat", "outdoor")] == kinds[("dog", "indoor")] == "counterfactual"
     assert kinds[("cat", "indoor")] == kinds[("dog", "outdoor")] == "common"
     assert summary["gaps"]["worst_group"]["attributes"] == {"class": "cat", "context": "outdoor"}
@@ -225,7 +227,9 @@ def test_risk_that_knows_the_flips_is_told_from_one_that_does_not():
     dataset, predictions = planted_dataset(6)
     [given] = as_predictions(predictions, dataset)
     rates = {i: slow_rates([(planted(6)[0][i], predictions[i])])["flipped"] for i in predictions}
-    scored = figureground.Predictions(name="p", source=given.source, ids=given.ids, scores={"flip_risk": rates, "flat": dict.fromkeys(rates, 0.5)})
+    scored = figureground.Predictions(
+        name="p", source=given.source, ids=given.ids, scores={"flip_risk": rates, "flat": dict.fromkeys(rates, 0.5)}
+    )
     risk = audit(dataset, scored, options=AuditOptions(resamples=50)).summary["risk"]
     assert risk["auroc"] == risk["spearman"] == pytest.approx(1)
     assert risk["eaurc"] == pytest.approx(0)

@@ -50,6 +50,6 @@ def main() -> None:
 
 def _stop(message: str, code: int) -> None:
     if "--debug" in sys.argv:
-        raise  # noqa: PLE0704 - called from the except blocks above
+        raise
     print(f"figureground: {message}", file=sys.stderr)  # noqa: T201 - the one line of an error
     sys.exit(code)

@@ -16,7 +16,8 @@ from figureground.stages.audit.options import AuditOptions
 def audit(
     data: Annotated[str, typer.Argument(help="Data set: a directory with dataset.toml, or KIND:WHERE.", metavar="DATA")],
     predictions: Annotated[
-        list[str], typer.Argument(help="Label maps: png:DIR, npy:DIR or what `predict` wrote; NAME=... names them.", metavar="PREDICTIONS...")
+        list[str],
+        typer.Argument(help="Label maps: png:DIR, npy:DIR or what `predict` wrote; NAME=... names them.", metavar="PREDICTIONS..."),
     ],
     out: Out,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,

@@ -11,7 +11,9 @@ import typer
 
 from figureground.core.options import OptionInfo, describe_options, make_options, read_option_file
 
-Out = Annotated[Path, typer.Option("--out", help="Directory to write; the same command continues or skips what is there.", show_default=False)]
+Out = Annotated[
+    Path, typer.Option("--out", help="Directory to write; the same command continues or skips what is there.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes. [default: one per core]", show_default=False)]
 Engine = Annotated[str, typer.Option("--engine", help="Where the work runs: NAME[:ADDRESS].")]

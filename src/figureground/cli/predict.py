@@ -11,7 +11,9 @@ from figureground.stages.predict.options import PredictOptions
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="Model: KIND:WHERE?key=value, for example smp:unet/resnet34?weights=w.safetensors.", metavar="MODEL")],
+    model: Annotated[
+        str, typer.Argument(help="Model: KIND:WHERE?key=value, for example smp:unet/resnet34?weights=w.safetensors.", metavar="MODEL")
+    ],
     data: Annotated[str, typer.Argument(help="Data set whose pictures are predicted.", metavar="DATA")],
     out: Out,
     json_output: Json = False,

@@ -45,7 +45,9 @@ def _groups_table(one: Mapping[str, Any]) -> Table | None:
         return None
     crossed.sort(key=lambda g: (g["few"], -g["rates"]["flipped"]["value"]))
     shown = crossed[:MOST_GROUPS]
-    title = f"{len(shown)} of {len(crossed)} groups, most flipped first, those of few samples last" if len(shown) < len(crossed) else "groups"
+    title = (
+        f"{len(shown)} of {len(crossed)} groups, most flipped first, those of few samples last" if len(shown) < len(crossed) else "groups"
+    )
     table = Table(*one["by"], "samples", title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for name, style in STYLES.items():
         table.add_column(name, justify="right", style=style)

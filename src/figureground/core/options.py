@@ -7,9 +7,9 @@ import difflib
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from figureground.core.errors import InputError
 
@@ -101,8 +101,8 @@ def _checked(info: OptionInfo, value: Any) -> Any:
 
 def _converted(info: OptionInfo, value: Any) -> Any:
     if info.many:
-        items = (value,) if isinstance(value, str) else value
-        if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        items = [value] if isinstance(value, str) else list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else [None]
+        if not all(isinstance(item, str) for item in items):
             raise InputError(f"`{info.name}` must be a text or a list of texts; got {value!r}")
         return tuple(items)
     kinds = _plain_types(info.type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -85,7 +85,7 @@ def check_class_table(table: ClassTable) -> None:
         raise InputError("`colours` must be unique, or a colour would stand for two classes")
 
 
-def _short(values: tuple, most: int = 12) -> str:
+def _short(values: Sequence[object], most: int = 12) -> str:
     shown = ", ".join(str(v) for v in values[:most])
     return f"[{shown}, ... {len(values)} in all]" if len(values) > most else f"[{shown}]"
 
@@ -104,7 +104,7 @@ class Sample:
     split: str | None = None
     size_hw: tuple[int, int] | None = None
     """Declared height and width in pixels, where the annotations say so."""
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
     """Every further column of the table; an empty cell is the empty string."""
 
 
@@ -121,6 +121,7 @@ class LabelRuns:
 
     @property
     def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
         return self.height, self.width
 
     def __eq__(self, other: object) -> bool:

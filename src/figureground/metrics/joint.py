@@ -117,7 +117,9 @@ def counts_of_runs(truth: LabelRuns, predicted: LabelRuns, *, ignore: int | None
         keep = slice(None) if ignore is None else t != ignore
         return _from_keys(t[keep].astype(np.int64) << 16 | p[keep], lengths[keep])
     table, touched = np.zeros(side * side, np.int64), np.empty(min(side * side, truth.values.size + predicted.values.size), np.int64)
-    n = _count_runs(truth.values, truth.lengths, predicted.values, predicted.lengths, -1 if ignore is None else ignore, side, table, touched)
+    n = _count_runs(
+        truth.values, truth.lengths, predicted.values, predicted.lengths, -1 if ignore is None else ignore, side, table, touched
+    )
     return _from_table(table, touched[:n], side)
 
 
@@ -195,7 +197,7 @@ def _from_table(table: np.ndarray, touched: np.ndarray, side: int) -> JointCount
 
 
 @njit(cache=True, nogil=True)
-def _count_runs(tv, tl, pv, pl, ignore, side, table, touched):  # noqa: ANN001 # pragma: no cover - compiled
+def _count_runs(tv, tl, pv, pl, ignore, side, table, touched):  # pragma: no cover - compiled
     """Adds overlaps to `table`, notes each key when first met in `touched`; returns how many."""
     i = j = met = 0
     left_t, left_p = np.int64(tl[0]), np.int64(pl[0])
@@ -220,7 +222,7 @@ def _count_runs(tv, tl, pv, pl, ignore, side, table, touched):  # noqa: ANN001 #
 
 
 @njit(cache=True, nogil=True)
-def _merge_runs(tv, tl, pv, pl, t, p, lengths):  # noqa: ANN001 # pragma: no cover - compiled
+def _merge_runs(tv, tl, pv, pl, t, p, lengths):  # pragma: no cover - compiled
     """Writes the overlaid stretches; returns how many."""
     i = j = n = 0
     left_t, left_p = np.int64(tl[0]), np.int64(pl[0])
@@ -241,7 +243,7 @@ def _merge_runs(tv, tl, pv, pl, t, p, lengths):  # noqa: ANN001 # pragma: no cov
 
 
 @njit(cache=True, nogil=True)
-def _count_arrays(t, p, t_words, p_words, ignore, side, table, touched):  # noqa: ANN001 # pragma: no cover - compiled
+def _count_arrays(t, p, t_words, p_words, ignore, side, table, touched):  # pragma: no cover - compiled
     """As `_count_runs` on dense arrays; a stretch of equal 8-byte words is added at once."""
     ones = np.uint64(0x0101010101010101)
     met = 0

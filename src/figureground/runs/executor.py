@@ -28,9 +28,7 @@ class Executor(Protocol):
         """How many batches are worked on at a time."""
         ...
 
-    def map_batches(
-        self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]
-    ) -> Iterator[Result]:
+    def map_batches(self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]) -> Iterator[Result]:
         """Results in the order of the batches; `batches` is consumed lazily, with bounded look-ahead."""
         ...
 
@@ -50,9 +48,7 @@ class LocalExecutor:
         """How many batches are worked on at a time."""
         return self._workers
 
-    def map_batches(
-        self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]
-    ) -> Iterator[Result]:
+    def map_batches(self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]) -> Iterator[Result]:
         """Results in the order of the batches; an error of a worker is raised here unchanged."""
         if self._workers == 1:
             yield from map(make_worker(), batches)

@@ -56,7 +56,7 @@ class LineReporter:
 
     def say(self, text: str) -> None:
         """One line."""
-        print(text, file=self.stream, flush=True)  # noqa: T201 - this is the one place that speaks
+        print(text, file=self.stream, flush=True)
 
     @contextmanager
     def track(self, what: str, *, total: int, unit: str, done: int = 0) -> Iterator[Progress]:

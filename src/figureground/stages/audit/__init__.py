@@ -1,1 +1,1 @@
-
+"""The audit: what is wrong, where, for which group, how sure."""

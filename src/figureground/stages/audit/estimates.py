@@ -84,7 +84,7 @@ def group_estimates(
 
 
 def paired_difference(a: Estimates, b: Estimates, name: str, *, level: float) -> dict[str, float]:
-    """a minus b of the first group, with the percentile interval of the paired replicates."""
+    """A minus b of the first group, with the percentile interval of the paired replicates."""
     (value_a, replicates_a), (value_b, replicates_b) = a.column(name), b.column(name)
     return with_interval(float(value_a[0] - value_b[0]), replicates_a[0] - replicates_b[0], level=level)
 

@@ -12,7 +12,6 @@ from figureground.data.dataset import Dataset, open_dataset
 from figureground.metrics.groups import group_index, group_kinds, majority_contexts
 from figureground.stages.audit.options import AuditOptions
 
-
 PAIR = ("class", "context")
 """The attributes whose ties make groups common or counterfactual."""
 
@@ -77,7 +76,8 @@ def build_groups(columns: Mapping[str, Sequence[str]], common: Mapping[str, str]
     """The groups of all attributes crossed, of class and context where they are among more, and of each attribute alone."""
     by = tuple(columns)
     pair = tuple(name for name in by if name in PAIR)
-    choices = dict.fromkeys([by, *([pair] if len(pair) == 2 else []), *((name,) for name in by)] if by else [])
+    several = [by, *([pair] if len(pair) == 2 else [])] if by else []
+    choices: list[tuple[str, ...]] = list(dict.fromkeys([*several, *((name,) for name in by)]))
     groups: list[Group] = []
     left_out = 0
     for chosen in choices:
@@ -102,7 +102,7 @@ def common_contexts(dataset: Dataset, whole: Dataset, options: AuditOptions) -> 
         InputError: a declaration that is not CLASS=CONTEXT, or of a class that does not exist.
     """
     if options.common:
-        return {name: context for name, context in (_declared(text, dataset) for text in options.common)}
+        return dict(_declared(text, dataset) for text in options.common)
     if dataset.common:
         return dict(dataset.common)
     training = open_dataset(options.train) if options.train else whole

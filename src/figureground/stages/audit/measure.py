@@ -147,4 +147,6 @@ def _repeated(texts: list[str], times: list[int]) -> pa.Array:
 
 
 def _table(schema: pa.Schema, columns: Sequence[object]) -> pa.Table:
-    return pa.Table.from_arrays([c if isinstance(c, pa.Array) else pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+    return pa.Table.from_arrays(
+        [c if isinstance(c, pa.Array) else pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
+    )

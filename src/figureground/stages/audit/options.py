@@ -12,11 +12,15 @@ from figureground.core.options import option
 class AuditOptions:
     """What an audit measures and how."""
 
-    by: tuple[str, ...] = option((), help="Attribute that makes groups; several are crossed. Default: class and context, where there are any.")
+    by: tuple[str, ...] = option(
+        (), help="Attribute that makes groups; several are crossed. Default: class and context, where there are any."
+    )
     split: str = option("", help="Audit only the samples of this split.")
     attributes: str = option("", help="CSV or Parquet table of further attributes, joined by id.")
     common: tuple[str, ...] = option((), help="CLASS=CONTEXT that training ties together; overrides what the training split says.")
-    train: str = option("", help="DATA spec of the training set, where it is not a split of DATA: its majority contexts say what is common.")
+    train: str = option(
+        "", help="DATA spec of the training set, where it is not a split of DATA: its majority contexts say what is common."
+    )
     cluster: str = option("", help="Attribute whose values are resampled as a whole (patient, scene, video).")
     interval: Literal["percentile", "bca"] = option("percentile", help="Kind of bootstrap interval.")
     resamples: int = option(1000, help="Bootstrap resamples; 0 = no intervals.", bounds=(0, 100_000))
@@ -28,5 +32,7 @@ class AuditOptions:
     boundary_tolerance: float = option(0.0075, help="Boundary tolerance as a share of the picture's diagonal.", bounds=(0.0, 0.5))
     resize: Literal["refuse", "nearest"] = option("refuse", help="What to do with a prediction of another size than its mask.")
     worst: int = option(24, help="Pictures of the worst samples to keep for the report, per prediction.", bounds=(0, 500))
-    max_failures: int = option(0, help="Samples that may fail before the audit does; each is listed in failures.json.", bounds=(0, 10_000_000))
+    max_failures: int = option(
+        0, help="Samples that may fail before the audit does; each is listed in failures.json.", bounds=(0, 10_000_000)
+    )
     seed: int = option(0, help="Seed of the bootstrap.", bounds=(0, 2**63 - 1))

@@ -46,10 +46,10 @@ def group_table(directory: Path, attributes: Sequence[str]) -> pa.Table:
     options = make_options(AuditOptions, dict(read_manifest(directory).options))
     classes = _classes(directory)
     parts = []
-    for name in pc.unique(samples["prediction"]).to_pylist():
-        own = samples.filter(pc.equal(samples["prediction"], name))
+    for name in samples["prediction"].unique().to_pylist():
+        own = samples.filter(pc.field("prediction") == name)
         boundary = np.stack([own[column].to_numpy() for column in BOUNDARY], axis=1)
-        rows = counts.filter(pc.equal(counts["prediction"], name))
+        rows = counts.filter(pc.field("prediction") == name)
         features = sample_features(sample_table(rows, boundary, ids=own["id"].to_pylist(), classes=classes))
         columns = {a: [str(v) if v is not None else "" for v in own[a].to_pylist()] for a in attributes}
         groups = [g for g in build_groups(columns, {}).groups if g.by == tuple(attributes)]

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from figureground.metrics.interval import bootstrap_weights
-from figureground.metrics.selective import aurc, aurc_trapezoid, augrc, auroc, deciles, excess_aurc, risk_coverage_curve, scored_pairs, spearman
+from figureground.metrics.selective import (
+    augrc,
+    aurc,
+    aurc_trapezoid,
+    auroc,
+    deciles,
+    excess_aurc,
+    risk_coverage_curve,
+    scored_pairs,
+    spearman,
+)
 from figureground.stages.audit.estimates import with_interval
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.statistics import BASE

@@ -18,11 +18,14 @@ def finding(summary: Mapping[str, Any]) -> str:
     if opening:
         return f"{opening} {_overall(rates)}"
     if rates["flipped"] >= NOTABLE:
-        return f"{_percent(rates['flipped'])} of the foreground has the right region and the wrong label{_main_pair(summary)}. {_overall(rates)}"
+        part = f"{_percent(rates['flipped'])} of the foreground has the right region and the wrong label"
+        return f"{part}{_main_pair(summary)}. {_overall(rates)}"
     main = max(("missed", "added"), key=lambda name: rates[name] if rates[name] == rates[name] else -1.0)
     words = {"missed": "missed", "added": "seen where there is background"}[main]
     whole = {"missed": "the foreground", "added": "the background"}[main]
-    return f"Labels are hardly ever flipped ({_percent(rates['flipped'])} of the foreground); {_percent(rates[main])} of {whole} is {words}."
+    return (
+        f"Labels are hardly ever flipped ({_percent(rates['flipped'])} of the foreground); {_percent(rates[main])} of {whole} is {words}."
+    )
 
 
 def _hardest_group(summary: Mapping[str, Any]) -> str:
@@ -72,7 +75,11 @@ def _main_pair(summary: Mapping[str, Any]) -> str:
     if not summary["flips"]:
         return ""
     first = summary["flips"][0]
-    return f", mostly {first['truth']} called {first['predicted']}" if first["share"] > 0.5 else f", above all {first['truth']} called {first['predicted']}"
+    return (
+        f", mostly {first['truth']} called {first['predicted']}"
+        if first["share"] > 0.5
+        else f", above all {first['truth']} called {first['predicted']}"
+    )
 
 
 def _overall(rates: Mapping[str, float]) -> str:

@@ -27,7 +27,7 @@ from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.relabel import check_relabelling
 from figureground.stages.audit.statistics import BASE, DIFFERENCES
 from figureground.stages.audit.summary import Findings, summarise
-from figureground.stages.audit.table import SampleTable, sample_table, sole_classes
+from figureground.stages.audit.table import SampleTable, places, sample_table, sole_classes
 from figureground.stages.audit.tables import count_rows, group_rows, region_rows, sample_rows
 from figureground.stages.audit.worst import worst_rows
 
@@ -152,11 +152,11 @@ def _measurements(writer: ArtifactWriter, shards: int, dataset: Dataset, predict
     tables, size_hw = {}, {}
     ids = pa.array(dataset.ids, pa.string())
     for p in predictions:
-        own = sizes.filter(pc.equal(sizes["prediction"], p.name))
-        own = own.take(pc.index_in(ids, value_set=own["id"].combine_chunks()))
+        own = sizes.filter(pc.field("prediction") == p.name)
+        own = own.take(places(ids, own["id"].combine_chunks()))
         columns = np.stack([own[name].to_numpy() for name in own.column_names[2:]], axis=1)
         size_hw[p.name] = columns[:, :2]
-        rows = counts.filter(pc.equal(counts["prediction"], p.name))
+        rows = counts.filter(pc.field("prediction") == p.name)
         tables[p.name] = sample_table(rows, columns[:, 2:], ids=dataset.ids, classes=dataset.classes)
     return Measurements(tables=tables, sizes=size_hw, regions=regions, counts=counts)
 
@@ -179,9 +179,7 @@ def _write(
         table, sizes = measured.tables[p.name], measured.sizes[p.name]
         scores = {name: np.array([values.get(i, np.nan) for i in audited.ids], np.float64) for name, values in p.scores.items()}
         ignored = int(sizes.prod(axis=1).sum() - table.pixels.sum())
-        findings[p.name] = summarise(
-            table, grouping, ignored=ignored, scores=scores, clusters=clusters, options=options
-        )
+        findings[p.name] = summarise(table, grouping, ignored=ignored, scores=scores, clusters=clusters, options=options)
     write_atomically(writer.path / "audit.json", to_json(audit_summary(audited, findings, common, options)).encode())
     write_table(writer.path / "counts.parquet", count_rows(measured.counts))
     write_table(writer.path / "regions.parquet", region_rows(measured.regions, audited.classes, predictions))
@@ -195,7 +193,13 @@ def audit_summary(dataset: Dataset, findings: dict[str, Findings], common: dict[
     """The content of `audit.json`: one prediction's numbers at the top level, several under `predictions` with paired differences."""
     classes = dataset.classes
     head = {
-        "dataset": {"name": dataset.name, "classes": list(classes.names), "ids": list(classes.ids), "background": classes.background, "ignore": classes.ignore},
+        "dataset": {
+            "name": dataset.name,
+            "classes": list(classes.names),
+            "ids": list(classes.ids),
+            "background": classes.background,
+            "ignore": classes.ignore,
+        },
         "interval": {
             "method": options.interval,
             "level": options.level,

@@ -37,7 +37,7 @@ def sample_features(table: SampleTable) -> np.ndarray:
     rows = (table.sample, table.truth, table.predicted, table.pixels)
     parts = sample_parts(*rows, samples=table.samples, background=table.classes.background)
     classes = class_counts(*rows, samples=table.samples, ids=table.classes.ids)
-    columns = dict(zip(PARTS, parts.T, strict=True))
+    columns: dict[str, np.ndarray] = dict(zip(PARTS, parts.T, strict=True))
     iou, dice = (_imagewise(score, classes) for score in ("iou", "dice"))
     columns["hit"] = classes.hits.sum(1)
     columns["flip_fraction"] = np.nan_to_num(ratio(columns["flipped"], columns["foreground"]))
@@ -82,7 +82,8 @@ def boundary_f(matched_truth: np.ndarray, truth: np.ndarray, matched_predicted: 
 
 def _overlaps(sums: np.ndarray, f: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     out: dict[str, np.ndarray] = {}
-    for score, name in (("iou", "miou"), ("dice", "dice"), ("accuracy", "accuracy")):
+    names: dict[Score, str] = {"iou": "miou", "dice": "dice", "accuracy": "accuracy"}
+    for score, name in names.items():
         top, bottom = overlap_terms(score, *_class_columns(sums))
         out[f"{name}_micro"] = ratio(top.sum(-1), bottom.sum(-1))
         out[f"{name}_macro"] = nan_mean(ratio(top, bottom))

@@ -186,7 +186,7 @@ def _iou_gaps(grouping: Grouping, estimated: Estimates, options: AuditOptions) -
 
 
 def _worst_group(grouping: Grouping, flipped: np.ndarray, replicates: np.ndarray, options: AuditOptions) -> dict[str, Any] | None:
-    """The crossed group with the highest flipped rate, with an interval that holds whichever group is worst; small groups only if all are."""
+    """The crossed group with the highest flipped rate, its interval holding whichever is worst; small groups count only if all are."""
     crossed = [i for i in grouping.crossed() if not np.isnan(flipped[i])]
     chosen = [i for i in crossed if not grouping.groups[i].few] or crossed
     if len(chosen) < 2:
@@ -202,7 +202,8 @@ def _worst_group(grouping: Grouping, flipped: np.ndarray, replicates: np.ndarray
 def _notes(summary: dict[str, Any], table: SampleTable, grouping: Grouping) -> list[str]:
     notes = []
     if absent := [name for name, iou in summary["iou"].items() if not iou["present"]]:
-        notes.append(f"{len(absent)} of {len(table.classes)} classes are in neither truth nor prediction and are left out of means: {', '.join(absent)}")
+        of = f"{len(absent)} of {len(table.classes)} classes"
+        notes.append(f"{of} are in neither truth nor prediction and are left out of means: {', '.join(absent)}")
     without = table.samples - summary["flip_image_mean"]["samples"]
     if without:
         notes.append(f"{without} of {table.samples} samples have no counted foreground and are left out of the image-mean flip")

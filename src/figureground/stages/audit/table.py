@@ -49,7 +49,7 @@ class SampleTable:
 
 def sample_table(counts: pa.Table, boundary: np.ndarray, *, ids: Sequence[str], classes: ClassTable) -> SampleTable:
     """The sample table from rows `id, truth, predicted, pixels`; `ids` and the rows of `boundary` are in sample order."""
-    sample = pc.index_in(counts["id"], value_set=pa.array(ids, pa.string())).to_numpy().astype(np.int64)
+    sample = places(counts["id"], pa.array(ids, pa.string())).to_numpy().astype(np.int64)
     rows = np.argsort(sample, kind="stable")
     return SampleTable(
         classes=classes,
@@ -59,6 +59,12 @@ def sample_table(counts: pa.Table, boundary: np.ndarray, *, ids: Sequence[str], 
         pixels=counts["pixels"].to_numpy()[rows],
         boundary=boundary,
     )
+
+
+def places(values: pa.Array | pa.ChunkedArray, known: pa.Array) -> pa.Array:
+    """Where each value stands among the known ones, int32; null where it does not."""
+    found = pc.call_function("index_in", [values], pc.SetLookupOptions(value_set=known))
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
 def top_confusion(table: SampleTable) -> list[tuple[int, int] | None]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from figureground.core.types import ClassTable
 from figureground.data.dataset import Dataset
@@ -17,7 +16,7 @@ from figureground.stages.audit.grouping import Group
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.statistics import BASE, boundary_f
 from figureground.stages.audit.summary import Findings
-from figureground.stages.audit.table import BOUNDARY, SampleTable, top_confusion
+from figureground.stages.audit.table import BOUNDARY, SampleTable, places, top_confusion
 
 PARTS = ("correct", "flipped", "missed", "added", "background")
 
@@ -30,8 +29,8 @@ def count_rows(counts: pa.Table) -> pa.Table:
 def region_rows(regions: pa.Table, classes: ClassTable, predictions: Sequence[Predictions]) -> pa.Table:
     """`regions.parquet`: class names in place of ids, and the risk of predicted regions where the model gave one."""
     names = pa.array(classes.names, pa.string())
-    place = pc.index_in(regions["class_id"], value_set=pa.array(classes.ids, pa.int64()))
-    table = regions.set_column(regions.column_names.index("class_id"), "class", names.take(place.combine_chunks()))
+    place = places(regions["class_id"], pa.array(classes.ids, pa.int64()))
+    table = regions.set_column(regions.column_names.index("class_id"), "class", names.take(place))
     scored = {p.name: p.region_scores for p in predictions if p.region_scores}
     keys = zip(*(table[c].to_pylist() for c in ("prediction", "id", "side", "region")), strict=True) if scored else ()
     risks = [scored.get(name, {}).get(i, {}).get(region) if side == "predicted" else None for name, i, side, region in keys]
@@ -48,9 +47,7 @@ def sample_rows(
     options: AuditOptions,
 ) -> pa.Table:
     """`samples.parquet`: one row a sample and prediction; rates are null where they are undefined."""
-    parts = [
-        _sample_rows(dataset, p, tables[p.name], sizes[p.name], findings[p.name].features, groups, options) for p in predictions
-    ]
+    parts = [_sample_rows(dataset, p, tables[p.name], sizes[p.name], findings[p.name].features, groups, options) for p in predictions]
     return pa.concat_tables(parts, promote_options="default")
 
 
@@ -76,9 +73,7 @@ def group_rows(groups: Sequence[Group], findings: Mapping[str, Findings]) -> pa.
 
 def _group_schema() -> pa.Schema:
     texts = [(name, pa.string()) for name in ("prediction", "by", "group")]
-    metrics = [
-        (metric + end, pa.float64()) for metric in (*RATES, "conditional_flip", "foreground_iou") for end in ("", "_low", "_high")
-    ]
+    metrics = [(metric + end, pa.float64()) for metric in (*RATES, "conditional_flip", "foreground_iou") for end in ("", "_low", "_high")]
     return pa.schema([*texts, ("samples", pa.int64()), ("few", pa.bool_()), ("kind", pa.string()), *metrics])
 
 

@@ -43,9 +43,7 @@ def class_colours(classes: ClassTable) -> np.ndarray:
     return colours
 
 
-def worst_rows(
-    name: str, samples: Sequence[Sample], *, masks: LabelSource, predictions: LabelSource, classes: ClassTable
-) -> pa.Table:
+def worst_rows(name: str, samples: Sequence[Sample], *, masks: LabelSource, predictions: LabelSource, classes: ClassTable) -> pa.Table:
     """One row of thumbnails for each sample; the picture is null where there is none."""
     rows = [_row(name, sample, masks.read(sample.id), predictions.read(sample.id), classes) for sample in samples]
     return pa.Table.from_pylist(rows, WORST_SCHEMA)
