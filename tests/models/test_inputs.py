@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from figureground.models.inputs import (
-    cut_padding,
-    native_logits,
-    network_inputs,
+    InputPlan,
+    network_planes,
     normalised,
     plan_input,
     resized,
-    resized_logits,
+    window_inputs,
     window_starts,
 )
+from figureground.models.logits import WindowBlend, native_logits, native_rows
 from figureground.models.predictor import PredictorSpec
 
 
@@ -27,6 +27,20 @@ def spec_of(**fields) -> PredictorSpec:
 
 def picture(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def inputs_of(image: np.ndarray, plan: InputPlan, spec: PredictorSpec) -> np.ndarray:
+    """All network inputs of a picture, tops before lefts."""
+    planes = network_planes(image, plan, spec)
+    return np.concatenate([window_inputs(planes, plan, top) for top in plan.tops])
+
+
+def blended(logits: np.ndarray, plan: InputPlan, spec: PredictorSpec) -> np.ndarray:
+    """The logits of all windows at the size of the picture."""
+    blend = WindowBlend(plan, classes=logits.shape[1], taper=spec.window == "taper")
+    across = len(plan.lefts)
+    bands = [blend.add(i, logits[i * across : (i + 1) * across]) for i in range(len(plan.tops))]
+    return np.concatenate(bands, axis=1)
 
 
 def pointwise(inputs: np.ndarray) -> np.ndarray:
@@ -85,49 +99,63 @@ def test_resizing_with_antialiasing_is_pillows_and_without_is_torchs():
     ],
 )
 def test_plans_of_whole_pictures(fields, native, scaled, input_hw):
-    plan = plan_input(native, spec_of(**fields))
-    assert (plan.scaled_hw, plan.input_hw, plan.corners) == (scaled, input_hw, ((0, 0),))
-    inputs = network_inputs(picture(*native), plan, spec_of(**fields))
+    spec = spec_of(**fields)
+    plan = plan_input(native, spec)
+    assert (plan.scaled_hw, plan.input_hw, plan.windows) == (scaled, input_hw, 1)
+    inputs = inputs_of(picture(*native), plan, spec)
     assert inputs.shape == (1, 3, *input_hw)
-    assert native_logits(pointwise(inputs), plan, spec_of(**fields)).shape == (3, *native)
+    assert native_logits(pointwise(inputs)[0], plan).shape == (3, *native)
 
 
 def test_padding_is_zero_after_normalisation_at_the_bottom_and_the_right():
     spec = spec_of(stride_px=32, mean=(0.5, 0.5, 0.5))
     plan = plan_input((37, 53), spec)
-    inputs = network_inputs(picture(37, 53), plan, spec)[0]
+    inputs = inputs_of(picture(37, 53), plan, spec)[0]
     np.testing.assert_array_equal(inputs[:, :37, :53], normalised(picture(37, 53), spec))
     assert not inputs[:, 37:].any()
     assert not inputs[:, :, 53:].any()
 
 
-def test_padding_is_cut_off_again():
+def test_padding_is_left_out_again():
     spec = spec_of(stride_px=32)
     plan = plan_input((37, 53), spec)
-    logits = pointwise(network_inputs(picture(37, 53), plan, spec))
-    np.testing.assert_array_equal(native_logits(logits, plan, spec), pointwise(normalised(picture(37, 53), spec)[None])[0])
+    logits = pointwise(inputs_of(picture(37, 53), plan, spec))
+    np.testing.assert_array_equal(native_logits(logits[0], plan), pointwise(normalised(picture(37, 53), spec)[None])[0])
 
 
-def test_padding_of_coarse_logits_is_cut_where_the_picture_ends():
-    """Logits at a quarter of the input: what stands for padding never reaches the picture, whether or not the edge falls between pixels."""
-    for native, exact in (((40, 52), True), ((37, 53), False)):
-        spec = spec_of(stride_px=32)
-        plan = plan_input(native, spec)
-        coarse = np.random.default_rng(0).normal(size=(3, plan.input_hw[0] // 4, plan.input_hw[1] // 4)).astype(np.float32)
-        cut = cut_padding(coarse, plan)
-        if exact:
-            np.testing.assert_array_equal(cut, coarse[:, : native[0] // 4, : native[1] // 4])
-        else:
-            np.testing.assert_array_equal(cut, resized_logits(coarse, plan.input_hw)[:, : native[0], : native[1]])
+@pytest.mark.parametrize("native", [(40, 52), (37, 53), (33, 33), (61, 64)])
+def test_coarse_logits_of_padding_never_reach_the_picture(native):
+    """Logits at a quarter of the input: those that the picture has no part in may be anything."""
+    plan = plan_input(native, spec_of(stride_px=32))
+    logits = np.random.default_rng(0).normal(size=(3, plan.input_hw[0] // 4, plan.input_hw[1] // 4)).astype(np.float32)
+    spoilt = logits.copy()
+    spoilt[:, -(-native[0] // 4) :] = np.nan
+    spoilt[:, :, -(-native[1] // 4) :] = np.nan
+    found = native_logits(spoilt, plan)
+    assert found.shape == (3, *native)
+    np.testing.assert_array_equal(found, native_logits(logits, plan))
 
 
-@pytest.mark.parametrize("sizes", [((24, 24), (90, 131)), ((96, 96), (50, 70)), ((7, 9), (8, 200))])
+@given(
+    sizes=st.tuples(*(st.integers(1, 40) for _ in range(4))),
+    rows=st.integers(1, 9),
+)
+def test_bands_of_rows_are_the_whole(sizes, rows):
+    height, width, coarse_height, coarse_width = sizes
+    plan = InputPlan(native_hw=(height, width), scaled_hw=(64, 64), input_hw=(64, 64))
+    logits = np.random.default_rng(0).normal(size=(2, coarse_height, coarse_width)).astype(np.float32)
+    bands = [native_rows(logits, plan, first, min(first + rows, height)) for first in range(0, height, rows)]
+    np.testing.assert_array_equal(np.concatenate(bands, axis=1), native_logits(logits, plan))
+
+
+@pytest.mark.parametrize("sizes", [((24, 24), (90, 131)), ((96, 96), (50, 70)), ((7, 9), (8, 200)), ((64, 64), (64, 64)), ((1, 1), (5, 6))])
 def test_logits_are_resized_as_torch_does(sizes):
     torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed")
     source, target = sizes
     logits = np.random.default_rng(0).normal(size=(4, *source)).astype(np.float32)
-    expected = torch.nn.functional.interpolate(torch.from_numpy(logits)[None], size=target, mode="bilinear", align_corners=False)[0]
-    np.testing.assert_allclose(resized_logits(logits, target), expected.numpy(), atol=2e-4)
+    expected = torch.nn.functional.interpolate(torch.from_numpy(logits)[None].double(), size=target, mode="bilinear", align_corners=False)
+    found = native_logits(logits, InputPlan(native_hw=target, scaled_hw=(64, 64), input_hw=(64, 64)))
+    np.testing.assert_allclose(found, expected[0].numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("window", ["overlap", "taper"])
@@ -135,26 +163,44 @@ def test_logits_are_resized_as_torch_does(sizes):
 def test_windows_of_a_pointwise_network_give_what_one_pass_gives(window, native):
     spec = spec_of(size_hw=(64, 64), window=window)
     plan = plan_input(native, spec)
-    inputs = network_inputs(picture(*native), plan, spec)
-    assert inputs.shape == (len(plan.corners), 3, 64, 64)
+    inputs = inputs_of(picture(*native), plan, spec)
+    assert inputs.shape == (plan.windows, 3, 64, 64)
     direct = pointwise(normalised(picture(*native), spec)[None])[0]
-    np.testing.assert_allclose(native_logits(pointwise(inputs), plan, spec), direct, atol=1e-5)
+    np.testing.assert_allclose(blended(pointwise(inputs), plan, spec), direct, atol=1e-5)
 
 
 def test_a_picture_that_fits_one_window_is_one_direct_pass():
     spec = spec_of(size_hw=(64, 64), window="overlap")
     plan = plan_input((50, 64), spec)
-    assert plan.corners == ((0, 0),)
+    assert (plan.tops, plan.lefts) == ((0,), (0,))
     logits = np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32)
-    np.testing.assert_array_equal(native_logits(logits, plan, spec), logits[0, :, :50])
+    np.testing.assert_array_equal(native_logits(logits[0], plan), logits[0, :, :50])
+    np.testing.assert_array_equal(blended(logits, plan, spec), logits[0, :, :50])
+
+
+@pytest.mark.parametrize("taper", [False, True])
+@pytest.mark.parametrize("overlap", [0.0, 0.5, 0.8])
+def test_blending_is_the_weighted_mean_of_the_windows_at_each_pixel(taper, overlap):
+    """Against sums over whole pictures, with windows whose logits are coarser than their input."""
+    spec = spec_of(classes=2, size_hw=(16, 24), window="taper" if taper else "overlap", overlap=overlap)
+    plan = plan_input((50, 61), spec)
+    logits = np.random.default_rng(0).normal(size=(plan.windows, 2, 4, 6)).astype(np.float32)
+    tent = [1 - np.abs(np.arange(n) + 0.5 - n / 2) / (n / 2) for n in (16, 24)]
+    weight = np.outer(*tent) if taper else np.ones((16, 24))
+    total, weights = np.zeros((2, 50, 61)), np.zeros((50, 61))
+    whole = InputPlan(native_hw=(16, 24), scaled_hw=(16, 24), input_hw=(16, 24))
+    for one, (top, left) in zip(logits, [(t, x) for t in plan.tops for x in plan.lefts], strict=True):
+        total[:, top : top + 16, left : left + 24] += native_logits(one, whole) * weight
+        weights[top : top + 16, left : left + 24] += weight
+    np.testing.assert_allclose(blended(logits, plan, spec), total / weights, atol=1e-5)
 
 
 def test_overlapping_windows_are_averaged_and_tapered_ones_lean_to_the_nearer():
     """Two windows of width 4 on 6 pixels share two: one says 0, the other 1."""
     spec = spec_of(classes=1, size_hw=(1, 4), window="overlap")
     plan = plan_input((1, 6), spec)
-    assert plan.corners == ((0, 0), (0, 2))
+    assert plan.lefts == (0, 2)
     logits = np.stack([np.zeros((1, 1, 4), np.float32), np.ones((1, 1, 4), np.float32)])
-    np.testing.assert_allclose(native_logits(logits, plan, spec)[0, 0], [0, 0, 0.5, 0.5, 1, 1])
-    tapered = native_logits(logits, plan, spec_of(classes=1, size_hw=(1, 4), window="taper"))[0, 0]
+    np.testing.assert_allclose(blended(logits, plan, spec)[0, 0], [0, 0, 0.5, 0.5, 1, 1])
+    tapered = blended(logits, plan, spec_of(classes=1, size_hw=(1, 4), window="taper"))[0, 0]
     np.testing.assert_allclose(tapered, [0, 0, 0.25, 0.75, 1, 1])

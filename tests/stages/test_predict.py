@@ -19,6 +19,7 @@ from figureground.core.types import ClassTable, Sample
 from figureground.data.dataset import Dataset
 from figureground.data.labelmap import decode_runs
 from figureground.data.predictions import open_predictions
+from figureground.models.inputs import InputPlan
 from figureground.models.predictor import PredictorSpec
 from figureground.models.python import CallablePredictor
 from figureground.runs.artifact import read_manifest
@@ -26,7 +27,7 @@ from figureground.runs.executor import LocalExecutor
 from figureground.stages.predict import stage
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.stage import run_predict
-from figureground.stages.predict.stream import map_ahead, same_size_groups
+from figureground.stages.predict.stream import Prepared, map_ahead, same_size_groups
 
 CLASSES = ClassTable(names=("ground", "cat", "dog", "bird"))
 SIZES = ((37, 53), (48, 40), (64, 64), (20, 90), (37, 53))
@@ -395,6 +396,46 @@ def test_logits_that_are_not_finite_are_a_fault_and_no_label(tmp_path, pictures)
     assert {row["sample"] for row in json.loads((out / "failures.json").read_text())} == {"s003", "s008"}
 
 
+def test_a_window_with_logits_that_are_not_finite_is_a_fault_of_the_picture(tmp_path):
+    data = write_pictures(tmp_path, 3, sizes=((100, 70), (90, 64), (64, 80)))
+    calls = []
+
+    def broken(images):
+        calls.append(len(images))
+        return colour_logits(images) if len(calls) != 3 else colour_logits(images) * np.inf
+
+    options = PredictOptions(window="overlap", batch=2, max_failures=3)
+    with np.errstate(invalid="ignore"):
+        out = run_predict(predictor(broken, size_hw=(32, 32)), data, out=tmp_path / "out", options=options)
+    assert [row["sample"] for row in json.loads((out / "failures.json").read_text())] == ["s000"]
+    assert read_all(out, data)[0].ids == ("s001", "s002")
+
+
+def test_large_pictures_under_a_window_are_never_held_as_logits(tmp_path):
+    """Memory follows the window and not the picture: 60 channels of 1,500 x 1,000 pixels alone would be 360 MB."""
+    import tracemalloc
+
+    height, width = 1500, 1000
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)).resize((width, height)).save(
+        tmp_path / "big.png"
+    )
+    names = tuple(f"c{i}" for i in range(60))
+    samples = (Sample(id="big", image=str(tmp_path / "big.png")),)
+    data = Dataset(name="big", classes=ClassTable(names=names), samples=samples, masks=None)
+
+    def coarse(images):
+        small = images[:, :1, ::16, ::16]
+        return np.concatenate([small * (i % 7) - i * 0.01 for i in range(60)], axis=1)
+
+    model = predictor(coarse, classes=60, size_hw=(128, 128), window="overlap", overlap=0.1)
+    tracemalloc.start()
+    out = run_predict(model, data, out=tmp_path / "out", options=PredictOptions(batch=4))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert read_all(out, data)[1]["big"].shape == (height, width)
+    assert peak < 150e6
+
+
 def test_a_size_that_the_network_cannot_take_is_said(tmp_path, pictures):
     smp = pytest.importorskip("segmentation_models_pytorch", reason="the extra 'smp' is not installed")
     import torch
@@ -421,32 +462,29 @@ def test_an_empty_data_set_is_refused(tmp_path, pictures):
 
 
 def test_groups_hold_one_size_and_are_bounded():
-    @dataclasses.dataclass
-    class Plan:
-        input_hw: tuple[int, int]
-
-    @dataclasses.dataclass
-    class Picture:
-        plan: Plan
-        inputs: list[int]
-
     rng = np.random.default_rng(0)
-    given = [Picture(Plan((int(rng.integers(9)), 1)), [i] * int(rng.integers(1, 4))) for i in range(200)]
+    given = []
+    for i in range(200):
+        size = (int(rng.integers(1, 9)), 1)
+        plan = InputPlan(native_hw=size, scaled_hw=size, input_hw=size, tops=(0, 1) if i % 10 == 0 else (0,))
+        given.append(Prepared(sample=Sample(id=str(i)), plan=plan, planes=np.zeros((3, *size), np.float32)))
     held, most, seen = 0, 0, []
 
     def counted():
         nonlocal held, most
         for picture in given:
-            held += len(picture.inputs)
+            held += 1
             most = max(most, held)
             yield picture
 
     for group in same_size_groups(counted(), batch=8):
         assert len({picture.plan.input_hw for picture in group}) == 1
-        held -= sum(len(picture.inputs) for picture in group)
-        seen += [picture.inputs[0] for picture in group]
+        assert len(group) <= 8
+        assert len(group) == 1 or all(picture.plan.windows == 1 for picture in group)
+        held -= len(group)
+        seen += [int(picture.sample.id) for picture in group]
     assert sorted(seen) == list(range(200))
-    assert most <= 4 * 8 + 3
+    assert most <= 4 * 8
 
 
 def test_work_is_begun_only_so_far_ahead():

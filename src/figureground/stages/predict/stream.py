@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from figureground.core.errors import Fault, FormatError, InputError
-from figureground.core.types import ClassTable, LabelRuns, Sample
+from figureground.core.types import ClassTable, Sample
 from figureground.data.faults import refusal
-from figureground.data.labelmap import RUN_FIELDS, encode_runs, runs_to_columns
-from figureground.metrics.regions import component_runs
-from figureground.metrics.risk import SCORES, reduce_logits, region_means
-from figureground.models.inputs import InputPlan, native_logits, network_inputs, plan_input
+from figureground.models.inputs import InputPlan, network_planes, plan_input, window_inputs
+from figureground.models.logits import WindowBlend, native_rows
 from figureground.models.pictures import read_picture
 from figureground.models.predictor import Predictor, PredictorSpec
+from figureground.runs.executor import available_cores
+from figureground.stages.predict.reduce import PictureReducer, Predicted, not_finite, tables_of
 
-LABEL_SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False), *RUN_FIELDS, *((name, pa.float64()) for name in SCORES)])
-REGION_SCHEMA = pa.schema([("id", pa.string()), ("region", pa.int32()), ("class_id", pa.int32()), ("flip_risk", pa.float64())])
-FAULT_SCHEMA = pa.schema([(name, pa.string()) for name in ("code", "problem", "remedy", "sample", "file")])
+BAND_VALUES = 1 << 18
+"""Logits at the size of the picture that are held at a time: as many as stay in a core's cache."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,22 +34,11 @@ class Prepared:
 
     sample: Sample
     plan: InputPlan
-    inputs: np.ndarray
-    """float32 [windows, 3, height, width]."""
+    planes: np.ndarray
+    """float32 [3, height, width], normalised."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Predicted:
-    """All that is kept of one picture."""
-
-    id: str
-    runs: LabelRuns
-    scores: tuple[float, ...]
-    """In the order of `SCORES`; NaN where nothing is predicted foreground."""
-    region_classes: np.ndarray
-    """int64 [regions], class id."""
-    region_risks: np.ndarray
-    """float64 [regions], mean flip-risk; regions as `component_runs` numbers them."""
+Outcome = Predicted | Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,22 +51,26 @@ class BatchPredictor:
     classes: ClassTable
     batch: int
     threads: int
+    """0 = one per core."""
     collect: bool
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, pa.Table]:
         """Tables `labels`, `regions` and `faults` of some samples, rows in their order."""
-        with ThreadPoolExecutor(self.threads or os.cpu_count() or 1) as pool:
-            prepared = map_ahead(pool, self._prepare, samples, ahead=2 * self.batch)
-            done: dict[str, Future[Predicted | Fault] | Fault] = {}
-            pending: deque[Future[Predicted | Fault]] = deque()
-            for picture, logits in self._forward(_only_prepared(prepared, done)):
-                done[picture.sample.id] = future = pool.submit(self._reduce, picture, logits)
-                pending.append(future)
-                if len(pending) > 2 * self.batch:
+        threads = self.threads or available_cores()
+        # a picture under a sliding window can be large, and keeps the network busy for long
+        ahead = 2 * self.batch if self.spec.window == "none" else threads + 1
+        done: dict[str, Future[Outcome]] = {}
+        with ThreadPoolExecutor(threads) as pool:
+            prepared = _settled(map_ahead(pool, self._prepare, samples, ahead=ahead), done)
+            pending: deque[Future[Outcome]] = deque()
+            for group in same_size_groups(prepared, batch=self.batch):
+                for picture, future in self._submit(pool, group):
+                    done[picture.sample.id] = future
+                    pending.append(future)
+                while len(pending) > ahead:
                     pending.popleft().result()
-            found = [done[sample.id] for sample in samples]
-            results = [one.result() if isinstance(one, Future) else one for one in found]
-        return _tables([r for r in results if isinstance(r, Predicted)], [r for r in results if isinstance(r, Fault)])
+            outcomes = [done[sample.id].result() for sample in samples]
+        return tables_of([o for o in outcomes if isinstance(o, Predicted)], [o for o in outcomes if isinstance(o, Fault)])
 
     def _prepare(self, sample: Sample) -> Prepared | Fault:
         try:
@@ -87,22 +78,53 @@ class BatchPredictor:
                 raise refusal("missing-file", "the sample has no picture", "Name its picture, or leave the sample out", sample=sample.id)
             picture = read_picture(sample.image, sample=sample.id)
         except FormatError as error:
-            if not self.collect:
-                raise
-            return error.fault
+            return self._fault(error.fault)
         plan = plan_input((picture.shape[0], picture.shape[1]), self.spec)
-        return Prepared(sample=sample, plan=plan, inputs=network_inputs(picture, plan, self.spec))
+        return Prepared(sample=sample, plan=plan, planes=network_planes(picture, plan, self.spec))
 
-    def _forward(self, pictures: Iterable[Prepared]) -> Iterator[tuple[Prepared, np.ndarray]]:
-        """Each picture with the logits of its windows."""
-        for group in same_size_groups(pictures, batch=self.batch):
-            inputs = group[0].inputs if len(group) == 1 else np.concatenate([picture.inputs for picture in group])
-            parts = [self._checked(inputs[start : start + self.batch]) for start in range(0, len(inputs), self.batch)]
-            logits = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            first = 0
+    def _submit(self, pool: ThreadPoolExecutor, group: Sequence[Prepared]) -> Iterator[tuple[Prepared, Future[Outcome]]]:
+        """Runs the network over a group and leaves the rest to the threads."""
+        if group[0].plan.windows > 1:
             for picture in group:
-                yield picture, logits[first : first + len(picture.inputs)]
-                first += len(picture.inputs)
+                yield picture, self._slide(pool, picture)
+            return
+        inputs = np.concatenate([window_inputs(picture.planes, picture.plan, 0) for picture in group])
+        for picture, logits in zip(group, self._logits(inputs), strict=True):
+            yield picture, pool.submit(self._reduce_whole, picture.sample, picture.plan, logits)
+
+    def _slide(self, pool: ThreadPoolExecutor, picture: Prepared) -> Future[Outcome]:
+        """Runs the network over the windows of a picture from the top down; each row of windows is reduced behind the one above it."""
+        blend = WindowBlend(picture.plan, classes=len(self.classes), taper=self.spec.window == "taper")
+        reducer = PictureReducer(picture.plan.native_hw, self.classes)
+        earlier: Future[None] | None = None
+        for place, top in enumerate(picture.plan.tops):
+            logits = self._logits(window_inputs(picture.planes, picture.plan, top))
+            if earlier is not None:
+                earlier.result()  # one row waits while the next is computed, never more
+            if not np.isfinite(logits).all():
+                return pool.submit(self._fault, not_finite(picture.sample))
+            earlier = pool.submit(_reduce_band, blend, reducer, place, logits)
+        return pool.submit(self._finish, picture.sample, reducer, earlier)
+
+    def _finish(self, sample: Sample, reducer: PictureReducer, last: Future[None] | None) -> Outcome:
+        if last is not None:
+            last.result()  # it was begun before this, so a free thread has it
+        return reducer.finish(sample.id)
+
+    def _reduce_whole(self, sample: Sample, plan: InputPlan, logits: np.ndarray) -> Outcome:
+        if not np.isfinite(logits).all():
+            return self._fault(not_finite(sample))
+        reducer = PictureReducer(plan.native_hw, self.classes)
+        height, width = plan.native_hw
+        step = max(1, BAND_VALUES // (len(logits) * width))
+        for first in range(0, height, step):
+            reducer.add(native_rows(logits, plan, first, min(first + step, height)))
+        return reducer.finish(sample.id)
+
+    def _logits(self, inputs: np.ndarray) -> np.ndarray:
+        """Logits of any number of inputs, `batch` at a time."""
+        parts = [self._checked(inputs[start : start + self.batch]) for start in range(0, len(inputs), self.batch)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _checked(self, inputs: np.ndarray) -> np.ndarray:
         logits = self.predictor.forward(inputs)
@@ -113,23 +135,10 @@ class BatchPredictor:
             )
         return logits
 
-    def _reduce(self, picture: Prepared, logits: np.ndarray) -> Predicted | Fault:
-        if not np.isfinite(logits).all():
-            fault = _not_finite(picture.sample)
-            if not self.collect:
-                raise FormatError(fault)
-            return fault
-        native = native_logits(logits, picture.plan, self.spec)
-        reduced = reduce_logits(native, background=self.classes.background, ids=self.classes.ids)
-        runs = encode_runs(reduced.label_map)
-        regions = component_runs(runs, background=self.classes.background, ignore=None)
-        return Predicted(
-            id=picture.sample.id,
-            runs=runs,
-            scores=tuple(reduced.scores[name] for name in SCORES),
-            region_classes=regions.class_id,
-            region_risks=region_means(reduced.risk, regions),
-        )
+    def _fault(self, fault: Fault) -> Fault:
+        if not self.collect:
+            raise FormatError(fault)
+        return fault
 
 
 def map_ahead(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
@@ -148,64 +157,35 @@ def map_ahead(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: I
 
 
 def same_size_groups(pictures: Iterable[Prepared], *, batch: int) -> Iterator[list[Prepared]]:
-    """Pictures with inputs of one size, together at least `batch` inputs but for the last of a size.
+    """Pictures with inputs of one size, `batch` at a time but for the last of a size; a picture of several windows comes alone.
 
     The groups depend on the order of the pictures alone, so that the same samples always meet in the same batch. Where many sizes wait,
     the one that waits longest goes first, so that no more than four batches are held.
     """
     waiting: dict[tuple[int, int], list[Prepared]] = {}
     for picture in pictures:
+        if picture.plan.windows > 1:
+            yield [picture]
+            continue
         group = waiting.setdefault(picture.plan.input_hw, [])
         group.append(picture)
-        if _inputs(group) >= batch:
+        if len(group) >= batch:
             yield waiting.pop(picture.plan.input_hw)
-        elif sum(map(_inputs, waiting.values())) >= 4 * batch:
+        elif sum(map(len, waiting.values())) >= 4 * batch:
             yield waiting.pop(next(iter(waiting)))
     yield from waiting.values()
 
 
-def _inputs(group: Sequence[Prepared]) -> int:
-    return sum(len(picture.inputs) for picture in group)
-
-
-def _only_prepared(items: Iterable[Prepared | Fault], done: dict[str, Future[Predicted | Fault] | Fault]) -> Iterator[Prepared]:
+def _settled(items: Iterable[Prepared | Fault], done: dict[str, Future[Outcome]]) -> Iterator[Prepared]:
     """The pictures that could be read; the faults of the others are put into `done`."""
     for item in items:
         if isinstance(item, Fault):
-            done[item.sample or ""] = item
+            future: Future[Outcome] = Future()
+            future.set_result(item)
+            done[item.sample or ""] = future
         else:
             yield item
 
 
-def _not_finite(sample: Sample) -> Fault:
-    return Fault(
-        code="bad-logits",
-        problem="the network gives logits that are not finite for this picture",
-        remedy="Check its weights and the normalisation in the model spec; a network in half precision can overflow",
-        sample=sample.id,
-        file=sample.image,
-    )
-
-
-def _tables(predicted: Sequence[Predicted], faults: Sequence[Fault]) -> dict[str, pa.Table]:
-    scores = np.array([p.scores for p in predicted], np.float64).reshape(len(predicted), len(SCORES))
-    columns = [
-        pa.array([p.id for p in predicted], pa.string()),
-        *runs_to_columns([p.runs for p in predicted]),
-        *(pa.array(column, pa.float64(), from_pandas=True) for column in scores.T),
-    ]
-    regions = [
-        pa.array([p.id for p in predicted for _ in p.region_risks], pa.string()),
-        pa.array(_joined([np.arange(p.region_risks.size) for p in predicted]), pa.int32()),
-        pa.array(_joined([p.region_classes for p in predicted]), pa.int32()),
-        pa.array(_joined([p.region_risks for p in predicted]), pa.float64()),
-    ]
-    return {
-        "labels": pa.Table.from_arrays(columns, schema=LABEL_SCHEMA),
-        "regions": pa.Table.from_arrays(regions, schema=REGION_SCHEMA),
-        "faults": pa.Table.from_pylist([asdict(fault) for fault in faults], FAULT_SCHEMA),
-    }
-
-
-def _joined(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(arrays) if arrays else np.empty(0, np.int64)
+def _reduce_band(blend: WindowBlend, reducer: PictureReducer, place: int, logits: np.ndarray) -> None:
+    reducer.add(blend.add(place, logits))
