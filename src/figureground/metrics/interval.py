@@ -74,12 +74,12 @@ def bootstrap_sums(
     used = np.flatnonzero(rows.any(0))
     rows = np.ascontiguousarray(rows[:, used]) if used.size < rows.shape[1] else rows
     block = int(np.clip(BLOCK_BYTES // (8 * max(len(rows), members.shape[0] * used.size, 1)), 8, resamples))
-    weights = np.empty((block, len(rows)))
+    weights, natural = np.empty((block, len(rows))), _is_natural(row_unit, units)
     sums = np.zeros((members.shape[1], block if reduce else resamples, table.shape[1]))
     parts = []
     for start in range(0, resamples, block):
         some = weights[: min(block, resamples - start)]
-        _draw(some, row_unit, units, np.uint64(seed % 2**64), np.uint64(start))
+        _draw(some, row_unit, natural, units, np.uint64(seed % 2**64), np.uint64(start))
         here = sums[:, : len(some)] if reduce else sums[:, start : start + len(some)]
         if used.size == table.shape[1]:
             _group_sums(some, rows, first, members, here)
@@ -100,7 +100,7 @@ def bootstrap_weights(units: int, *, resamples: int = 1000, seed: int = 0, start
         start: number of the first resample; rows are a pure function of seed and number.
     """
     weights = np.empty((resamples, units))
-    _draw(weights, np.empty(0, dtype=np.uint32), units, np.uint64(seed % 2**64), np.uint64(start))
+    _draw(weights, np.arange(units, dtype=np.uint32), True, units, np.uint64(seed % 2**64), np.uint64(start))
     return weights
 
 
@@ -259,13 +259,15 @@ def _units(clusters: np.ndarray | None, samples: int) -> tuple[np.ndarray, int]:
     return unit.reshape(-1), names.size
 
 
-def _rows(table: np.ndarray, atom: np.ndarray, unit: np.ndarray, atoms: int, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows sorted by atom, samples of one atom and unit summed; the unit of each row; the first row of each atom, and their number.
+def _is_natural(row_unit: np.ndarray, units: int) -> bool:
+    """Whether row and unit are one, so that weights need no rearranging."""
+    return row_unit.size == units and bool((row_unit == np.arange(units)).all())
 
-    No units stand for the natural order, in which row and unit are one.
-    """
-    if atoms == 1 and units == len(table) and (atom == 0).all() and (unit == np.arange(units)).all():
-        return table, np.empty(0, dtype=np.uint32), np.array([0, units])
+
+def _rows(table: np.ndarray, atom: np.ndarray, unit: np.ndarray, atoms: int, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows sorted by atom (samples of one atom and unit summed), the unit of each row, and the first row of each atom."""
+    if atoms == 1 and (atom == 0).all() and _is_natural(unit, units):
+        return table, unit.astype(np.uint32), np.array([0, units])
     inside = atom >= 0
     keys, place = np.unique(atom[inside] * units + unit[inside], return_inverse=True)
     rows = np.zeros((keys.size, table.shape[1]))
@@ -310,7 +312,7 @@ def _mixed(z):  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def _draw(weights, row_unit, units, seed, start):  # pragma: no cover - compiled
+def _draw(weights, row_unit, natural, units, seed, start):  # pragma: no cover - compiled
     """Multinomial weights: as many uniform draws as units, counted in first-level cache, then laid out in the order of the rows."""
     golden, half, n = np.uint64(0x9E3779B97F4A7C15), np.uint64(32), np.uint64(units)
     drawn = np.empty(units, np.uint16)  # a weight above 65,535 has probability 0 to every digit of a float
@@ -328,11 +330,12 @@ def _draw(weights, row_unit, units, seed, start):  # pragma: no cover - compiled
                 drawn[((batch[i] & np.uint64(0xFFFFFFFF)) * n) >> half] += 1
         if units % 2:
             drawn[((_mixed(key + n * golden) >> half) * n) >> half] += 1
-        if row_unit.size == 0:
+        if natural:
             for p in range(units):
                 weights[b, p] = drawn[p]
-        for p in range(row_unit.size):
-            weights[b, p] = drawn[row_unit[p]]
+        else:
+            for p in range(row_unit.size):
+                weights[b, p] = drawn[row_unit[p]]
 
 
 def _tail(level: float) -> float:
