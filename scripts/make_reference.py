@@ -1,0 +1,343 @@
+"""Writes docs/reference/ from the code: verbs, specs, artifacts, faults. With --check it only compares, and fails where they differ.
+
+What a table or a number means is said in `reference_words.toml` beside this script; a column or key without a word, and a word without a
+column or key, is an error, so neither can be forgotten.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+import tempfile
+import tomllib
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+REFERENCE = Path("docs/reference")
+WORDS: dict[str, dict[str, str]] = tomllib.loads((Path(__file__).parent / "reference_words.toml").read_text(encoding="utf-8"))
+HEAD = "<!-- Written by scripts/make_reference.py; change the code or its words, then run `make reference`. -->\n\n"
+
+
+def main() -> int:
+    pages = {"cli.md": cli(), "specs.md": specs(), "artifacts.md": artifacts(), "faults.md": faults(), "python.md": python()}
+    different = []
+    for name, body in pages.items():
+        path, text = REFERENCE / name, HEAD + body.rstrip() + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            different.append(str(path))
+            if "--check" not in sys.argv:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+    if "--check" in sys.argv and different:
+        print(f"not what the code says: {', '.join(different)}. Run `make reference` and read what changed", file=sys.stderr)
+        return 1
+    print(f"reference: {len(pages)} pages, {len(different)} {'differ' if '--check' in sys.argv else 'written'}")
+    return 0
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text in which no `<` or `[` of a code comment is taken for mark-up."""
+    return re.sub(r"(?<!`)<([a-z]+)>(?!`)", r"&lt;\1&gt;", text)
+
+
+# The command line ----------------------------------------------------------------------------------------------------
+
+
+def cli() -> str:
+    parts = [
+        "# Command line\n",
+        "`figureground VERB ...`, or `python -m figureground VERB ...`. A result goes to standard output, progress and errors to standard",
+        "error. Exit code 0: done. 1: our fault, or `doctor` found something. 2: the input or an option is at fault.\n",
+        "Options that a verb reads from `--config FILE.toml` have the flag's name with `_` for `-`, for example `max_failures = 3`; a flag",
+        "wins over the file.\n",
+    ]
+    for name, verb in verbs().items():
+        arguments, options = parameters(verb)
+        usage = " ".join(argument.metavar for argument, _, _ in arguments)
+        parts += [
+            f"## {name}\n",
+            inspect.getdoc(verb) or "",
+            "",
+            f"```text\n{' '.join(filter(None, ('figureground', name, usage, '[options]')))}\n```\n",
+        ]
+        if arguments:
+            parts.append(table(("argument", "meaning"), ((f"`{info.metavar}`", info.help or "") for info, _, _ in arguments)))
+        parts.append(table(("option", "value", "meaning"), (option_row(*option) for option in options)))
+    return "\n".join(parts)
+
+
+def verbs() -> dict[str, Callable[..., Any]]:
+    """Every verb of the command line, in the order of its help."""
+    from figureground.cli.app import app
+
+    return {str(command.name): command.callback for command in app.registered_commands if command.callback}
+
+
+def parameters(verb: Callable[..., Any]) -> tuple[list[tuple[Any, Any, Any]], list[tuple[Any, Any, Any]]]:
+    """Arguments and options of a verb, each as what typer was told, the annotated type and the parameter."""
+    from typer.models import ArgumentInfo
+
+    told = []
+    for parameter in inspect.signature(verb, eval_str=True).parameters.values():
+        kind, info = typing.get_args(parameter.annotation)
+        told.append((info, kind, parameter))
+    return [t for t in told if isinstance(t[0], ArgumentInfo)], [t for t in told if not isinstance(t[0], ArgumentInfo)]
+
+
+def option_row(info: Any, kind: Any, parameter: inspect.Parameter) -> tuple[str, str, str]:
+    # In an annotation typer takes the first text for a default, and sorts it out later.
+    flags = [text for text in (info.default, *(info.param_decls or ())) if isinstance(text, str) and text.startswith("-")]
+    plain = next(k for k in (typing.get_args(kind) or (kind,)) if k is not type(None))
+    many = typing.get_origin(plain) is list or typing.get_origin(kind) is list
+    words = {bool: "", int: "whole number", float: "number", str: "text", Path: "path"}
+    value = "text, several" if many else words[plain]
+    help_text, default = info.help or "", parameter.default
+    told = "default:" in help_text.lower() or default is None or default is False or default is inspect.Parameter.empty
+    return ", ".join(f"`{flag}`" for flag in flags).replace("/", "`, `"), value, help_text if told else f"{help_text} [default: {default}]"
+
+
+# Specs ---------------------------------------------------------------------------------------------------------------
+
+
+def specs() -> str:
+    from figureground.data.dataset import FORMATS, open_dataset
+    from figureground.data.predictions import PREDICTION_KINDS, open_predictions
+    from figureground.models.predictor import PREDICTORS, open_predictor
+
+    parts = [
+        "# Specs: DATA, PREDICTIONS, MODEL\n",
+        "A spec is one text, `KIND:WHERE?key=value&key=value`. WHERE is a path, or an address that fsspec understands. A value may be",
+        "percent-encoded, so that it can hold `&`. An unknown kind or key is refused with the nearest known one.\n",
+        "## DATA\n",
+        _doc(open_dataset),
+    ]
+    parts += [
+        f"### {'A directory, or `own:`' if kind == 'own' else f'`{kind}:`'}\n\n{_doc(FORMATS.resolve(kind))}" for kind in FORMATS.names()
+    ]
+    parts += ["## PREDICTIONS\n", _doc(open_predictions)]
+    for kind in PREDICTION_KINDS.names():
+        title = "A directory, or `artifact:`" if kind == "artifact" else f"`{kind}:`"
+        parts.append(f"### {title}\n\n{_doc(PREDICTION_KINDS.resolve(kind))}")
+    parts += ["## MODEL\n", _doc(open_predictor), model_settings()]
+    for kind in PREDICTORS.names():
+        opener = PREDICTORS.resolve(kind)
+        module = inspect.getmodule(opener)
+        assert module is not None
+        first = (module.__doc__ or "").strip().split("\n")[0] if module.__name__.startswith("figureground.models.") else ""
+        parts.append(f"### `{kind}:` model\n\n{first}\n\n{_doc(opener)}")
+    return "\n".join(parts)
+
+
+def model_settings() -> str:
+    from figureground.models import settings
+
+    return "Settings that every kind of model understands:\n\n" + table(
+        ("setting", "meaning"), ((f"`{key}`", _word("model_settings", key)) for key in _complete("model_settings", settings._READERS))
+    )
+
+
+def _doc(what: Callable[..., Any]) -> str:
+    """The docstring as Markdown: its Options as a list, without what concerns callers from Python only."""
+    text = inspect.getdoc(what) or ""
+    lines, section = [], ""
+    for line in text.split("\n"):
+        if match := re.match(r"(Args|Options|Raises|Returns|Source):\s*(.*)$", line):
+            section = match.group(1)
+            if section in ("Options", "Source"):
+                lines += ["", f"**{section}**" + (f" {match.group(2)}" if match.group(2) else ""), ""]
+        elif section in ("Args", "Raises", "Returns") and (line.startswith("    ") or not line):
+            continue  # these are for Python and stand on its page
+        elif section and (match := re.match(r"    ([\w`, ]+?):\s(.*)$", line)):
+            lines.append(f"- `{match.group(1).strip('`')}`: {match.group(2)}")
+        elif section and line.startswith("        "):
+            lines[-1] += " " + line.strip()
+        else:
+            section = section if line.startswith("    ") else ""
+            lines.append(line)
+    return escaped("\n".join(lines)).strip() + "\n"
+
+
+# Artifacts -----------------------------------------------------------------------------------------------------------
+
+
+def artifacts() -> str:
+    parts = [
+        "# Artifacts\n",
+        "Every stage writes one directory. It is called `NAME.partial` while it is being written and gets its name when it is whole, so a",
+        "directory with a `manifest.json` is finished. The manifest's `key` is a digest of inputs, options and code version: the same",
+        "command finds the same key and has nothing to do. Tables are Parquet, label maps are runs (values and lengths, row by row), and",
+        "everything can be read without figureground.\n",
+        "## manifest.json\n",
+        table(("key", "meaning"), ((f"`{key}`", _word("manifest", key)) for key in _complete("manifest", _manifest_keys()))),
+        "`failures.json` beside it lists the samples that were left out, each with the fields of a [fault](faults.md).\n",
+        "## predictions\n",
+        "Written by `predict`; the manifest's `details` hold the model's spec, the classes and the rules for pictures and logits.\n",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        predictions = _small_prediction(Path(folder))
+        for name in sorted(path.name for path in predictions.iterdir() if path.is_dir()):
+            first = next((predictions / name).glob("*.parquet"))
+            parts.append(schema_table(f"predictions/{name}", f"{name}/*.parquet", pq.read_schema(first)))
+    with tempfile.TemporaryDirectory() as folder:
+        audit = _small_audit(Path(folder) / "audit")
+        parts += ["## audit\n", "Written by `audit`.\n"]
+        parts += [schema_table(f"audit/{path.stem}", path.name, pq.read_schema(path)) for path in sorted(audit.glob("*.parquet"))]
+        parts.append(summary_table(json.loads((audit / "audit.json").read_text(encoding="utf-8"))))
+    parts += [
+        "`report.html` is one page made from these tables; `figureground report AUDIT` writes it again.\n",
+        "## dataset\n",
+        "Written by `demo`: a data set in the project's own form, `dataset.toml`, `samples.csv`, `images/` and `masks/`.\n",
+        "## model\n",
+        "Written by `demo`: `model.npz`, the fitted numbers of its predictor by name.\n",
+    ]
+    return "\n".join(parts)
+
+
+def schema_table(words: str, file: str, schema: pa.Schema) -> str:
+    section = f"columns.{words.replace('/', '.')}"
+    known = _complete(section, schema.names)
+    rows = ((f"`{column}`", str(schema.field(column).type).replace("element: ", ""), _word(section, column)) for column in known)
+    return f"### {file}\n\n{table(('column', 'type', 'meaning'), rows)}"
+
+
+def summary_table(summary: Mapping[str, Any]) -> str:
+    """The keys of audit.json, those of one prediction at the top level."""
+    several = {key: value for key, value in summary.items() if key != "predictions"}
+    keys = dict.fromkeys([*_paths({**several, **next(iter(summary["predictions"].values()))})])
+    rows = ((f"`{key}`", _word("audit", key)) for key in _complete("audit", keys))
+    told = [
+        "### audit.json\n",
+        "Every number is a fraction in [0, 1] or a number of pixels; `{value, low, high}` is a number with the ends of its interval;",
+        "`null` means undefined. With several predictions, the keys of each stand under `predictions.NAME`, beside `differences`.",
+        "",
+    ]
+    return "\n".join([*told, table(("key", "meaning"), rows)])
+
+
+def _paths(value: Any, prefix: str = "") -> Iterable[str]:
+    """Dotted paths of a JSON value, names of classes, predictions, attributes and scores replaced by their kind."""
+    if isinstance(value, Mapping) and {"value", "low", "high"} <= set(value):
+        yield f"{prefix}{{value, low, high}}"
+        yield from (f"{prefix}.{key}" for key in value if key not in ("value", "low", "high"))
+    elif isinstance(value, Mapping):
+        named = {"iou": "CLASS", "attributes": "NAME", "common": "NAME", "rivals": "SCORE"}.get(prefix.rpartition(".")[2])
+        for key, inner in value.items():
+            yield from _paths(inner, f"{prefix}.{named or key}".lstrip("."))
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        for row in value:
+            yield from _paths(row, f"{prefix}[]")
+    else:
+        yield prefix
+
+
+def _small_prediction(folder: Path) -> Path:
+    """A real prediction of one picture by a callable that tells light from dark."""
+    import cv2
+
+    import figureground
+    from figureground.models.predictor import PredictorSpec
+    from figureground.models.python import CallablePredictor
+    from figureground.stages.predict.stage import run_predict
+
+    cv2.imwrite(str(folder / "a.png"), np.arange(64 * 64 * 3, dtype=np.uint32).reshape(64, 64, 3).astype(np.uint8))
+    cv2.imwrite(str(folder / "mask.png"), np.zeros((64, 64), np.uint8))
+    (folder / "samples.csv").write_text("id,image,mask\na,a.png,mask.png\n")
+    (folder / "dataset.toml").write_text('[classes]\nnames = ["ground", "light", "dark"]\n[samples]\ntable = "samples.csv"\n')
+    light = CallablePredictor(
+        lambda x: np.concatenate([0 * x[:, :1], x[:, :2]], axis=1), spec=PredictorSpec(kind="python", where="x", classes=3)
+    )
+    return run_predict(light, figureground.open_dataset(str(folder)), out=folder / "predictions")
+
+
+def _small_audit(out: Path) -> Path:
+    """A real audit of two small predictions with risk, so that tables and keys are those the code writes."""
+    import figureground
+    from figureground.data.predictions import predictions_from_arrays
+
+    rng = np.random.default_rng(0)
+    masks = {f"s{i:02d}": rng.integers(0, 3, (8, 9)).astype(np.uint8) for i in range(24)}
+    labels = {name: {"label": ("cat", "dog")[i % 2], "context": ("indoor", "outdoor")[i // 2 % 2]} for i, name in enumerate(masks)}
+    data = figureground.dataset_from_arrays(masks, classes=["background", "cat", "dog"], attributes=labels)
+    given = []
+    for name in ("a", "b"):
+        maps = {
+            i: np.where(rng.random(mask.shape) < 0.7, mask, rng.integers(0, 3, mask.shape)).astype(np.uint8) for i, mask in masks.items()
+        }
+        scores = {"flip_risk": {i: float(rng.random()) for i in masks}, "entropy": {i: float(rng.random()) for i in masks}}
+        given.append(predictions_from_arrays(maps, data.classes, name=name, scores=scores))
+    options = figureground.AuditOptions(resamples=20, common=("cat=indoor", "dog=outdoor"), merge=("pet=cat,dog",), confusable=("cat,dog",))
+    return figureground.audit(data, given, out=out, options=options).path
+
+
+def _manifest_keys() -> list[str]:
+    import dataclasses
+
+    from figureground.runs.artifact import Manifest
+
+    return [field.name for field in dataclasses.fields(Manifest)]
+
+
+def _complete(section: str, found: Iterable[str]) -> list[str]:
+    """What was found, in its order, after making sure that the words and what was found are the same set."""
+    found = list(found)
+    words = set(_section(section))
+    if missing := [key for key in found if key not in words]:
+        raise SystemExit(f"scripts/reference_words.toml: [{section}] says nothing of {', '.join(missing)}")
+    if extra := sorted(words - set(found)):
+        raise SystemExit(f"scripts/reference_words.toml: [{section}] describes what is not there: {', '.join(extra)}")
+    return found
+
+
+def _section(section: str) -> Mapping[str, str]:
+    words: Any = WORDS
+    for part in section.split("."):
+        words = words.get(part, {})
+    return words
+
+
+def _word(section: str, key: str) -> str:
+    return _section(section)[key]
+
+
+# Faults and Python ---------------------------------------------------------------------------------------------------
+
+
+def faults() -> str:
+    from figureground.data.faults import FAULT_CODES
+
+    return "\n".join(
+        [
+            "# Faults\n",
+            "What `figureground doctor` lists and every other verb refuses, in the same words: each fault names the file, the sample, the",
+            "problem and a remedy. The code is stable and stands in `doctor --json` and in `failures.json`.\n",
+            table(("code", "what it is"), ((f"`{code}`", meaning) for code, meaning in FAULT_CODES.items())),
+        ]
+    )
+
+
+def python() -> str:
+    import figureground
+
+    names = [name for name in figureground.__all__ if not name.startswith("__")]
+    homes = {name: getattr(figureground, name).__module__ for name in names}
+    order = sorted(names, key=lambda name: (name[0].isupper(), name.lower()))
+    body = "\n".join(f"::: {homes[name]}.{name}\n" for name in order)
+    return f"# Python\n\nEverything here is `figureground.NAME`; importing figureground loads none of it before it is used.\n\n{body}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
