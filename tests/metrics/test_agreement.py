@@ -85,6 +85,8 @@ class TestScikitLearn:
         risk, positive = RNG.integers(0, 9, 60) / 9, RNG.random(60) < 0.4
         assert auroc(risk, positive) == pytest.approx(self.sk.roc_auc_score(positive, risk))
         assert math.isnan(auroc(risk, np.ones(60, bool)))
+        with pytest.warns(UserWarning, match="Only one class"):
+            assert math.isnan(self.sk.roc_auc_score(np.ones(60, bool), risk))
 
 
 class TestSegmentationModels:
