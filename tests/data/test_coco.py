@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from figureground.core.errors import FormatError, InputError
-from figureground.data.dataset import Dataset, open_dataset
-from figureground.data.formats.coco_instances import Instance, draw_region
-from figureground.data.labelmap import decode_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as judge
+
+from figureground.core.errors import FormatError, InputError
+from figureground.data.dataset import Dataset, open_dataset
+from figureground.data.formats.coco_instances import Instance, draw_region
+from figureground.data.labelmap import decode_runs
 
 SIZE = (20, 30)
 SQUARE = [2, 2, 12, 2, 12, 12, 2, 12]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from figureground.core.errors import FormatError, InputError
 from figureground.data.dataset import open_dataset
 from figureground.data.labelmap import decode_runs
-from PIL import Image
 
 TRIMAP = np.array([[2, 2, 3], [3, 1, 1], [2, 3, 1]], np.uint8)
 

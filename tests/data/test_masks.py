@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
 from figureground.core.errors import FormatError
 from figureground.core.types import ClassTable
 from figureground.data.labelmap import decode_runs, encode_runs
 from figureground.data.masks import read_mask, read_numbers, runs_from_array
 from figureground.data.sources import MaskFiles, joined, relabelled
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
 
 THREE = ClassTable(names=("background", "cat", "dog"))
 WIDE = ClassTable(names=("background", "cat", "far"), ids=(0, 300, 65_000), ignore=65_535)

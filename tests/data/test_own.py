@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from figureground.core.errors import FormatError, InputError
 from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
 from figureground.data.labelmap import decode_runs

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+
 from figureground.core.errors import FormatError, InputError
 from figureground.data import paths
 from figureground.data.dataset import open_dataset

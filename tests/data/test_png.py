@@ -8,10 +8,11 @@ import zlib
 
 import numpy as np
 import pytest
-from figureground.data.png import PngError, read_png
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from figureground.data.png import PngError, read_png
 
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 
@@ -22,7 +23,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 def packed_rows(numbers: np.ndarray, depth: int, filters: list[int]) -> bytes:
     """Rows packed to `depth` bits and filtered, by the definition of each filter, byte by byte."""
-    height, width = numbers.shape[:2]
+    height = numbers.shape[0]
     channels = 1 if numbers.ndim == 2 else numbers.shape[2]
     step = max(1, depth * channels // 8)
     out, above = bytearray(), None

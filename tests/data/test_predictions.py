@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import ClassTable
 from figureground.data.dataset import open_dataset
@@ -126,15 +127,20 @@ def test_faults_of_an_artifact(tmp_path, maps):
         "bad-table": table.drop_columns("values"),
         "duplicate-id": pa.concat_tables([table, table]),
         "unknown-class-id": table.set_column(
-            3, "values", pa.array([[7] * len(v) for v in table["lengths"].to_pylist()], pa.list_(pa.uint16()))
+            3, "values", pa.array([[7 + k % 2 for k in range(len(v))] for v in table["lengths"].to_pylist()], pa.list_(pa.uint16()))
         ),
         "corrupt-file": table.set_column(1, "height", pa.array([99] * 7, pa.int32())),
+        "corrupt-file, a row without a height": table.set_column(1, "height", pa.array([None] * 7, pa.int32())),
+        "corrupt-file, a run without a value": table.set_column(
+            3, "values", pa.array([[None] * len(v) for v in table["lengths"].to_pylist()], pa.list_(pa.uint16()))
+        ),
+        "bad-table, signed values": table.set_column(3, "values", table["values"].cast(pa.list_(pa.int64()))),
     }
     for code, wrong in cases.items():
         pq.write_table(wrong, folder / "labels.parquet")
         with pytest.raises(FormatError) as caught:
             open_predictions(str(folder), THREE).source.read("000")
-        assert caught.value.fault.code in (code, "corrupt-file"), caught.value
+        assert caught.value.fault.code == code.partition(",")[0], caught.value
     (folder / "labels.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(FormatError) as caught:
         open_predictions(str(folder), THREE)
@@ -172,8 +178,7 @@ def test_ids_are_paired_both_ways(tiny, tiny_predictions):
     faults = list(pairing_faults(dataset, predictions))
     assert [(f.code, f.sample) for f in faults] == [("missing-prediction", "001"), ("unknown-sample", "01")]
     assert "Did you mean `01`" in faults[0].remedy
-    assert list(pairing_faults(dataset.select(split="test"), predictions))[0].sample == "01"  # left-out samples are no surprise
-    assert len(list(pairing_faults(dataset.select(split="test"), predictions))) == 1
+    assert [f.sample for f in pairing_faults(dataset.select(split="test"), predictions)] == ["01"]  # left-out samples are no surprise
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from figureground.core.errors import InputError
 from figureground.data.spec import check_keys, chosen, listed, parse_spec
 

@@ -42,7 +42,7 @@ FAULT_CODES = MappingProxyType(
 def make_fault(code: str, problem: str, remedy: str, *, file: str | None = None, sample: str | None = None) -> Fault:
     """A fault with a known code; a code that is not in `FAULT_CODES` is an error of ours and raises `KeyError`."""
     FAULT_CODES[code]
-    return Fault(code=code, problem=problem, remedy=remedy, file=file, sample=sample)
+    return Fault(code=code, problem=_short(problem), remedy=_short(remedy), file=file, sample=sample)
 
 
 def refusal(code: str, problem: str, remedy: str, *, file: str | None = None, sample: str | None = None) -> FormatError:
@@ -54,6 +54,11 @@ def some(items: list[str] | tuple[str, ...], most: int = 3) -> str:
     """The first few of many names in quotes, for messages: `'a', 'b', 'c' and 4 more`."""
     shown = ", ".join(f"'{item}'" for item in items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+
+
+def _short(text: str, most: int = 400) -> str:
+    """A text that quotes damaged content stays one a person can read."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
 def size_mismatch(truth_hw: tuple[int, int], predicted_hw: tuple[int, int], *, sample: str, prediction: str) -> Fault:

@@ -157,7 +157,7 @@ def _ask(url: str, method: str) -> Any:
         return getattr(system, method)(_inner(url))
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 - every file system raises errors of its own
+    except Exception as error:  # every file system raises errors of its own
         raise OSError(str(error)) from error
 
 

@@ -47,8 +47,10 @@ class RunTables:
             self._kept[file, group] = _read_group(file, group)
         runs = self._kept[file, group][row]
         try:
+            if runs.values.dtype.kind != "u" or runs.lengths.dtype.kind != "u":
+                raise ValueError("a run lacks its value or length")
             check_runs(runs)
-        except InputError as error:
+        except ValueError as error:
             raise refusal("corrupt-file", f"the runs are no label map: {error}", "Predict again", file=file, sample=sample_id) from error
         return check_ids(runs, self._classes, sample=sample_id, file=file, role="prediction")
 
@@ -125,6 +127,16 @@ def _check_columns(table: pq.ParquetFile, file: str) -> None:
     missing = [c for c in ("id", *_RUN_COLUMNS) if c not in table.schema_arrow.names]
     if missing:
         raise refusal("bad-table", f"there is no column `{missing[0]}`", "Write id, height, width, values, lengths", file=file)
+    for name in _RUN_COLUMNS:
+        kind = table.schema_arrow.field(name).type
+        inner = kind.value_type if pa.types.is_list(kind) else None
+        if not (pa.types.is_integer(kind) if name in ("height", "width") else inner is not None and pa.types.is_unsigned_integer(inner)):
+            raise refusal(
+                "bad-table",
+                f"the column `{name}` is of type {kind}",
+                "Write height and width as whole numbers, values as list<uint16> and lengths as list<uint32>",
+                file=file,
+            )
 
 
 def _flat_columns(table: pq.ParquetFile, group: int, file: str) -> dict[str, list[Any]]:
@@ -143,7 +155,10 @@ def _flat_columns(table: pq.ParquetFile, group: int, file: str) -> dict[str, lis
 def _read_group(file: str, group: int) -> list[LabelRuns]:
     try:
         with _parquet(file) as table:
-            return list(columns_to_runs(table.read_row_group(group, columns=list(_RUN_COLUMNS)).combine_chunks()))
+            part = table.read_row_group(group, columns=list(_RUN_COLUMNS)).combine_chunks()
+            if any(part[name].null_count for name in _RUN_COLUMNS):
+                raise ValueError("a row lacks its label map")
+            return list(columns_to_runs(part))
     except (*_READ_FAULTS, AttributeError) as error:
         raise _corrupt(file, error) from error
 
