@@ -1,4 +1,7 @@
-"""The library calls behind the verbs of the command line."""
+"""The library calls behind the verbs of the command line.
+
+What one call alone needs (plots, networks, the demo's fits) is imported in that call, so that the others start quickly.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,13 @@ import pyarrow.parquet as pq
 from figureground.core.errors import InputError
 from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
 from figureground.data.predictions import Predictions, open_predictions, predictions_from_arrays, unique_names
-from figureground.report.page import write_report
 from figureground.runs.artifact import is_artifact, read_manifest
 from figureground.runs.executor import open_executor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.result import group_table, read_summary
 from figureground.stages.audit.stage import KIND, run_audit
-from figureground.stages.demo.story import run_demo
 from figureground.stages.predict.options import PredictOptions
-from figureground.stages.predict.stage import run_predict
 
 PredictionsLike = str | Path | Predictions | Mapping[str, np.ndarray]
 
@@ -72,6 +72,8 @@ class Audit:
 
     def report(self, file: str | Path) -> Path:
         """Writes the report as one HTML file and returns its path."""
+        from figureground.report.page import write_report
+
         return write_report(self.path, Path(file))
 
 
@@ -145,6 +147,8 @@ def predict(
         InputError: a model that cannot be built or does not fit the classes.
         MissingExtra: the model's library is not installed.
     """
+    from figureground.stages.predict.stage import run_predict
+
     return run_predict(model, as_dataset(dataset), options=options, out=Path(out), reporter=reporter or QuietReporter())
 
 
@@ -157,6 +161,8 @@ def demo(out: str | Path, *, seed: int = 0, workers: int = 1, reporter: Reporter
         workers: worker processes.
         reporter: where progress is told; default nowhere.
     """
+    from figureground.stages.demo.story import run_demo
+
     path = run_demo(Path(out), seed=seed, executor=open_executor(workers=workers), reporter=reporter or QuietReporter())
     return open_audit(path)
 
