@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -154,21 +155,23 @@ def risk_numbers(risk: np.ndarray, flip: np.ndarray, *, unscored: int) -> dict[s
     }  # fmt: skip
 
 
-def thumbnails(recipe: Recipe, rng: np.random.Generator) -> dict[str, bytes | None]:
+@cache
+def thumbnails(*, noise: bool, pictures: bool, seed: int) -> dict[str, bytes | None]:
     """Four encoded thumbnails of one sample."""
-    h, w = (320, 320) if recipe.noise else (200, 300)
+    rng = np.random.default_rng(seed)
+    h, w = (320, 320) if noise else (200, 300)
     y, x = np.mgrid[:h, :w]
     cy, cx, r = rng.integers(60, h - 60), rng.integers(80, w - 80), rng.integers(30, 60)
     figure = (y - cy) ** 2 + (x - cx) ** 2 < r * r
     found = (y - cy + 6) ** 2 + (x - cx - 8) ** 2 < r * r
     base = rng.integers(90, 200, 3)
-    shade = rng.integers(0, 256, (h, w, 3)) if recipe.noise else base + (y * 40 // h + x * 20 // w)[..., None]
+    shade = rng.integers(0, 256, (h, w, 3)) if noise else base + (y * 40 // h + x * 20 // w)[..., None]
     picture = np.clip(np.where(figure[..., None], 255 - shade, shade), 0, 255).astype(np.uint8)
     grey = np.repeat((picture.mean(2) * 0.5 + 110).astype(np.uint8)[..., None], 3, 2)
     grey[figure & found & (x < cx)], grey[figure & found & (x >= cx)] = VERDICT_RGB["flipped"], VERDICT_RGB["correct"]
     grey[figure & ~found], grey[~figure & found] = VERDICT_RGB["missed"], VERDICT_RGB["added"]
     truth, predicted = figure.astype(np.uint8), np.where(found, 1 + (x < cx), 0).astype(np.uint8)
-    shown = encode(picture, "JPEG") if recipe.pictures else None
+    shown = encode(picture, "JPEG") if pictures else None
     return {"picture": shown, "truth": encode_labels(truth), "predicted": encode_labels(predicted), "flips": encode(grey, "JPEG")} | {
         "width": w, "height": h
     }  # fmt: skip
@@ -209,7 +212,7 @@ def prediction_numbers(recipe: Recipe, name: str, seed: int) -> tuple[dict[str, 
         for i in range(recipe.samples)
     ]  # fmt: skip
     order = np.argsort(-np.nan_to_num(flip), kind="stable")[: recipe.worst]
-    worst = [{"prediction": name, "id": ids[i], **thumbnails(recipe, rng)} for i in order]
+    worst = [{"prediction": name, "id": ids[i], **thumbnails(noise=recipe.noise, pictures=recipe.pictures, seed=seed + place % 16)} for place, i in enumerate(order)]
     flips = [
         {"truth": recipe.classes[a], "predicted": recipe.classes[b], "pixels": int(total[a, b]), "rate": ratio(total[a, b], total[a].sum()), "share": ratio(total[a, b], p["flipped"])}
         for a in range(1, k) for b in range(1, k) if a != b and total[a, b]

@@ -50,6 +50,13 @@ class Card:
     risk: float | None
 
     @property
+    def pair(self) -> tuple[View, ...]:
+        """What shows the finding best: the picture, or the truth where there is none, and the verdicts."""
+        known = {view.title: view for view in self.views if view.source}
+        first = known.get("Picture", known.get("Truth"))
+        return tuple(view for view in (first, known.get("Verdicts")) if view is not None)
+
+    @property
     def confusion(self) -> str:
         """`cat called dog`, or the empty text."""
         return " called ".join(self.confused) if self.confused else ""
