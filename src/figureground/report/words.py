@@ -179,9 +179,9 @@ def risk_sentences(
 
 def _grade(auroc: float) -> str:
     if auroc >= 0.9:
-        return "risk finds the flips very well"
+        return "risk tells them apart very well"
     if auroc >= 0.8:
-        return "risk finds most of the flips"
+        return "risk tells them apart well"
     if auroc >= 0.65:
-        return "risk helps, and overlooks many flips"
-    return "risk hardly helps" if auroc >= 0.45 else "risk points the wrong way"
+        return "risk tells them apart only in part"
+    return "risk hardly tells them apart" if auroc >= 0.45 else "risk points the wrong way"
