@@ -28,6 +28,9 @@ from figureground.stages.audit.result import group_table, read_summary
 from figureground.stages.audit.stage import KIND, run_audit
 from figureground.stages.predict.options import PredictOptions
 
+DEMO_SPLIT = "test"
+"""The split of the demo that is predicted and audited: every class on every ground equally often."""
+
 PredictionsLike = str | Path | Predictions | Mapping[str, np.ndarray]
 
 
@@ -161,10 +164,22 @@ def demo(out: str | Path, *, seed: int = 0, workers: int = 1, reporter: Reporter
         workers: worker processes.
         reporter: where progress is told; default nowhere.
     """
-    from figureground.stages.demo.story import run_demo
+    from figureground.stages.demo.predictor import open_demo
+    from figureground.stages.demo.stage import prepare_demo
+    from figureground.stages.predict.stage import run_predict
 
-    path = run_demo(Path(out), seed=seed, executor=open_executor(workers=workers), reporter=reporter or QuietReporter())
-    return open_audit(path)
+    reporter = reporter or QuietReporter()
+    executor = open_executor(workers=workers)
+    parts = prepare_demo(Path(out), seed=seed, executor=executor, reporter=reporter)
+    dataset = open_dataset(parts.data)
+    options = PredictOptions(split=DEMO_SPLIT)
+    predictions = []
+    for name, model in parts.models.items():
+        predictor = open_demo(model.partition(":")[2], {}, device="cpu")
+        where = run_predict(predictor, dataset, options=options, out=parts.predictions[name], reporter=reporter)
+        predictions.append(open_predictions(str(where), dataset.classes, name=name))
+    audited = AuditOptions(split=DEMO_SPLIT, seed=seed)
+    return open_audit(run_audit(dataset, predictions, options=audited, out=parts.audit, executor=executor, reporter=reporter))
 
 
 def open_audit(directory: str | Path) -> Audit:

@@ -164,12 +164,11 @@ def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_the_demo_shows_what_was_planted_and_nothing_is_done_twice(tmp_path: Path) -> None:
     """Both predictors find the figures equally well; the tied one misnames them off their own ground, and the balanced one seldom does."""
-    from figureground.runs.executor import LocalExecutor
     from figureground.stages.audit.result import read_summary
-    from figureground.stages.demo.story import run_demo
+    from figureground.api import demo
 
     (tmp_path / "dataset.partial").mkdir()
-    audit = run_demo(tmp_path, seed=0, executor=LocalExecutor(2))
+    audit = demo(tmp_path, seed=0, workers=2).path
     assert list(find_faults(open_dataset(str(tmp_path / "dataset")))) == []
     summary = read_summary(audit)["predictions"]
     tied, balanced = summary["tied"], summary["balanced"]
@@ -178,5 +177,5 @@ def test_the_demo_shows_what_was_planted_and_nothing_is_done_twice(tmp_path: Pat
     assert tied["gaps"]["flip"]["low"] > 0.15
     assert tied["gaps"]["worst_group"]["attributes"] not in [{"class": a, "context": b} for a, b in COMMON.items()]
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("manifest.json")}
-    assert run_demo(tmp_path, seed=0) == audit
+    assert demo(tmp_path, seed=0).path == audit
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("manifest.json")} == stamps

@@ -81,8 +81,10 @@ class _Lines:
             self.reporter.say(f"{self.what}: {self.done} of {self.total} {self.unit}")
 
     def finish(self) -> None:
-        seconds = time.monotonic() - self.start
-        rate = f", {(self.done - self.before) / seconds:.0f} a second" if seconds > 0.5 and self.done > self.before else ""
+        seconds, fresh = time.monotonic() - self.start, self.done - self.before
+        rate = ""
+        if seconds > 0.5 and fresh:
+            rate = f", {fresh / seconds:.0f} a second" if fresh > seconds else f", {seconds / fresh:.0f} s each"
         self.reporter.say(f"{self.what}: {self.done} of {self.total} {self.unit} in {seconds:.1f} s{rate}")
 
 
