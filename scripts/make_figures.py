@@ -422,8 +422,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch) / "demo"
         if len(sys.argv) == 1:
-            from figureground.runs.progress import LineReporter
             from figureground.api import demo
+            from figureground.runs.progress import LineReporter
 
             demo(folder, reporter=LineReporter())
         demo = Demo(folder)

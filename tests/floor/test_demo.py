@@ -164,8 +164,8 @@ def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_the_demo_shows_what_was_planted_and_nothing_is_done_twice(tmp_path: Path) -> None:
     """Both predictors find the figures equally well; the tied one misnames them off their own ground, and the balanced one seldom does."""
-    from figureground.stages.audit.result import read_summary
     from figureground.api import demo
+    from figureground.stages.audit.result import read_summary
 
     (tmp_path / "dataset.partial").mkdir()
     audit = demo(tmp_path, seed=0, workers=2).path
