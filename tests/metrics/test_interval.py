@@ -58,6 +58,14 @@ def test_weights_of_any_number_of_units(units):
     assert w.sum(0).min() > 0
 
 
+def test_draws_do_not_repeat_within_a_resample():
+    """With thousands of units the weights still vary as independent draws do, near and far apart."""
+    w = bootstrap_weights(6000, resamples=50, seed=2)
+    assert w.var() == pytest.approx(1, abs=0.02)
+    for far in (1, 512, 1024, 2048, 3000):
+        assert abs(np.corrcoef(w[:, :-far].ravel(), w[:, far:].ravel())[0, 1]) < 0.01
+
+
 def test_weights_are_a_pure_function_of_seed_and_number():
     """The same rows whether made at once or from the middle; other seeds and other rows differ."""
     whole = bootstrap_weights(50, resamples=30, seed=9)
@@ -195,6 +203,13 @@ def test_bca_stays_inside_the_replicates_when_all_lie_on_one_side():
     for estimate in (0.1, 0.9):
         got = bca_interval(np.float64(estimate), replicates, np.array([0.1, 0.2, 0.9]))
         assert 0.4 <= got.low <= got.high <= 0.6
+
+
+def test_bca_counts_ties_half():
+    """Replicates in balance about the estimate, many equal to it, have no bias: the ends are the plain percentiles."""
+    replicates = np.repeat([0.1, 0.2, 0.3, 0.4, 0.5], [5, 20, 60, 20, 5])
+    got, plain = bca_interval(np.float64(0.3), replicates, np.array([0.2, 0.3, 0.4])), percentile_interval(replicates)
+    np.testing.assert_allclose([got.low, got.high], [plain.low, plain.high])
 
 
 @pytest.mark.parametrize("level", [0, 1, -0.5, 95, math.nan])

@@ -141,6 +141,15 @@ def test_scores_have_their_ranges_and_limits():
         assert scores["one_minus_margin"] == pytest.approx(1, abs=1e-5)
 
 
+def test_two_logits_apart_by_any_distance():
+    """For two foreground classes d apart the entropy has a closed form; the fast form keeps to it within 3e-7 from 0 to 90."""
+    distance = np.linspace(0, 90, 20_011, dtype=np.float32)
+    logits = np.stack([np.full_like(distance, -500), np.zeros_like(distance), -distance])[:, None]
+    q = 1 / (1 + np.exp(-distance.astype(np.float64)))
+    exact = np.log1p(np.exp(-distance.astype(np.float64))) + distance * (1 - q)
+    np.testing.assert_allclose(reduce_logits(logits).risk[0], exact, atol=3e-7)
+
+
 def test_nothing_predicted_foreground_has_no_score():
     """NaN, not 0: such a picture is not scored."""
     logits = np.zeros((3, 4, 4), np.float32)

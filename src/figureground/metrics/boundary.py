@@ -199,18 +199,10 @@ def _covered(edges, k, end, x, stop):  # pragma: no cover - compiled
 @njit(cache=True, nogil=True)
 def _matched(columns, first, other, other_first, height, squared):  # pragma: no cover - compiled
     """How many boundary pixels have one of the other map within the tolerance."""
-    reach = np.int64(np.floor(np.sqrt(squared)))
-    while (reach + 1) * (reach + 1) <= squared:
-        reach += 1
-    while reach * reach > squared:
-        reach -= 1
+    reach = np.int64(np.sqrt(squared))
     half = np.empty(reach + 1, np.int64)
     for dy in range(reach + 1):
         half[dy] = np.int64(np.sqrt(squared - dy * dy))
-        while (half[dy] + 1) ** 2 + dy * dy <= squared:
-            half[dy] += 1
-        while half[dy] ** 2 + dy * dy > squared:
-            half[dy] -= 1
     open_columns = np.empty(columns.size, np.int64)
     matched = 0
     for y in range(height):
