@@ -31,7 +31,7 @@ def _rates_table(found: Mapping[str, Any]) -> Table:
     table = Table("prediction", box=None, header_style="bold", pad_edge=False)
     for name, style in STYLES.items():
         table.add_column(name, justify="right", style=style)
-    table.add_column("region IoU", justify="right")
+    table.add_column("foreground IoU", justify="right")
     table.add_column("mIoU", justify="right")
     for name, one in found.items():
         values = [one["rates"][rate] for rate in STYLES]

@@ -83,10 +83,8 @@ def _main_pair(summary: Mapping[str, Any]) -> str:
 
 
 def _overall(rates: Mapping[str, float]) -> str:
-    return (
-        f"Over all, {_percent(rates['correct'])} of the foreground is correct, {_percent(rates['flipped'])} flipped "
-        f"and {_percent(rates['missed'])} missed."
-    )
+    correct, flipped, missed = (f"{100 * rates[name]:.1f} %" for name in ("correct", "flipped", "missed"))
+    return f"Over all, {correct} of the foreground is correct, {flipped} flipped and {missed} missed."
 
 
 def _percent(value: float) -> str:

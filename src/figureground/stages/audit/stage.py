@@ -29,7 +29,7 @@ from figureground.stages.audit.statistics import BASE, DIFFERENCES
 from figureground.stages.audit.summary import Findings, summarise
 from figureground.stages.audit.table import SampleTable, places, sample_table, sole_classes
 from figureground.stages.audit.tables import count_rows, group_rows, region_rows, sample_rows
-from figureground.stages.audit.worst import worst_rows
+from figureground.stages.audit.worst import class_colours, worst_rows
 
 KIND, SCHEMA = "audit", 1
 SHARD_SIZE = 64
@@ -197,6 +197,7 @@ def audit_summary(dataset: Dataset, findings: dict[str, Findings], common: dict[
             "name": dataset.name,
             "classes": list(classes.names),
             "ids": list(classes.ids),
+            "colours": [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in class_colours(classes).tolist()],
             "background": classes.background,
             "ignore": classes.ignore,
         },

@@ -91,8 +91,9 @@ def _verdicts(truth: np.ndarray, predicted: np.ndarray, picture: np.ndarray | No
     counted = truth != classes.ignore if classes.ignore is not None else np.ones(truth.shape, bool)
     figure, found, same = truth != classes.background, predicted != classes.background, truth == predicted
     where = {"correct": figure & same, "flipped": figure & found & ~same, "missed": figure & ~found, "added": ~figure & found}
-    for verdict, share in (("correct", 0.35), ("flipped", 0.8), ("missed", 0.7), ("added", 0.7)):
-        mask = where[verdict] & counted
+    shares = {"correct": 0.35, "flipped": 0.8, "missed": 0.7, "added": 0.7}  # so that the picture shines through
+    for verdict, mask in where.items():
+        mask, share = mask & counted, shares[verdict] if picture is not None else 1.0
         grey[mask] = (grey[mask] * (1 - share) + np.array(VERDICT_RGB[verdict]) * share).astype(np.uint8)
     return grey
 
