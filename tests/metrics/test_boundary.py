@@ -15,7 +15,6 @@ from figureground.core.errors import InputError
 from figureground.data.labelmap import encode_runs
 from figureground.metrics.boundary import BoundaryCounts, boundary_counts, tolerance_px
 
-
 LAW = settings(max_examples=40)
 
 
