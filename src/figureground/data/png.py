@@ -1,7 +1,8 @@
 """PNG label maps decoded as they were written: palette indices and low bit depths stay numbers, damage is found.
 
 Pictures are for other readers. This one never applies a palette, gamma or scaling, checks every checksum and the end of the
-file, and is faster on label maps than the general decoders, which matters because decoding is most of an audit's time.
+file, and is faster on label maps than the general decoders, which matters because decoding is most of an audit's time. Unpacking is left
+to zlib: a decompressor of our own would be more code than it is worth.
 """
 
 from __future__ import annotations
