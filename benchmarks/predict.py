@@ -2,10 +2,10 @@
 
     python benchmarks/predict.py [--data ../shared/data] [--pictures 128] [--rounds 3] [--batch 8] [--size 384]
 
-The network is a U-Net on EfficientNet-Lite0 with ImageNet weights and an untrained decoder of 21 channels, whose background is raised until
-it wins `--ground` of the pixels: what is predicted does not matter here, how much of it is foreground does. The loop stops at the label map;
-`predict` also encodes runs, computes four risk scores per picture and one per region, and writes the artifact. Rounds alternate, so that a
-machine which slows down slows both. The target is a ratio of at least 0.95.
+The network is a U-Net on EfficientNet-Lite0 with ImageNet weights and an untrained decoder of 21 channels, whose background is
+raised until it wins `--ground` of the pixels: what is predicted does not matter here, how much of it is foreground does. The
+loop stops at the label map; `predict` also encodes runs, computes four risk scores per picture and one per region, and writes
+the artifact. Rounds alternate, so that a machine which slows down slows both. The target is a ratio of at least 0.95.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 
 from figureground.core.types import Sample
 from figureground.data.dataset import Dataset, open_dataset
-from figureground.models.inputs import network_inputs, plan_input
+from figureground.models.inputs import network_planes, plan_input
 from figureground.models.pictures import read_picture
 from figureground.models.predictor import PredictorSpec, open_predictor
 from figureground.stages.predict.options import PredictOptions
@@ -43,8 +43,8 @@ def bare_loop(samples: Sequence[Sample], network: torch.nn.Module, spec: Predict
     with torch.inference_mode():
         for start in range(0, len(samples), batch):
             pictures = [cv2.cvtColor(cv2.imread(s.image, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB) for s in samples[start : start + batch]]
-            inputs = [network_inputs(p, plan_input(p.shape[:2], spec), spec) for p in pictures]
-            logits = network(torch.from_numpy(np.concatenate(inputs)))
+            inputs = [network_planes(p, plan_input(p.shape[:2], spec), spec) for p in pictures]
+            logits = network(torch.from_numpy(np.stack(inputs)))
             for one, picture in zip(logits, pictures, strict=True):
                 native = torch.nn.functional.interpolate(one[None], size=picture.shape[:2], mode="bilinear", align_corners=False)
                 maps.append(native.argmax(1)[0].to(torch.uint8).numpy())
@@ -60,7 +60,7 @@ def write_network(path: Path, encoder_weights: Path, samples: Sequence[Sample], 
         network.encoder.load_state_dict({name: state[name] for name in network.encoder.state_dict() if name in state}, strict=False)
     spec = PredictorSpec(kind="smp", where="x", classes=21, size_hw=(size, size), mean=(0.5,) * 3, std=(0.5,) * 3)
     pictures = [read_picture(s.image) for s in samples[:8]]
-    inputs = torch.from_numpy(np.concatenate([network_inputs(p, plan_input(p.shape[:2], spec), spec) for p in pictures]))
+    inputs = torch.from_numpy(np.stack([network_planes(p, plan_input(p.shape[:2], spec), spec) for p in pictures]))
     with torch.no_grad():
         network.train()
         network(inputs)

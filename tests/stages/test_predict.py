@@ -315,6 +315,7 @@ def test_the_manifest_says_what_determines_the_numbers(tmp_path, pictures):
     assert manifest.details["model"]["size_hw"] == [32, 32]
     assert manifest.details["model"]["notes"] == ["unwrapped"]
     assert manifest.inputs["weights"] == "f" * 64
+    assert manifest.options["device"] == "cpu"
     assert manifest.counts == {"pictures": 12}
     assert "bilinear" in manifest.details["logits"]
     assert json.loads((tmp_path / "out" / "failures.json").read_text()) == []

@@ -28,12 +28,13 @@ def native_rows(logits: np.ndarray, plan: InputPlan, first: int, last: int) -> n
     """
     if logits.shape[1:] == plan.input_hw and plan.scaled_hw == plan.native_hw:
         return logits[:, first:last, : plan.native_hw[1]]
-    rows, columns = (
+    (above, below, down), (before, after, right) = (
         axis_taps(native, scaled, given, found)
         for native, scaled, given, found in zip(plan.native_hw, plan.scaled_hw, plan.input_hw, logits.shape[1:], strict=True)
     )
     out = np.empty((len(logits), last - first, plan.native_hw[1]), np.float32)
-    _resample(np.ascontiguousarray(logits), *(part[first:last] for part in rows), *columns, out)
+    rows = slice(first, last)
+    _resample(np.ascontiguousarray(logits), above[rows], below[rows], down[rows], before, after, right, out)
     return out
 
 

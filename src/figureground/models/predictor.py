@@ -23,7 +23,7 @@ PREDICTORS = Registry(
     group="figureground.predictors",
     builtin={
         "smp": "figureground.models.smp:open_smp",
-        "torchvision": "figureground.models.torchvision:open_torchvision",
+        "torchvision": "figureground.models.torchvision_network:open_torchvision",
         "hf": "figureground.models.hf:open_hf",
         "onnx": "figureground.models.onnx:open_onnx",
         "python": "figureground.models.python:open_python",
@@ -66,6 +66,8 @@ class PredictorSpec:
     """Settings that only this kind of model has, sorted by key."""
     class_names: tuple[str, ...] = ()
     """What the model itself calls its channels; empty where it does not say."""
+    device: str = "cpu"
+    """What it runs on; not read back, since it changes numbers by no more than rounding."""
     notes: tuple[str, ...] = ()
     """What was decided while opening, in words: a wrapper that was taken off, a setting that was not applied."""
 

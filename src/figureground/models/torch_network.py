@@ -34,7 +34,7 @@ class TorchPredictor:
     def __init__(
         self, network: torch.nn.Module, *, spec: PredictorSpec, device: torch.device, logits_of: Callable[[Any], torch.Tensor]
     ) -> None:
-        self.spec = spec
+        self.spec = dataclasses.replace(spec, device=str(device))
         self._network: torch.nn.Module | None = network
         self._device, self._logits_of = device, logits_of
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
+import sys
+from contextlib import suppress
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,15 @@ from figureground.stages.predict.stream import BatchPredictor
 KIND, SCHEMA = "predictions", 1
 SHARD_SIZE = 64
 """Pictures between two writes: what an interruption can cost."""
+
+_LIBRARIES = {
+    "onnxruntime": "onnxruntime",
+    "segmentation-models-pytorch": "segmentation_models_pytorch",
+    "timm": "timm",
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "transformers": "transformers",
+}
 
 LOGIT_RULES = "resized bilinear to the size of the picture (pixel centres at half, no antialiasing), then argmax; a tie is the lowest class"
 
@@ -65,10 +77,10 @@ def run_predict(
     predictor = open_predictor(model, device=options.device) if isinstance(model, str | PredictorSpec) else model
     spec = chosen_spec(predictor.spec, options)
     check_channels(spec, chosen, reporter)
-    settings = {**dataclasses.asdict(options), "model": predictor_spec_to_json(spec)}
+    settings = {**dataclasses.asdict(options), "device": spec.device}
     del settings["workers"]  # threads change no number
     inputs = {"pictures": picture_fingerprint(chosen), "classes": _digest(repr(chosen.classes)), "weights": spec.sha256 or ""}
-    key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
+    key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options={**settings, "model": predictor_spec_to_json(spec)})
     if finished(out, kind=KIND, key=key):
         reporter.say(f"{out}: these predictions are there already, nothing to do")
         return out
@@ -142,7 +154,18 @@ def _details(dataset: Dataset, spec: PredictorSpec) -> dict[str, Any]:
         "pictures": PICTURE_RULES,
         "logits": LOGIT_RULES,
         "scores": list(SCORES),
+        "libraries": model_libraries(),
     }
+
+
+def model_libraries() -> dict[str, str]:
+    """Versions of the libraries of networks that are loaded."""
+    found: dict[str, str] = {}
+    for name, module in _LIBRARIES.items():
+        if module in sys.modules:
+            with suppress(PackageNotFoundError):  # a library on the path that was never installed
+                found[name] = version(name)
+    return found
 
 
 def _digest(text: str) -> str:

@@ -21,8 +21,8 @@ from figureground.models.predictor import Predictor, PredictorSpec
 from figureground.runs.executor import available_cores
 from figureground.stages.predict.reduce import PictureReducer, Predicted, not_finite, tables_of
 
-BAND_VALUES = 1 << 18
-"""Logits at the size of the picture that are held at a time: as many as stay in a core's cache."""
+BAND_VALUES = 1 << 20
+"""Logits at the size of the picture that a thread holds at a time; fewer cost calls, more bring nothing."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
