@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from figureground.core.errors import Fault
 from figureground.core.types import ClassTable, LabelRuns, Sample
+from figureground.data.faults import make_fault
 from figureground.data.labelmap import RUN_FIELDS, encode_runs, runs_to_columns
 from figureground.metrics.regions import component_runs
 from figureground.metrics.risk import SCORES, reduce_logits, region_means
@@ -67,10 +68,10 @@ class PictureReducer:
 
 def not_finite(sample: Sample) -> Fault:
     """The fault of a picture for which the network gives no numbers."""
-    return Fault(
-        code="bad-logits",
-        problem="the network gives logits that are not finite for this picture",
-        remedy="Check its weights and the normalisation in the model spec; a network in half precision can overflow",
+    return make_fault(
+        "bad-logits",
+        "the network gives logits that are not finite for this picture",
+        "Check its weights and the normalisation in the model spec; a network in half precision can overflow",
         sample=sample.id,
         file=sample.image,
     )
