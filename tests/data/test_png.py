@@ -103,6 +103,19 @@ def test_what_pillow_writes_is_read_as_pillow_reads_it(height, width, mode, seed
     assert np.array_equal(read_png(stream.getvalue())[1], np.asarray(Image.open(stream)))
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 6), st.integers(30, 150), st.lists(st.integers(0, 4), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+def test_long_even_stretches_come_back_under_every_filter(height, width, filters, seed):
+    """Label maps are even almost everywhere, which the decoder makes use of."""
+    rng = np.random.default_rng(seed)
+    numbers = np.zeros((height, width), np.uint8)
+    for _ in range(rng.integers(0, 5)):
+        left = rng.integers(0, width)
+        numbers[rng.integers(0, height) :, left : left + rng.integers(1, width)] = rng.integers(0, 256)
+    numbers[rng.integers(0, height), rng.integers(0, width)] = rng.integers(0, 256)
+    assert np.array_equal(read_png(png_bytes(numbers, 8, filters=filters))[1], numbers)
+
+
 def test_low_depths_keep_class_ids_instead_of_grey_values():
     """Pillow spreads 2-bit grey over 0..255; a label map must not be."""
     assert np.array_equal(read_png(png_bytes(np.array([[0, 1, 2, 3]]), 2))[1], [[0, 1, 2, 3]])
@@ -143,7 +156,7 @@ def test_impossible_headers_are_refused_without_room_being_made(header, words):
 
 def test_a_bomb_is_not_unpacked_beyond_what_the_image_needs():
     header = struct.pack(">IIBBBBB", 4, 1, 8, 0, 0, 0, 0)
-    bomb = zlib.compress(b"\0" * 200_000_000, 9)
+    bomb = zlib.compress(b"\0" * 50_000_000, 9)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", bomb) + chunk(b"IEND", b"")
     assert np.array_equal(read_png(data)[1], [[0, 0, 0, 0]])
 
