@@ -1,36 +1,41 @@
 """`predict` against a bare loop over the same pictures, network and threads: decode, prepare, forward, resize, argmax.
 
-    python benchmarks/predict.py [--data ../shared/data] [--pictures 128] [--rounds 3] [--batch 8] [--size 384]
+    python -m benchmarks.predict [--quick] [--data ../shared/data] [--batch 8] [--size 384] [--ground 0.7]
 
 The network is a U-Net on EfficientNet-Lite0 with ImageNet weights and an untrained decoder of 21 channels, whose background is
 raised until it wins `--ground` of the pixels: what is predicted does not matter here, how much of it is foreground does. The
 loop stops at the label map; `predict` also encodes runs, computes four risk scores per picture and one per region, and writes
-the artifact. Rounds alternate, so that a machine which slows down slows both. The target is a ratio of at least 0.95.
+the artifact. Before anything is timed, the label maps of both are compared pixel by pixel.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-import segmentation_models_pytorch as smp
-import torch
-from safetensors.torch import load_file, save_file
+from benchmarks.results import Row, duration, of_ratio, tell, write_rows, write_skipped
+from benchmarks.timing import Seconds, ratio
+
+try:
+    import segmentation_models_pytorch as smp
+    import torch
+    from safetensors.torch import load_file, save_file
+except ImportError as error:
+    write_skipped("predict", f"{error.name} is not installed")
+    raise SystemExit(0) from error
 
 from figureground.core.types import Sample
 from figureground.data.dataset import Dataset, open_dataset
+from figureground.data.labelmap import decode_runs
+from figureground.data.predictions import open_predictions
 from figureground.models.inputs import network_planes, plan_input
 from figureground.models.pictures import read_picture
-from figureground.models.predictor import PredictorSpec, open_predictor
+from figureground.models.predictor import Predictor, PredictorSpec, open_predictor
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.stage import run_predict
 
@@ -71,59 +76,77 @@ def write_network(path: Path, encoder_weights: Path, samples: Sequence[Sample], 
     return f"smp:unet/{ENCODER}?weights={path}&classes=21&size={size}&norm=half"
 
 
-def measure(data: Dataset, model: str, *, batch: int, rounds: int, folder: Path) -> dict[str, list[float]]:
-    """Seconds of each round of `loop` and `predict`, alternating, after one round of each on a few pictures to warm up."""
-    predictor = open_predictor(model)
+def check_agreement(maps: Sequence[np.ndarray], out: Path, data: Dataset) -> None:
+    """Stop unless both sides give the same label maps, but for ties between rounding errors."""
+    predictions = open_predictions(str(out), data.classes)
+    differing = [(decode_runs(predictions.source.read(i)) != m).mean() for i, m in zip(data.ids, maps, strict=True)]
+    if max(differing) > 1e-3:
+        raise SystemExit(f"the loop and predict differ at {max(differing):.2%} of the pixels of {data.ids[int(np.argmax(differing))]}")
+
+
+def in_turn(sides: dict[str, Callable[[int], object]], *, rounds: int) -> dict[str, Seconds]:
+    """Seconds of each side, which are called with the number of the round and take turns."""
+    wall: dict[str, list[float]] = {name: [] for name in sides}
+    cpu: dict[str, list[float]] = {name: [] for name in sides}
+    for n in range(rounds):
+        for name, call in sides.items():
+            start, start_cpu = time.perf_counter(), time.process_time()
+            call(n)
+            wall[name].append(time.perf_counter() - start)
+            cpu[name].append(time.process_time() - start_cpu)
+    return {name: Seconds(wall=tuple(wall[name]), cpu=tuple(cpu[name])) for name in sides}
+
+
+def measure(data: Dataset, predictor: Predictor, *, batch: int, rounds: int, folder: Path) -> Row:
+    """The row of a data set, after a look that both sides give the same label maps."""
     network = smp.Unet(ENCODER, encoder_weights=None, classes=21).eval()
     network.load_state_dict(load_file(predictor.spec.weights))
-    options, few = PredictOptions(batch=batch, device="cpu"), data.select(ids=data.ids[: 2 * batch])
-    bare_loop(few.samples, network, predictor.spec, batch)
-    run_predict(predictor, few, options=options, out=folder / "warm")
-    seconds: dict[str, list[float]] = {"loop": [], "predict": []}
-    for n in range(rounds):
-        start = time.perf_counter()
-        bare_loop(data.samples, network, predictor.spec, batch)
-        seconds["loop"].append(time.perf_counter() - start)
-        start = time.perf_counter()
-        run_predict(predictor, data, options=options, out=folder / f"round{n}")
-        seconds["predict"].append(time.perf_counter() - start)
-    return seconds
+    options = PredictOptions(batch=batch, device="cpu")
+    few = data.select(ids=data.ids[: 2 * batch])
+    check_agreement(
+        bare_loop(few.samples, network, predictor.spec, batch), run_predict(predictor, few, options=options, out=folder / "few"), few
+    )
+    sides: dict[str, Callable[[int], object]] = {
+        "loop": lambda _: bare_loop(data.samples, network, predictor.spec, batch),
+        "predict": lambda n: run_predict(predictor, data, options=options, out=folder / f"round{n}"),
+    }
+    seconds = in_turn(sides, rounds=rounds)
+    loop, ours = seconds["loop"], seconds["predict"]
+    return Row(
+        benchmark="predict",
+        what="predict",
+        on=f"{len(data)} pictures of voc21, {predictor.spec.size_hw[0]} px, batch {batch}",
+        peer="a bare loop",
+        kind="times as fast",
+        target=TARGET,
+        **of_ratio(ratio(loop, ours)),
+        ours=f"{duration(ours.median / len(data))} a picture",
+        theirs=f"{duration(loop.median / len(data))} a picture",
+        numbers={"torch_threads": torch.get_num_threads(), "rounds": rounds, "seconds": {"loop": loop.wall, "predict": ours.wall}},
+    )
 
 
-def main() -> int:
-    """Prints one line of JSON; returns 1 below the target."""
+def main() -> None:
+    """Measures and writes one row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--pictures", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--ground", type=float, default=0.7, help="share of the pixels that background wins")
     given = parser.parse_args()
     if not (given.data / "voc21").is_dir():
-        print(json.dumps({"benchmark": "predict", "skipped": f"no data set at {given.data / 'voc21'}"}))
-        return 0
-    whole = open_dataset(str(given.data / "voc21"))
-    every = max(1, len(whole) // given.pictures)
-    data = whole.select(ids=whole.ids[::every][: given.pictures])
+        write_skipped("predict", "the pictures of voc21 are not here")
+        return
+    whole, wanted = open_dataset(str(given.data / "voc21")), 24 if given.quick else 128
+    data = whole.select(ids=whole.ids[:: len(whole) // wanted][:wanted])
+    tell(f"predict: {len(data)} pictures")
     with tempfile.TemporaryDirectory() as folder:
         weights = given.data / "weights" / "tf_efficientnet_lite0.imagenet1k.safetensors"
         model = write_network(Path(folder) / "unet.safetensors", weights, data.samples, ground=given.ground, size=given.size)
-        seconds = measure(data, model, batch=given.batch, rounds=given.rounds, folder=Path(folder))
-    ratios = [loop / ours for loop, ours in zip(seconds["loop"], seconds["predict"], strict=True)]
-    found = {
-        "benchmark": "predict",
-        "pictures": len(data),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "pictures_per_second": {name: round(len(data) / statistics.median(values), 2) for name, values in seconds.items()},
-        "ratio": round(statistics.median(ratios), 3),
-        "ratios": [round(ratio, 3) for ratio in ratios],
-        "target": TARGET,
-    }
-    print(json.dumps(found))
-    return 0 if found["ratio"] >= TARGET else 1
+        predictor = open_predictor(model)
+        write_rows([measure(data, predictor, batch=given.batch, rounds=2 if given.quick else 5, folder=Path(folder))])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
