@@ -160,7 +160,7 @@ def _inflate(parts: PngParts) -> np.ndarray:
             raw = zlib_ng.decompressobj().decompress(parts.packed, expected)
         else:
             raw = zlib_ng.decompress(parts.packed, bufsize=expected) if parts.packed else b""
-    except zlib_ng.error as error:
+    except zlib_ng.error as error:  # pyright: ignore[reportGeneralTypeIssues]  # its stub declares an instance
         early = "incomplete" in str(error)
         raise PngError("the pixel data ends early" if early else "the pixel data cannot be unpacked", truncated=early) from error
     if len(raw) < expected:
@@ -283,7 +283,7 @@ def _undo_paeth(line: np.ndarray, above: np.ndarray, step: int, now: np.ndarray)
 
 
 @njit(cache=True, nogil=True)
-def _paeth(left: int, over: int, corner: int) -> int:  # pragma: no cover - compiled
+def _paeth(left: np.integer, over: np.integer, corner: np.integer) -> np.uint8:  # pragma: no cover - compiled
     to_left, to_over, to_corner = abs(over - corner), abs(left - corner), abs(left + over - 2 * corner)
     if to_left <= to_over and to_left <= to_corner:
         return np.uint8(left)
