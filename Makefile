@@ -65,8 +65,9 @@ docs: $(FULL)
 reference: $(FULL)
 	$(BIN)/python scripts/make_reference.py
 
-figures: $(FULL)
-	$(BIN)/python scripts/make_figures.py
+figures: $(FULL) demo
+	$(BIN)/python scripts/make_figures.py $(OUT)
+	$(BIN)/python scripts/make_pictures.py $(OUT)
 
 clean:
 	rm -rf site build dist $(OUT) .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

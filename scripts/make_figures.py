@@ -422,10 +422,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch) / "demo"
         if len(sys.argv) == 1:
-            from figureground.api import demo
+            from figureground import api
             from figureground.runs.progress import LineReporter
 
-            demo(folder, reporter=LineReporter())
+            api.demo(folder, reporter=LineReporter())
         demo = Demo(folder)
         OUT.mkdir(parents=True, exist_ok=True)
         with mpl.rc_context(STYLE):

@@ -1,0 +1,62 @@
+"""Takes the pictures of README and tutorial: the demo's animals on their grounds, and the head of its report as a browser shows it.
+
+python scripts/make_pictures.py DEMO      DEMO is what `figureground demo` wrote; a Chromium must be installed
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from playwright.sync_api import sync_playwright
+
+from figureground import api
+from figureground.stages.audit.options import AuditOptions
+from figureground.stages.demo.draw import picture
+from figureground.stages.demo.figures import FIGURES
+from figureground.stages.demo.grounds import GROUNDS
+
+OUT = Path("docs/assets")
+EDGE_PX = 4
+
+
+def animals() -> np.ndarray:
+    """Each animal twice on each ground: uint8 [height, width, 3], animals in rows and grounds in columns."""
+    rows = []
+    for label in FIGURES:
+        cells = [
+            picture(label, context, seed=0, index=100 + 2 * place + twin)[0] for place, context in enumerate(GROUNDS) for twin in (0, 1)
+        ]
+        rows.append(np.concatenate([np.pad(cell, [(0, EDGE_PX), (0, EDGE_PX), (0, 0)], constant_values=255) for cell in cells], axis=1))
+    return np.concatenate(rows)[:-EDGE_PX, :-EDGE_PX]
+
+
+def shoot(page: Path, out: Path, *, width: int, height: int) -> None:
+    """The first screen of a page as PNG."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        view = browser.new_page(viewport={"width": width, "height": height})
+        view.goto(page.resolve().as_uri())
+        view.wait_for_timeout(500)
+        view.screenshot(path=out)
+        browser.close()
+
+
+def main() -> int:
+    demo = Path(sys.argv[1])
+    OUT.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(OUT / "animals.jpg"), animals()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    with tempfile.TemporaryDirectory() as folder:
+        audit = api.audit(
+            demo / "dataset", f"tied={demo / 'predictions' / 'tied'}", out=Path(folder) / "a", options=AuditOptions(split="test")
+        )
+        shoot(audit.report(Path(folder) / "report.html"), OUT / "report.png", width=1200, height=860)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
