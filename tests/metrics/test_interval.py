@@ -124,6 +124,8 @@ def test_blocks_and_reduce_change_nothing(monkeypatch):
     np.testing.assert_array_equal(bootstrap_sums(table, groups=groups, resamples=101), whole)
     reduced = bootstrap_sums(table, groups=groups, resamples=101, reduce=lambda sums: ratio(sums[..., :1], sums[..., 1:2]))
     np.testing.assert_array_equal(reduced[..., 0], ratio(whole[..., 0], whole[..., 1]))
+    view = bootstrap_sums(table, groups=groups, resamples=101, reduce=lambda sums: sums[1:, :, 1:])
+    np.testing.assert_array_equal(view, whole[1:, :, 1:])
 
 
 def test_two_predictions_are_paired():

@@ -75,18 +75,21 @@ def bootstrap_sums(
     rows = np.ascontiguousarray(rows[:, used]) if used.size < rows.shape[1] else rows
     block = int(np.clip(BLOCK_BYTES // (8 * max(len(rows), members.shape[0] * used.size, 1)), 8, resamples))
     weights, natural = np.empty((block, len(rows))), _is_natural(row_unit, units)
+    one_to_one = members.shape[0] == members.shape[1] and bool((members == np.eye(len(members), dtype=bool)).all())
+    scratch = np.empty((0 if one_to_one else len(members), block, used.size))
     sums = np.zeros((members.shape[1], block if reduce else resamples, table.shape[1]))
+    packed = sums if used.size == table.shape[1] else np.empty((len(sums), block, used.size))
     parts = []
     for start in range(0, resamples, block):
-        some = weights[: min(block, resamples - start)]
-        _draw(some, row_unit, natural, units, np.uint64(seed % 2**64), np.uint64(start))
-        here = sums[:, : len(some)] if reduce else sums[:, start : start + len(some)]
-        if used.size == table.shape[1]:
-            _group_sums(some, rows, first, members, here)
-        elif used.size:
-            here[:, :, used] = _group_sums(some, rows, first, members, np.empty((len(here), len(some), used.size)))
+        size = min(block, resamples - start)
+        _draw(weights[:size], row_unit, natural, units, np.uint64(seed % 2**64), np.uint64(start))
+        here = sums[:, :size] if reduce else sums[:, start : start + size]
+        out = here if packed is sums else packed[:, :size]
+        _group_sums(weights[:size], rows, first, members, out if one_to_one else scratch[:, :size], out)
+        if out is not here:
+            here[:, :, used] = out
         if reduce:
-            parts.append(reduce(here))
+            parts.append(np.array(reduce(here)))  # a copy, since the next block is written where this one was
     return np.concatenate(parts, axis=-2) if reduce else sums
 
 
@@ -234,19 +237,23 @@ def _atoms(groups: Sequence[np.ndarray] | None, samples: int) -> tuple[np.ndarra
         return np.zeros(samples, dtype=np.int64), np.ones((1, 1), dtype=bool)
     if not len(groups):
         return np.full(samples, -1), np.ones((0, 0), dtype=bool)
-    signature = np.zeros((samples, max(1, -(-len(groups) // 8))), dtype=np.uint8)
+    signature = np.zeros((samples, 8 * -(-len(groups) // 64)), dtype=np.uint8)
     for number, index in enumerate(groups):
         index = np.asarray(index, dtype=np.int64)
         if index.size and (index.min() < 0 or index.max() >= samples):
             raise InputError(f"group {number} holds a sample index outside [0, {samples})")
         signature[index, number // 8] |= 1 << (number % 8)
-    patterns, atom = np.unique(signature, axis=0, return_inverse=True)
-    members = np.unpackbits(patterns, axis=1, bitorder="little")[:, : len(groups)].astype(bool)
+    words = signature.view(np.uint64)
+    order = np.lexsort(words.T)
+    fresh = np.append(True, (np.diff(words[order], axis=0) != 0).any(1))
+    atom = np.empty(samples, dtype=np.int64)
+    atom[order] = np.cumsum(fresh) - 1
+    members = np.unpackbits(signature[order[fresh]], axis=1, bitorder="little")[:, : len(groups)].astype(bool)
     kept = np.flatnonzero(members.any(1))
     kept = kept[np.argsort(members[kept].argmax(1), kind="stable")]  # so that a partition has its groups for atoms, in order
     place = np.full(len(members), -1)
     place[kept] = np.arange(kept.size)
-    return place[atom.reshape(-1)], members[kept]
+    return place[atom], members[kept]
 
 
 def _units(clusters: np.ndarray | None, samples: int) -> tuple[np.ndarray, int]:
@@ -278,17 +285,14 @@ def _rows(table: np.ndarray, atom: np.ndarray, unit: np.ndarray, atoms: int, uni
     return rows, (keys % units).astype(np.uint32), np.searchsorted(keys, np.arange(atoms + 1) * units)
 
 
-def _group_sums(weights: np.ndarray, rows: np.ndarray, first: np.ndarray, members: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Writes float64 [groups, resamples, features] to `out`: one product per atom, then sums of atoms."""
-    alone = members.shape[0] == members.shape[1] and bool((members == np.eye(len(members), dtype=bool)).all())
-    sums = out if alone else np.empty((len(members), len(weights), rows.shape[1]))
+def _group_sums(weights: np.ndarray, rows: np.ndarray, first: np.ndarray, members: np.ndarray, atoms: np.ndarray, out: np.ndarray) -> None:
+    """Writes float64 [groups, resamples, features] to `out`: one product per atom, kept in `atoms`, then sums of atoms."""
     for number in range(len(members)):
         part = slice(first[number], first[number + 1])
-        np.matmul(weights[:, part], rows[part], out=sums[number])
-    if not alone:
+        np.matmul(weights[:, part], rows[part], out=atoms[number])
+    if atoms is not out:
         for group in range(members.shape[1]):
-            _add_up(out[group], sums, np.flatnonzero(members[:, group]))
-    return out
+            _add_up(out[group], atoms, np.flatnonzero(members[:, group]))
 
 
 @njit(cache=True, nogil=True)
