@@ -36,9 +36,14 @@ def encode_runs(label_map: np.ndarray) -> LabelRuns:
             f"`label_map` must be uint8 or uint16 [height, width] without an empty axis; got {label_map.dtype} {list(label_map.shape)}"
         )
     flat = np.ascontiguousarray(label_map).reshape(-1)
-    starts = _run_starts(flat)
-    lengths = np.diff(starts, append=flat.size).astype(np.uint32)
-    return LabelRuns(height=label_map.shape[0], width=label_map.shape[1], values=flat[starts], lengths=lengths)
+    words = flat[: flat.size - flat.size % (8 // flat.itemsize)].view(np.uint64)
+    room = 1024 + flat.size // 64
+    values, lengths = np.empty(room, flat.dtype), np.empty(room, np.uint32)
+    count = _fill_runs(flat, words, values, lengths)
+    if count > room:  # rare: a map in many pieces; the first pass told how many
+        values, lengths = np.empty(count, flat.dtype), np.empty(count, np.uint32)
+        _fill_runs(flat, words, values, lengths)
+    return LabelRuns(height=label_map.shape[0], width=label_map.shape[1], values=values[:count].copy(), lengths=lengths[:count].copy())
 
 
 def decode_runs(runs: LabelRuns) -> np.ndarray:
@@ -101,41 +106,25 @@ def resize_nearest(runs: LabelRuns, size_hw: tuple[int, int]) -> LabelRuns:
     return encode_runs(decode_runs(runs)[rows[:, None], columns])
 
 
-def _run_starts(flat: np.ndarray) -> np.ndarray:
-    """int64 positions at which a new run begins; the first is 0."""
-    words = flat[: flat.size - flat.size % (8 // flat.itemsize)].view(np.uint64)
-    starts = np.empty(1024, np.int64)
-    count = _fill_run_starts(flat, words, starts)
-    if count > starts.size:  # rare: a map in many pieces; the first pass told how many
-        starts = np.empty(count, np.int64)
-        _fill_run_starts(flat, words, starts)
-    return starts[:count]
-
-
 @njit(cache=True, nogil=True)
-def _fill_run_starts(flat: np.ndarray, words: np.ndarray, starts: np.ndarray) -> int:  # pragma: no cover - compiled
-    """Number of runs; writes as many starts as there is room for. Skips eight equal bytes at a time."""
+def _fill_runs(flat: np.ndarray, words: np.ndarray, values: np.ndarray, lengths: np.ndarray) -> int:  # pragma: no cover - compiled
+    """Number of runs; writes as many as there is room for. Skips eight equal bytes at a time."""
     per_word = 8 if flat.itemsize == 1 else 4
     ones = np.uint64(0x0101010101010101) if flat.itemsize == 1 else np.uint64(0x0001000100010001)
-    current = flat[0]
+    current, start, count = flat[0], 0, 0
     broadcast = np.uint64(current) * ones
-    count = 1
-    starts[0] = 0
-    for w in range(words.size):
-        if words[w] == broadcast:
+    for w in range(words.size + 1):
+        if w < words.size and words[w] == broadcast:
             continue
-        base = w * per_word
-        for i in range(base, base + per_word):
+        for i in range(w * per_word, (w + 1) * per_word if w < words.size else flat.size):
             if flat[i] != current:
-                current = flat[i]
-                if count < starts.size:
-                    starts[count] = i
+                if count < values.size:
+                    values[count] = current
+                    lengths[count] = i - start
+                current, start = flat[i], i
                 count += 1
         broadcast = np.uint64(current) * ones
-    for i in range(words.size * per_word, flat.size):
-        if flat[i] != current:
-            current = flat[i]
-            if count < starts.size:
-                starts[count] = i
-            count += 1
-    return count
+    if count < values.size:
+        values[count] = current
+        lengths[count] = flat.size - start
+    return count + 1
