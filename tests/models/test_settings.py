@@ -79,6 +79,8 @@ def test_faulty_settings_are_refused_by_name(settings, said):
         ({"window": "overlap"}, "needs the size of the window"),
         ({"overlap": 1.0}, "`overlap`"),
         ({"std": (1.0, 0.0, 1.0)}, "above 0"),
+        ({"mean": (0.5,)}, "three finite numbers"),
+        ({"std": (1.0, float("inf"), 1.0)}, "three finite numbers"),
     ],
 )
 def test_contradictory_specs_are_refused(fields, said):

@@ -57,6 +57,15 @@ def preprocessing(config: Mapping[str, Any] | None, what: str) -> tuple[dict[str
     """Fields of `PredictorSpec` that a preprocessor configuration stands for, and notes on what is not applied."""
     if config is None:
         return {}, ("no preprocessor_config.json: size and normalisation are those of the spec",)
+    try:
+        return _preprocessing(config, what)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{what}: preprocessor_config.json cannot be understood ({type(error).__name__}: {error})") from error
+
+
+def _preprocessing(config: Mapping[str, Any], what: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     fields, notes = _resizing(config, what)
     if config.get("do_rescale", True):
         fields["scale"] = 255.0 * float(config.get("rescale_factor", 1 / 255))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
@@ -166,6 +167,8 @@ def check_predictor_spec(spec: PredictorSpec) -> None:
         raise InputError(f"{where}: a sliding window needs the size of the window; add size=HEIGHTxWIDTH to the model spec")
     if not 0 <= spec.overlap < 1:
         raise InputError(f"{where}: `overlap` must be in [0, 1); got {spec.overlap}")
+    if len(spec.mean) != 3 or len(spec.std) != 3 or not all(map(math.isfinite, (*spec.mean, *spec.std, spec.scale))):
+        raise InputError(f"{where}: `mean` and `std` must be three finite numbers each, and `scale` finite; got {spec.mean}, {spec.std}")
     if min(spec.std) <= 0 or spec.scale <= 0:
         raise InputError(f"{where}: `std` and `scale` must be above 0; got std {spec.std}, scale {spec.scale}")
 
