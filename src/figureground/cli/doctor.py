@@ -52,6 +52,7 @@ def _groups(dataset: object) -> list[dict[str, object]]:
 
 
 def _print(data: str, dataset: object, faults: list[Fault]) -> None:
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -67,7 +68,8 @@ def _print(data: str, dataset: object, faults: list[Fault]) -> None:
     if not faults:
         console.print("No faults found.")
         return
-    table = Table("sample", "file", "fault", "remedy", title=f"{len(faults)} faults", title_justify="left", show_lines=True)
+    count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
+    table = Table("sample", "file", "fault", "remedy", title=count, title_justify="left", box=SIMPLE, show_lines=True, pad_edge=False)
     for fault in faults[:MOST_ROWS]:
         table.add_row(*(Text(t) for t in (fault.sample or "", fault.file or "", fault.problem, fault.remedy)))
     console.print(table)
