@@ -11,8 +11,8 @@ LOCK_FILES = re.compile(
     r"(^|/)(uv\.lock|poetry\.lock|pdm\.lock|Pipfile\.lock|package-lock\.json|yarn\.lock|pnpm-lock\.yaml|conda-lock\.yml)$"
 )
 PIN_FILES = re.compile(r"(^|/)(constraints[^/]*\.txt|requirements[^/]*\.txt|pyproject\.toml|\.?pip\.conf|\.npmrc)$")
-_HOST = re.compile(r"\b(?:[\w-]+\.)*(?:pypi|npmjs|anaconda|registry|mirrors?)[\w-]*\.(?:org|com|io|net|dev|local|internal)\b")
-_HOME = re.compile(r"(?<![\w.])/(?:home|Users)/[A-Za-z][\w.-]*/|(?<![\w.])/root/|[A-Z]:\\Users\\")
+_HOST = re.compile(r"\b(?:[\w-]+\.)*(?:pypi|npmjs|anaconda|registry|mirrors?)[\w-]*(?:\.[\w-]+)*\.(?:org|com|io|net|dev|local|internal)\b")
+_HOME = re.compile(r"(?<![\w.])/(?:home|Users)/[A-Za-z][\w.-]*/|(?<![\w.])/ro[o]t/|[A-Z]:\\Users\\")
 _SOURCE = re.compile(r"(?:--)?(?:extra-)?(?:index-url|find-links|trusted-host)|://|\s@\s*(?:file|git|https?)\b")
 
 

@@ -1,0 +1,119 @@
+"""Every command and every piece of Python in README and docs is run, in the order of its page, and what it prints is what stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.floor.workplace import ROOT, Block, blocks, make_workplace
+
+import figureground
+
+PAGES = [ROOT / "docs" / "tutorial.md", ROOT / "README.md", ROOT / "docs" / "index.md"]
+PAGES += sorted((ROOT / "docs" / "how-to").glob("*.md")) + sorted((ROOT / "docs" / "ideas").glob("*.md"))
+RUNNABLE = [page for page in PAGES if any(block.language in ("bash", "python") for block in blocks(page))]
+NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_workplace(tmp_path_factory.mktemp("workplace"))
+    run(folder, "figureground demo")
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    source = os.pathsep.join(filter(None, [str(ROOT / "src"), str(folder), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PATH": path, "PYTHONPATH": source, "COLUMNS": "100", "NO_COLOR": "1"}
+
+
+def run(folder: Path, text: str) -> str:
+    """What a piece of shell prints; it must succeed."""
+    done = subprocess.run(["bash", "-euc", text], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def pieces(page: Path) -> list[Block]:
+    """The blocks of a page that are run, and the outputs behind them; blocks marked `sh` and calls of `make` install things and are not."""
+    kept = []
+    for block in blocks(page):
+        if block.language == "bash":
+            lines = [line for line in block.text.splitlines() if not line.startswith("make ")]
+            kept.append(Block(language="bash", title="", text="\n".join(lines)))
+        elif block.language in ("python", "text"):
+            kept.append(block)
+    return kept
+
+
+def same(shown: str, printed: str) -> bool:
+    """Equal words, and numbers that differ by no more than a random fit on another machine may: 2 units, or a tenth."""
+
+    def words(text: str) -> list[str]:
+        return NUMBER.sub("#", re.sub(r"\s+", " ", text.replace("\u00a0", " "))).strip().split(" ")
+
+    def numbers(text: str) -> list[float]:
+        return [float(number.replace(",", "")) for number in NUMBER.findall(text)]
+
+    pairs = zip(numbers(shown), numbers(printed), strict=False)
+    return words(shown) == words(printed) and all(abs(a - b) <= max(2, 0.1 * abs(a)) for a, b in pairs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_and_script_of_a_page_runs_and_prints_what_stands_there(page: Path, workplace: Path) -> None:
+    """Bash blocks run as they stand; the Python of a page runs as one script, each piece with what the ones before it left."""
+    script, python_output, output = [], [], None
+    for block in pieces(page):
+        if block.title:
+            (workplace / block.title).write_text(block.text)
+            output = None
+        elif block.language == "bash":
+            output = run(workplace, block.text)
+        elif block.language == "python":
+            output = "python"
+            script.append(block.text)
+            python_output.append(None)
+        elif output == "python":
+            python_output[-1] = block.text
+        elif output is not None:
+            assert same(block.text, output), f"{page.name} shows\n{block.text}\nand it prints\n{output}"
+            output = None
+    for shown, printed in zip(python_output, run_pieces(workplace, script), strict=True):
+        assert shown is None or same(shown, printed), f"{page.name} shows\n{shown}\nand it prints\n{printed}"
+
+
+def run_pieces(folder: Path, script: list[str]) -> list[str]:
+    """What each piece of one script prints."""
+    if not script:
+        return []
+    mark = "---- next piece ----"
+    (folder / "page.py").write_text(f'\nprint("{mark}")\n'.join(script))
+    done = subprocess.run([sys.executable, "page.py"], cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split(mark)
+
+
+def test_the_comparison_of_outputs_can_fail() -> None:
+    """Another word, another number of words, or a number far off is a difference; spaces and small noise are none."""
+    assert same("flipped  25.3 %", "flipped 25.9 %\n")
+    assert not same("flipped 25.3 %", "flipped 35.3 %")
+    assert not same("flipped 25.3 %", "missed 25.3 %")
+    assert not same("flipped 25.3 %", "flipped 25.3 % of all")
+
+
+def test_the_full_description_of_own_data_is_one_that_opens(tmp_path: Path) -> None:
+    """The longer dataset.toml of the page, with every key, is read without a complaint."""
+    page = blocks(ROOT / "docs" / "how-to" / "own-data.md")
+    full = [block.text for block in page if block.language == "toml"][1]
+    (tmp_path / "dataset.toml").write_text(full)
+    (tmp_path / "samples.csv").write_text("id,mask,species,place\na,a.png,duck,shore\n")
+    data = figureground.open_dataset(str(tmp_path))
+    assert data.classes.ids == (0, 3, 7)
+    assert data.common == {"duck": "shore", "cat": "street"}
+    assert data.attribute(data.samples[0], "context") == "shore"
