@@ -43,7 +43,7 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("kind", ["smp", "onnx", "torch"])
+@pytest.mark.parametrize("kind", [pytest.param("smp", marks=pytest.mark.slow), "onnx", "torch"])
 def test_damaged_weights_give_a_model_or_a_refusal(tmp_path, kind):
     if kind == "onnx":
         spec, path = networks.write_onnx(tmp_path)
