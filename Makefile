@@ -46,7 +46,7 @@ lint: $(FULL)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/codespell
+	$(BIN)/codespell src docs scripts benchmarks README.md CHANGELOG.md CONTRIBUTING.md Makefile .ci/run
 	$(BIN)/python scripts/check_licences.py
 	$(BIN)/python scripts/check_tree.py
 

@@ -27,7 +27,7 @@ def script(name: str) -> ModuleType:
         ("notes.md", "see /home/" + "ada/data for it"),
         ("notes.md", "C:" + "\\Users\\ada"),
         ("notes.md", "under /srv/place/masks"),
-        ("setup.cfg", "index = https://" + "registry.example.org/simple"),
+        ("setup.cfg", "index = https://regis" + "try.example.org/simple"),
         ("constraints.txt", "torch @ https://example.org/torch.whl"),
         ("constraints.txt", "--find-links wheels"),
         ("pyproject.toml", 'x = "git+https://example.org/x"'),
