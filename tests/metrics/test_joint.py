@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -86,6 +87,17 @@ def test_agrees_with_sklearn():
     rng = np.random.default_rng(0)
     truth, predicted = rng.integers(0, 21, (2, 64, 64)).astype(np.uint8)
     assert np.array_equal(joint_counts(truth, predicted, classes=21).matrix(range(21)), confusion_matrix(truth.ravel(), predicted.ravel()))
+
+
+def test_threads_do_not_count_into_one_another():
+    """Each thread has a table of its own, and each count leaves it empty: many at once give what one after another gives."""
+    rng = np.random.default_rng(0)
+    maps = [np.kron(rng.integers(0, 200, (2, 16, 16)), np.ones((1, 5, 5), int)).astype(np.uint8) for _ in range(60)]
+    jobs = [*maps, *(tuple(map(encode_runs, pair)) for pair in maps)]
+    alone = [joint_counts(*job, classes=256, ignore=None) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda job: joint_counts(*job, classes=256, ignore=None), jobs)) == alone
+    assert [counts.total for counts in alone] == [6400] * len(jobs)
 
 
 def test_everything_ignored_counts_nothing():
