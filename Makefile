@@ -36,10 +36,10 @@ demo: $(BASE)
 test: test-unit test-slow
 
 test-unit: $(FULL)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(FULL)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 lint: $(FULL)
 	$(BIN)/ruff check .
