@@ -84,9 +84,8 @@ def test_what_is_no_label_map_is_refused(array, words):
 )
 def test_runs_that_are_not_canonical_are_refused(values, lengths, words):
     """Each way of being wrong is named."""
-    runs = LabelRuns(height=2, width=2, values=np.array(values, np.uint8), lengths=np.array(lengths, np.uint32))
     with pytest.raises(InputError, match=words):
-        check_runs(runs)
+        check_runs(LabelRuns(height=2, width=2, values=np.array(values, np.uint8), lengths=np.array(lengths, np.uint32)))
 
 
 @given(label_maps(np.uint8), st.tuples(st.integers(1, 30), st.integers(1, 30)))

@@ -110,7 +110,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelRuns:
-    """A label map as row-major runs: `values[i]` stands `lengths[i]` times, rows joined end to end."""
+    """A label map as row-major runs: `values[i]` stands `lengths[i]` times, rows joined end to end; they fill it exactly."""
 
     height: int
     width: int
@@ -118,6 +118,12 @@ class LabelRuns:
     """uint8 or uint16 [runs]; neighbours differ."""
     lengths: np.ndarray
     """uint32 [runs], each at least 1, together height * width."""
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 1 or self.values.shape != self.lengths.shape or self.values.size == 0:
+            raise InputError(f"a label map needs as many values as lengths; got {self.values.shape} and {self.lengths.shape}")
+        if (filled := int(self.lengths.sum(dtype=np.int64))) != self.height * self.width:
+            raise InputError(f"run lengths must fill {self.height} x {self.width} pixels; they sum to {filled}")
 
     @property
     def size_hw(self) -> tuple[int, int]:
