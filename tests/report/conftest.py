@@ -97,7 +97,12 @@ def overlap(counts: np.ndarray) -> dict[str, Any]:
     known = [v for v in iou if v is not None]
     p = parts(counts)
     front = ratio(p["correct"] + p["flipped"], p["foreground"] + p["added"])
-    return {"iou": iou, "macro": float(np.mean(known)) if known else None, "foreground_iou": front, "micro": ratio(inter.sum(), union.sum())}
+    return {
+        "iou": iou,
+        "macro": float(np.mean(known)) if known else None,
+        "foreground_iou": front,
+        "micro": ratio(inter.sum(), union.sum()),
+    }
 
 
 def group_rows(recipe: Recipe, counts: np.ndarray, label: np.ndarray, context: np.ndarray) -> list[dict[str, Any]]:
@@ -212,7 +217,10 @@ def prediction_numbers(recipe: Recipe, name: str, seed: int) -> tuple[dict[str, 
         for i in range(recipe.samples)
     ]  # fmt: skip
     order = np.argsort(-np.nan_to_num(flip), kind="stable")[: recipe.worst]
-    worst = [{"prediction": name, "id": ids[i], **thumbnails(noise=recipe.noise, pictures=recipe.pictures, seed=seed + place % 16)} for place, i in enumerate(order)]
+    worst = [
+        {"prediction": name, "id": ids[i], **thumbnails(noise=recipe.noise, pictures=recipe.pictures, seed=seed + place % 16)}
+        for place, i in enumerate(order)
+    ]
     flips = [
         {"truth": recipe.classes[a], "predicted": recipe.classes[b], "pixels": int(total[a, b]), "rate": ratio(total[a, b], total[a].sum()), "share": ratio(total[a, b], p["flipped"])}
         for a in range(1, k) for b in range(1, k) if a != b and total[a, b]
@@ -245,7 +253,23 @@ def region_rows(recipe: Recipe, name: str, rng: np.random.Generator, ids: list[s
         area, flipped = int(rng.integers(500, 9_000)), float(rng.random())
         verdict = "flipped" if flipped > 0.6 else "mixed" if flipped > 0.4 else "correct"
         part = {"correct": int(area * (1 - flipped)), "flipped": int(area * flipped), "missed": 0, "added": 0}
-        rows.append({"prediction": name, "id": sample, "side": "truth", "region": 0, "class": recipe.classes[1 + i % max(1, len(recipe.classes) - 1)] if len(recipe.classes) > 1 else "background", "area": area, **part, "verdict": verdict, "top": 1, "left": 2, "bottom": 90, "right": 80, "risk": None})
+        rows.append(
+            {
+                "prediction": name,
+                "id": sample,
+                "side": "truth",
+                "region": 0,
+                "class": recipe.classes[1 + i % max(1, len(recipe.classes) - 1)] if len(recipe.classes) > 1 else "background",
+                "area": area,
+                **part,
+                "verdict": verdict,
+                "top": 1,
+                "left": 2,
+                "bottom": 90,
+                "right": 80,
+                "risk": None,
+            }
+        )
     return rows  # fmt: skip
 
 
@@ -266,18 +290,47 @@ def write(directory: Path, recipe: Recipe) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     names = recipe.names or tuple(f"network {chr(97 + i)}" for i in range(recipe.predictions))
     made = {name: prediction_numbers(recipe, name, recipe.seed + i) for i, name in enumerate(names)}
-    dataset = {"name": "generated", "classes": list(recipe.classes), "background": 0, "ignore": 255, "colours": [f"#{(17 + 31 * i) % 256:02x}{(90 + 57 * i) % 256:02x}aa" for i in range(len(recipe.classes))]}
+    dataset = {
+        "name": "generated",
+        "classes": list(recipe.classes),
+        "background": 0,
+        "ignore": 255,
+        "colours": [f"#{(17 + 31 * i) % 256:02x}{(90 + 57 * i) % 256:02x}aa" for i in range(len(recipe.classes))],
+    }
     interval = {"method": "percentile", "level": 0.95, "resamples": 1000, "cluster": None}
     if len(names) == 1:
         audit: dict[str, Any] = {"dataset": dataset, "interval": interval, **made[names[0]][0]}
     else:
         pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-        audit = {"dataset": dataset, "interval": interval, "predictions": {n: m[0] for n, m in made.items()}, "differences": [row for a, b in pairs for row in difference(a, b, made)]}
+        audit = {
+            "dataset": dataset,
+            "interval": interval,
+            "predictions": {n: m[0] for n, m in made.items()},
+            "differences": [row for a, b in pairs for row in difference(a, b, made)],
+        }
     (directory / "audit.json").write_text(json.dumps(audit, ensure_ascii=False), encoding="utf-8")
     for table in ("samples", "worst", "regions"):
         pq.write_table(pa.Table.from_pylist([row for m in made.values() for row in m[1][table]]), directory / f"{table}.parquet")
-    manifest = {"kind": "audit", "schema": 1, "key": "0" * 64, "created": "2025-01-02T03:04:05+00:00", "options": {"by": "class,context", "resamples": 1000}, "seed": 7, "versions": {"figureground": "0.1.0"}, "inputs": {"dataset": "abc"}, "counts": {"samples": recipe.samples}, "failures": 1, "details": {}}
-    fault = {"code": "truncated", "problem": "the file ends early", "remedy": "Copy it again", "sample": "broken_1", "file": "masks/broken_1.png"}
+    manifest = {
+        "kind": "audit",
+        "schema": 1,
+        "key": "0" * 64,
+        "created": "2025-01-02T03:04:05+00:00",
+        "options": {"by": "class,context", "resamples": 1000},
+        "seed": 7,
+        "versions": {"figureground": "0.1.0"},
+        "inputs": {"dataset": "abc"},
+        "counts": {"samples": recipe.samples},
+        "failures": 1,
+        "details": {},
+    }
+    fault = {
+        "code": "truncated",
+        "problem": "the file ends early",
+        "remedy": "Copy it again",
+        "sample": "broken_1",
+        "file": "masks/broken_1.png",
+    }
     (directory / "failures.json").write_text(json.dumps([fault]), encoding="utf-8")
     (directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return directory
@@ -286,9 +339,20 @@ def write(directory: Path, recipe: Recipe) -> Path:
 def difference(a: str, b: str, made: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for metric in ("flipped", "correct", "missed", "added", "foreground_iou"):
-        one, two = (made[n][0]["foreground_iou"]["value"] if metric == "foreground_iou" else made[n][0]["rates"][metric]["value"] for n in (a, b))
+        one, two = (
+            made[n][0]["foreground_iou"]["value"] if metric == "foreground_iou" else made[n][0]["rates"][metric]["value"] for n in (a, b)
+        )
         value = None if one is None or two is None else one - two
-        rows.append({"a": a, "b": b, "metric": metric, "value": value, "low": None if value is None else value - 0.01, "high": None if value is None else value + 0.01})
+        rows.append(
+            {
+                "a": a,
+                "b": b,
+                "metric": metric,
+                "value": value,
+                "low": None if value is None else value - 0.01,
+                "high": None if value is None else value + 0.01,
+            }
+        )
     return rows
 
 

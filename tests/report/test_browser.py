@@ -37,7 +37,9 @@ CONTRASTS = """() => {
 def chromium():
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as runner:
-        browser = runner.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        browser = runner.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
         yield browser
         browser.close()
 
@@ -48,7 +50,9 @@ def open_page(chromium):
     contexts, complaints, requests = [], [], []
 
     def opened(path, *, width=1280, dark=False, javascript=True):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", java_script_enabled=javascript)
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", java_script_enabled=javascript
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
@@ -120,7 +124,9 @@ def tab_stops(page, most=120):
     found = []
     for _ in range(most):
         page.keyboard.press("Tab")
-        stop = page.evaluate("(() => { const e = document.activeElement; return e === document.body ? null : e.tagName + '.' + e.className + '#' + (e.id || e.getAttribute('href') || e.dataset.control || ''); })()")
+        stop = page.evaluate(
+            "(() => { const e = document.activeElement; return e === document.body ? null : e.tagName + '.' + e.className + '#' + (e.id || e.getAttribute('href') || e.dataset.control || ''); })()"
+        )
         if stop is None:
             break
         found.append(stop)
@@ -149,7 +155,9 @@ def test_the_focus_can_be_seen(single, open_page):
     page = open_page(single)
     for _ in range(6):
         page.keyboard.press("Tab")
-        assert page.evaluate("(() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle === 'solid' && parseFloat(s.outlineWidth) >= 2; })()")
+        assert page.evaluate(
+            "(() => { const s = getComputedStyle(document.activeElement); return s.outlineStyle === 'solid' && parseFloat(s.outlineWidth) >= 2; })()"
+        )
 
 
 def test_the_matrix_is_read_with_the_arrow_keys(several, open_page):
@@ -200,7 +208,15 @@ NASTY = "averyveryveryverylongname" * 6
 @pytest.mark.parametrize("report", ["single", "several", "nasty"])
 def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit):
     if report == "nasty":
-        path = write_report(make_audit(predictions=2, classes=("background", NASTY, NASTY + "2"), contexts=(NASTY, "b"), id_format=NASTY + "{:02d}", names=(NASTY + "x", NASTY + "y")))
+        path = write_report(
+            make_audit(
+                predictions=2,
+                classes=("background", NASTY, NASTY + "2"),
+                contexts=(NASTY, "b"),
+                id_format=NASTY + "{:02d}",
+                names=(NASTY + "x", NASTY + "y"),
+            )
+        )
     else:
         path = request.getfixturevalue(report)
     page = open_page(path)
@@ -225,9 +241,16 @@ def test_text_has_the_contrast_of_wcag_aa(report, dark, open_page, request):
 def test_verdict_colours_are_the_same_in_light_and_dark(single, open_page):
     def colours(*, dark):
         page = open_page(single, dark=dark)
-        return {word: page.evaluate(f"getComputedStyle(document.querySelector('.swatch.{word}')).backgroundColor") for word in ("correct", "flipped", "missed", "added")}
+        return {
+            word: page.evaluate(f"getComputedStyle(document.querySelector('.swatch.{word}')).backgroundColor")
+            for word in ("correct", "flipped", "missed", "added")
+        }
 
-    assert colours(dark=False) == colours(dark=True) == {"correct": "rgb(0, 158, 115)", "flipped": "rgb(213, 94, 0)", "missed": "rgb(127, 127, 127)", "added": "rgb(204, 121, 167)"}
+    assert (
+        colours(dark=False)
+        == colours(dark=True)
+        == {"correct": "rgb(0, 158, 115)", "flipped": "rgb(213, 94, 0)", "missed": "rgb(127, 127, 127)", "added": "rgb(204, 121, 167)"}
+    )
 
 
 def test_bars_are_as_long_as_their_numbers(single, open_page):

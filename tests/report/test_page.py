@@ -17,7 +17,7 @@ VOID = {"meta", "link", "img", "br", "input"}
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "cite", "manifest", "ping"}
 NASTY = (
     "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
     "a & b 'c' \"d\"",
     "cat \N{PILE OF POO}\N{ZERO WIDTH JOINER}",
     "\u05d7\u05ea\u05d5\u05dc \u202ertl",
@@ -108,7 +108,15 @@ def test_nothing_is_loaded_from_anywhere(any_audit):
 def test_all_sections_stand_in_order(make_audit):
     _, page = report(make_audit())
     found = page.text
-    order = ["Where the foreground truth went", "Groups Most flipped first", "Which class is taken for which", "Common against counterfactual", "Does risk find the flips", "The worst pictures", "How it was measured"]
+    order = [
+        "Where the foreground truth went",
+        "Groups Most flipped first",
+        "Which class is taken for which",
+        "Common against counterfactual",
+        "Does risk find the flips",
+        "The worst pictures",
+        "How it was measured",
+    ]
     places = [found.index(title) for title in order]
     assert places == sorted(places)
 
@@ -138,7 +146,16 @@ def test_the_finding_is_the_heading(make_audit):
 
 
 def test_the_numbers_of_the_artifact_stand_on_the_page(make_audit):
-    directory = make_audit(extra={"rates": {"correct": {"value": 0.5123, "low": 0.4, "high": 0.6}, "flipped": {"value": 0.3877}, "missed": {"value": 0.1}, "added": {"value": None}}})
+    directory = make_audit(
+        extra={
+            "rates": {
+                "correct": {"value": 0.5123, "low": 0.4, "high": 0.6},
+                "flipped": {"value": 0.3877},
+                "missed": {"value": 0.1},
+                "added": {"value": None},
+            }
+        }
+    )
     html, page = report(directory)
     assert "51.2\u202f%" in page.text
     assert "40.0\u201360.0" in page.text
@@ -148,7 +165,12 @@ def test_the_numbers_of_the_artifact_stand_on_the_page(make_audit):
 
 @pytest.mark.parametrize("nasty", NASTY)
 def test_names_and_ids_are_text_and_never_markup(make_audit, nasty):
-    directory = make_audit(classes=("background", nasty, "dog"), contexts=(nasty, "outdoor"), names=(nasty,), id_format=nasty.replace("{", "").replace("}", "") + "{:03d}")
+    directory = make_audit(
+        classes=("background", nasty, "dog"),
+        contexts=(nasty, "outdoor"),
+        names=(nasty,),
+        id_format=nasty.replace("{", "").replace("}", "") + "{:03d}",
+    )
     html, page = report(directory)
     assert len(page.all("script")) == 1
     assert all("onerror" not in attrs for _, attrs in page.elements)
@@ -172,8 +194,14 @@ def test_the_same_artifact_gives_the_same_bytes(any_audit, tmp_path):
 
 @pytest.mark.parametrize("predictions", [1, 6])
 def test_a_thousand_samples_with_pictures_of_noise_stay_below_5_mb(make_audit, predictions):
-    directory = make_audit(samples=1000, worst=40, noise=True, predictions=predictions, classes=TWENTY_ONE, contexts=("indoor", "outdoor", "studio"))
-    raw = sum(len(row[key]) for row in pq.read_table(directory / "worst.parquet").to_pylist() for key in ("picture", "truth", "predicted", "flips"))
+    directory = make_audit(
+        samples=1000, worst=40, noise=True, predictions=predictions, classes=TWENTY_ONE, contexts=("indoor", "outdoor", "studio")
+    )
+    raw = sum(
+        len(row[key])
+        for row in pq.read_table(directory / "worst.parquet").to_pylist()
+        for key in ("picture", "truth", "predicted", "flips")
+    )
     assert raw > 3_000_000, "the pictures must be able to break the limit"
     assert write_report(directory).stat().st_size < 5_000_000
 
@@ -237,7 +265,12 @@ def test_failures_and_notes_are_told(make_audit):
 
 def test_merged_and_confusable_classes_are_told(make_audit):
     rates = {"correct": 0.9, "flipped": 0.02, "missed": 0.08, "added": 0.0}
-    directory = make_audit(extra={"merged": [{"name": "pet", "classes": ["cat", "dog"], "rates": rates}], "confusable": {"sets": [["cat", "dog"]], "within": 0.25, "across": 0.01}})
+    directory = make_audit(
+        extra={
+            "merged": [{"name": "pet", "classes": ["cat", "dog"], "rates": rates}],
+            "confusable": {"sets": [["cat", "dog"]], "within": 0.25, "across": 0.01},
+        }
+    )
     _, page = report(directory)
     assert "With cat and dog counted as one class, pet" in page.text
     assert "25.0\u202f% of the foreground is flipped within the confusable sets (cat and dog)" in page.text

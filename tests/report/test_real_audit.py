@@ -39,7 +39,16 @@ def draw(directory, *, samples: int, seed: int = 0):
             Image.fromarray(label_map).save(directory / folder / f"s{i:03d}.png")
         Image.fromarray(mask).save(directory / "masks" / f"s{i:03d}.png")
         Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(directory / "images" / f"s{i:03d}.jpg")
-        rows.append({"id": f"s{i:03d}", "image": f"images/s{i:03d}.jpg", "mask": f"masks/s{i:03d}.png", "label": NAMES[label], "split": "test", "context": context})
+        rows.append(
+            {
+                "id": f"s{i:03d}",
+                "image": f"images/s{i:03d}.jpg",
+                "mask": f"masks/s{i:03d}.png",
+                "label": NAMES[label],
+                "split": "test",
+                "context": context,
+            }
+        )
         scores.append({"id": f"s{i:03d}", "flip_risk": flipped, "entropy": rng.random()})
     for name, table in (("samples", rows), ("scores", scores)):
         with (directory / f"{name}.csv").open("w", newline="") as file:

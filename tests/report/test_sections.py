@@ -36,7 +36,9 @@ def test_the_matrix_of_few_classes_is_whole_and_exact(make_audit):
 
 
 def test_a_class_without_truth_pixels_has_an_empty_row(make_audit):
-    audit = read_audit(make_audit(extra={"classes": [{"name": "cat", "pixels": 0, "correct": None, "flipped": None, "missed": None}], "flips": []}))
+    audit = read_audit(
+        make_audit(extra={"classes": [{"name": "cat", "pixels": 0, "correct": None, "flipped": None, "missed": None}], "flips": []})
+    )
     (row,) = flips.flip_matrix(audit.predictions[0]).rows
     assert {cell.kind for cell in row.cells} == {"empty"}
     assert all(cell.share is None for cell in row.cells)
@@ -55,7 +57,15 @@ def test_groups_stand_most_flipped_first_and_none_is_lost(make_audit):
 
 
 def test_a_group_without_foreground_stands_last(make_audit):
-    nothing = {"by": ["class"], "attributes": {"class": "none"}, "samples": 2, "few": True, "kind": None, "rates": {w: {"value": None} for w in ("correct", "flipped", "missed")}, "foreground_iou": None}
+    nothing = {
+        "by": ["class"],
+        "attributes": {"class": "none"},
+        "samples": 2,
+        "few": True,
+        "kind": None,
+        "rates": {w: {"value": None} for w in ("correct", "flipped", "missed")},
+        "foreground_iou": None,
+    }
     full = nothing | {"attributes": {"class": "cat"}, "rates": {"flipped": {"value": 0.0}}}
     (table,) = groups.group_tables(read_audit(make_audit(extra={"groups": [nothing, full]})).predictions[0])
     assert [row.name for row in table.rows] == ["cat", "none"]
@@ -104,7 +114,10 @@ def test_the_finding_of_several_predictions_names_the_one_that_flips_most(make_a
     (directory / "audit.json").write_text(json.dumps(audit))
     artifact = read_audit(directory)
     assert overview.most_flipped(artifact).name == "y"
-    assert page.headline(artifact) == ("Of 2 predictions, x flips the least foreground (10.0\u202f%) and y the most (30.0\u202f%).", "y: Finding of y.")
+    assert page.headline(artifact) == (
+        "Of 2 predictions, x flips the least foreground (10.0\u202f%) and y the most (30.0\u202f%).",
+        "y: Finding of y.",
+    )
 
 
 def test_the_best_possible_order_is_never_above_the_risk_curve_and_ends_with_it(make_audit):
@@ -117,7 +130,9 @@ def test_the_best_possible_order_is_never_above_the_risk_curve_and_ends_with_it(
 
 def test_the_leading_score_is_marked_and_none_where_all_are_equal(make_audit):
     found = risk.risk(read_audit(make_audit()).predictions[0])
-    best = {row.name: row.best for row in found.scores}  # made with AUROC 0.871, 0.79, undefined; Spearman 0.61, 0.61, -0.02; the rest equal
+    best = {
+        row.name: row.best for row in found.scores
+    }  # made with AUROC 0.871, 0.79, undefined; Spearman 0.61, 0.61, -0.02; the rest equal
     assert best == {"flip_risk": {"auroc", "spearman"}, "one_minus_max_probability": {"spearman"}, "entropy": frozenset()}
 
 
@@ -157,7 +172,13 @@ def test_regions_are_counted_by_verdict(make_audit):
 
 @pytest.mark.parametrize(
     ("node", "value"),
-    [({"value": 0.5, "low": 0.4, "high": 0.6}, Measure(value=0.5, low=0.4, high=0.6)), (0.5, Measure(value=0.5)), (None, Measure()), ({}, Measure()), (float("nan"), Measure())],
+    [
+        ({"value": 0.5, "low": 0.4, "high": 0.6}, Measure(value=0.5, low=0.4, high=0.6)),
+        (0.5, Measure(value=0.5)),
+        (None, Measure()),
+        ({}, Measure()),
+        (float("nan"), Measure()),
+    ],
 )
 def test_measures_are_read_from_objects_numbers_and_nothing(node, value):
     assert measure(node) == value

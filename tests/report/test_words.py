@@ -59,7 +59,9 @@ def test_an_interval_with_an_undefined_end_is_not_shown():
     assert words.interval(None, 0.2) == words.interval(0.1, math.nan) == ""
 
 
-@pytest.mark.parametrize(("value", "said"), [(0, "0 px"), (999, "999 px"), (1_500, "1.5 kpx"), (999_900, "1,000 kpx"), (123_456_789, "123 Mpx"), (None, "?")])
+@pytest.mark.parametrize(
+    ("value", "said"), [(0, "0 px"), (999, "999 px"), (1_500, "1.5 kpx"), (999_900, "1,000 kpx"), (123_456_789, "123 Mpx"), (None, "?")]
+)
 def test_pixels(value, said):
     assert words.pixels(value).replace("\u202f", " ") == said
 
@@ -105,5 +107,8 @@ def test_undefined_risk_says_why():
 
 
 def test_the_opening_is_the_first_sentence():
-    assert words.opening("27 % are flipped; indoors 3 %. Over all, 60 % is correct.") == ("27 % are flipped; indoors 3 %.", "Over all, 60 % is correct.")
+    assert words.opening("27 % are flipped; indoors 3 %. Over all, 60 % is correct.") == (
+        "27 % are flipped; indoors 3 %.",
+        "Over all, 60 % is correct.",
+    )
     assert words.opening("Only 2.5 % is.") == ("Only 2.5 % is.", "")
