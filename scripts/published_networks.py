@@ -41,7 +41,7 @@ Every network finds about as much foreground as the others and misnames a fifth 
 The group `cat` x `outdoor` is the worst of the large ones for all six. The last column is its interval whichever group is the worst
 (simultaneous over the groups of at least 20 pictures).
 
-| network | cats outdoors: flipped | called, as a part of all cat pixels | people outdoors: flipped | people indoors: flipped | worst group, simultaneous |
+| network | cats outdoors: flipped | called (of all cat pixels) | people outdoors: flipped | people indoors: flipped | worst group |
 | --- | --- | --- | --- | --- | --- |
 {cats}
 
@@ -55,8 +55,8 @@ The six most common flips of the network that is correct most often, {best}.
 
 ## Do the networks differ?
 
-Paired differences of the flipped share, in percentage points: row minus column, on the same pictures with the same resamples. **Bold** where the
-interval excludes 0.
+Paired differences of the flipped share, in percentage points: row minus column, on the same pictures with the same resamples. **Bold** where
+the interval excludes 0.
 
 | | {names} |
 | --- |{rule}
@@ -78,8 +78,8 @@ flipped ones: the top tenth holds little more than a tenth of the flipping. A ne
 ## What to keep in mind
 
 In the pictures of cats, flamingos and emus only the animal is outlined, so other things in them count as background, and *added* is too high
-there. {left_out} of {samples} pictures lack a class or a context and are in none of the crossed groups. The labels of a picture's group are those
-of its only class, where it has one.
+there. {left_out} of {samples} pictures lack a class or a context and are in none of the crossed groups. A picture's class is the one declared
+for it, else its only one.
 """
 
 
