@@ -105,13 +105,14 @@ def machine() -> dict[str, Any]:
 def as_text(rows: Sequence[Row]) -> str:
     """The closing table."""
     head = ("what", "on", "peer", "ratio", "best", "cpu", "target", "")
-    body = [(r.what, r.on, r.peer, _number(r.ratio), _number(r.best), _number(r.cpu), r.aim, r.verdict) for r in rows]
+    body = [(r.what, r.on, r.peer, number_words(r.ratio), number_words(r.best), number_words(r.cpu), r.aim, r.verdict) for r in rows]
     widths = [max(len(line[k]) for line in [head, *body]) for k in range(len(head))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *body]]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def _number(value: float | None) -> str:
+def number_words(value: float | None) -> str:
+    """A ratio with three digits; empty for None."""
     return "" if value is None else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
