@@ -6,6 +6,10 @@ import functools
 import io
 import json
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -185,3 +189,53 @@ def test_lines_tell_start_and_end():
     lines = stream.getvalue().splitlines()
     assert lines[0] == "audit: 4 of 10 samples were done before, continuing"
     assert lines[-1].startswith("audit: 10 of 10 samples in ")
+
+
+def hold_and_wait(path):
+    """Opens a writer in a process of its own and keeps it until killed."""
+    program = f"import time; from pathlib import Path; from figureground.runs.artifact import ArtifactWriter; ArtifactWriter(Path({str(path)!r}), kind='thing', schema=1, key={key_of()!r}); print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_two_runs_never_write_one_artifact(tmp_path):
+    """A second run is told so; when the first is killed, the next goes on with what it left."""
+    process = hold_and_wait(tmp_path / "thing")
+    try:
+        with pytest.raises(InputError, match="another run is writing there"):
+            writer_at(tmp_path / "thing")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    write_thing(tmp_path / "thing")
+    assert sorted(p.name for p in (tmp_path / "thing").iterdir()) == ["failures.json", "file.txt", "manifest.json"]
+
+
+def wait_long(batch):
+    (Path(batch[0]) / str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def make_wait():
+    return wait_long
+
+
+def test_workers_end_with_the_run_that_was_killed(tmp_path):
+    """However a run ends, none of its workers is left behind."""
+    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_runs; from figureground.runs.executor import LocalExecutor\nif __name__ == '__main__':\n    list(LocalExecutor(2).map_batches(test_runs.make_wait, [[{str(tmp_path)!r}]] * 2))"
+    script = tmp_path.parent / f"{tmp_path.name}.py"
+    script.write_text(program)
+    process = subprocess.Popen([sys.executable, str(script)])
+    while len(workers := [int(p.name) for p in tmp_path.iterdir()]) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    for _ in range(200):
+        if not any(Path(f"/proc/{worker}").exists() for worker in workers):
+            break
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)

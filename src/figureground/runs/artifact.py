@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from figureground.version import __version__
 MANIFEST = "manifest.json"
 SHARDS = ".shards"
 KEY_FILE = ".key"
+LOCK_FILE = ".lock"
+_locks: dict[Path, IO[bytes]] = {}
+"""Locks this process holds; the system drops them when it ends, however it ends."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +102,15 @@ class ArtifactWriter:
         self.out, self.kind, self.schema, self.key = Path(out), kind, schema, key
         self.path = self.out.with_name(self.out.name + ".partial")
         _check_target(self.out, kind)
-        if _text(self.path / KEY_FILE) != key:
-            shutil.rmtree(self.path, ignore_errors=True)
         try:
-            (self.path / SHARDS).mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            _take_lock(self.path / LOCK_FILE)
+            if _text(self.path / KEY_FILE) != key:
+                _empty(self.path, keep=LOCK_FILE)
+            (self.path / SHARDS).mkdir(exist_ok=True)
             (self.path / KEY_FILE).write_text(key, encoding="utf-8")
+        except BlockingIOError as error:
+            raise InputError(f"{self.out}: another run is writing there right now. Wait for it, or choose another --out") from error
         except OSError as error:
             raise InputError(f"{self.out}: cannot write there ({error.strerror}). Choose another --out") from error
 
@@ -142,6 +149,7 @@ class ArtifactWriter:
         write_atomically(self.path / "failures.json", to_json([dataclasses.asdict(fault) for fault in failures]).encode())
         shutil.rmtree(self.path / SHARDS)
         (self.path / KEY_FILE).unlink()
+        _drop_lock(self.path / LOCK_FILE)
         write_atomically(self.path / MANIFEST, to_json(dataclasses.asdict(manifest)).encode())
         _replace_directory(self.path, self.out)
         return manifest
@@ -194,6 +202,36 @@ def _check_target(out: Path, kind: str) -> None:
             raise ArtifactError(f"{out}: holds an artifact of kind '{found}', which '{kind}' will not overwrite. Choose another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ArtifactError(f"{out}: exists and is no figureground artifact, so it is left alone. Choose another --out, or empty it")
+
+
+def _take_lock(path: Path) -> None:
+    """Lets no other process write beside this one; raises `BlockingIOError` where one does."""
+    try:
+        import fcntl
+    except ImportError:
+        return  # no such lock on this system: two runs into one directory are then not told apart
+    if (path := path.absolute()) not in _locks:
+        file = path.open("wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise
+        _locks[path] = file
+
+
+def _drop_lock(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    if file := _locks.pop(path.absolute(), None):
+        file.close()
+
+
+def _empty(directory: Path, *, keep: str) -> None:
+    for entry in directory.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != keep:
+            entry.unlink()
 
 
 def _replace_directory(new: Path, out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -89,7 +90,15 @@ _worker: Callable[[Any], Any] | None = None
 
 def _build_worker(make_worker: Callable[[], Callable[[Any], Any]]) -> None:
     global _worker  # the one place where a worker process keeps its worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = make_worker()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when the process that wanted its work is gone, however that ended."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _work(batch: Any) -> Any:
