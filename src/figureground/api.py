@@ -193,6 +193,8 @@ def as_dataset(dataset: str | Path | Dataset | Mapping[str, np.ndarray], classes
     """A data set from a spec, from arrays, or as it is."""
     if isinstance(dataset, Dataset):
         return dataset
+    if not isinstance(dataset, str | Path | Mapping):
+        raise InputError(f"`dataset` must be a DATA spec, a Dataset, or sample id -> array; got {type(dataset).__name__}")
     if isinstance(dataset, Mapping):
         if classes is None:
             raise InputError("`classes` must name the classes in id order, background first, where masks are arrays")
@@ -203,9 +205,9 @@ def as_dataset(dataset: str | Path | Dataset | Mapping[str, np.ndarray], classes
 def as_predictions(predictions: PredictionsLike | Sequence[PredictionsLike], dataset: Dataset) -> list[Predictions]:
     """Predictions with distinct names from specs, arrays, or as they are."""
     single = isinstance(predictions, str | Path | Predictions | Mapping)
-    several = [predictions] if single else list(predictions)
-    if not several:
-        raise InputError("`predictions` must name at least one")
+    several = [predictions] if single else list(predictions) if isinstance(predictions, Sequence) else []
+    if not several or not all(isinstance(item, str | Path | Predictions | Mapping) for item in several):
+        raise InputError("`predictions` must be a spec, Predictions, or sample id -> array, or a list of at least one of those")
     names = iter(unique_names([str(p) for p in several if isinstance(p, str | Path)]))
     out: list[Predictions] = []
     for place, item in enumerate(several, start=1):
@@ -215,7 +217,14 @@ def as_predictions(predictions: PredictionsLike | Sequence[PredictionsLike], dat
             name = "prediction" if single else f"prediction {place}"
             out.append(predictions_from_arrays(item, dataset.classes, name=name))
         else:
-            out.append(open_predictions(str(item), dataset.classes, name=next(names)))
+            name = next(names)
+            out.append(open_predictions(str(item), dataset.classes, name=_told_from(dataset, name, str(item))))
     if len({p.name for p in out}) != len(out):
         raise InputError(f"predictions must have distinct names; got {', '.join(p.name for p in out)}")
     return out
+
+
+def _told_from(dataset: Dataset, name: str, spec: str) -> str:
+    """The name of a prediction; one in a folder called like the data set goes by the folder above (`net/voc21` is `net`)."""
+    folders = Path(spec.partition("?")[0].rpartition(":")[2]).parts
+    return folders[-2] if name == dataset.name and len(folders) > 1 and folders[-1] == name and folders[-2] not in ("..", "/") else name

@@ -171,6 +171,22 @@ def test_clusters_widen_the_interval_of_what_they_share():
     assert widths[1] > 2 * widths[0]
 
 
+def test_one_unit_alone_gets_no_interval():
+    """A group within one cluster could be anything in the next: no interval, marked, and no gap or worst group pretends otherwise."""
+    masks, predictions, attributes = planted(25)
+    attrs = {i: a | {"scene": f"{a['label']} {a['context']}"} for i, a in attributes.items()}
+    dataset = figureground.dataset_from_arrays(masks, classes=CLASSES, attributes=attrs)
+    for kind in ("percentile", "bca"):
+        options = AuditOptions(resamples=50, cluster="scene", common=FAST.common, interval=kind)
+        summary = audit(dataset, predictions, options=options).summary
+        crossed = [g for g in summary["groups"] if g["by"] == ["class", "context"]]
+        assert all(g["few"] and g["rates"]["flipped"]["value"] is not None for g in crossed)
+        assert all(g["rates"]["flipped"]["low"] is g["rates"]["flipped"]["high"] is None for g in crossed)
+        assert summary["gaps"]["worst_group"]["low"] is None
+        assert all(gap["few"] and gap["low"] is None for gap in summary["gaps"]["iou"])
+        assert summary["rates"]["flipped"]["low"] < summary["rates"]["flipped"]["value"] < summary["rates"]["flipped"]["high"]
+
+
 def test_no_resamples_no_intervals():
     """Values stay, ends are null."""
     dataset, predictions = planted_dataset()
@@ -204,7 +220,7 @@ def test_a_perfect_prediction_has_nothing_but_correct():
 def test_nothing_to_judge_is_said():
     """Masks of background alone: undefined rates are null, and the sentence says why."""
     masks = {"a": np.zeros((4, 4), np.uint8), "b": np.zeros((4, 4), np.uint8)}
-    summary = audit(masks, {i: m.copy() for i, m in masks.items()}, classes=CLASSES, options=FAST).summary
+    summary = audit(masks, {i: m.copy() for i, m in masks.items()}, classes=CLASSES, options=AuditOptions(resamples=50)).summary
     assert summary["rates"]["flipped"]["value"] is None
     assert summary["rates"]["added"]["value"] == 0
     assert "no foreground" in summary["sentence"]
@@ -248,6 +264,29 @@ def test_groups_by_other_columns_afterwards(audited):
         assert rows[film]["flipped"] == pytest.approx(slow_rates(own)["flipped"])
     with pytest.raises(InputError, match="colour"):
         result.by("colour")
+
+
+def test_regrouping_keeps_clusters_and_ties():
+    """Groups made afterwards are those of the audit: the same intervals, the same kinds."""
+    dataset, predictions = planted_dataset(6)
+    result = audit(dataset, predictions, options=AuditOptions(resamples=80, cluster="film", common=FAST.common))
+    wanted = {row["group"]: row for row in result.table("groups").to_pylist() if row["by"] == "class x context"}
+    assert {row["group"]: row for row in result.by("class", "context").to_pylist()} == wanted
+    assert {row["kind"] for row in wanted.values()} == {"common", "counterfactual"}
+
+
+def test_another_training_set_is_another_audit(tmp_path):
+    """What is common is part of the key: swapping the contexts of the training set gives a new audit with the ties the other way round."""
+    dataset, predictions = planted_dataset()
+    for number, ties in enumerate([("indoor", "outdoor"), ("outdoor", "indoor")]):
+        rows = "".join(f"t{i},,{label},train,{context}\n" for i, (label, context) in enumerate(zip(("cat", "dog"), ties, strict=True)))
+        (tmp_path / "samples.csv").write_text("id,mask,label,split,context\n" + rows)
+        (tmp_path / "dataset.toml").write_text(
+            '[classes]\nnames = ["ground", "cat", "dog"]\n[samples]\ntable = "samples.csv"\n[attributes]\nlabel = "label"\ncontext = "context"\n'
+        )
+        options = AuditOptions(resamples=0, train=str(tmp_path))
+        summary = audit(dataset, predictions, options=options, out=tmp_path / "a").summary
+        assert summary["common"] == {"cat": ties[0], "dog": ties[1]}, number
 
 
 def test_training_split_says_what_is_common():
@@ -336,7 +375,7 @@ def test_a_figure_mask_read_as_class_ids_is_refused():
     """0 and 255 alone, with 255 as ignore: every figure would silently not count."""
     masks = {f"{n}": np.kron(np.eye(2, dtype=np.uint8) * 255, np.ones((3, 3), np.uint8)) for n in range(3)}
     with pytest.raises(FormatError, match="no mask holds a foreground class"):
-        audit(masks, {i: np.zeros_like(m) for i, m in masks.items()}, classes=CLASSES, options=FAST)
+        audit(masks, {i: np.zeros_like(m) for i, m in masks.items()}, classes=CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -346,6 +385,9 @@ def test_a_figure_mask_read_as_class_ids_is_refused():
         ({"cluster": "colour"}, "colour"),
         ({"common": ("cat",)}, "CLASS=CONTEXT"),
         ({"common": ("cow=indoor",)}, "cow"),
+        ({"common": ("cat=mars",)}, "known: indoor, outdoor"),
+        ({"risk": "nope"}, "no prediction has a score column `nope`"),
+        ({"confusable": ("cat,cat",)}, "different"),
         ({"merge": ("cat,dog",)}, "merge"),
         ({"confusable": ("cat",)}, "at least two"),
         ({"split": "nowhere"}, "nowhere"),

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,8 +29,8 @@ MANIFEST = "manifest.json"
 SHARDS = ".shards"
 KEY_FILE = ".key"
 LOCK_FILE = ".lock"
-_locks: dict[Path, IO[bytes]] = {}
-"""Locks this process holds; the system drops them when it ends, however it ends."""
+_locks: dict[Path, int] = {}
+"""File descriptors of the locks this process holds; the system drops them when it ends, however it ends."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,19 +211,19 @@ def _take_lock(path: Path) -> None:
     except ImportError:
         return  # no such lock on this system: two runs into one directory are then not told apart
     if (path := path.absolute()) not in _locks:
-        file = path.open("wb")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            file.close()
+            os.close(descriptor)
             raise
-        _locks[path] = file
+        _locks[path] = descriptor
 
 
 def _drop_lock(path: Path) -> None:
     path.unlink(missing_ok=True)
-    if file := _locks.pop(path.absolute(), None):
-        file.close()
+    if (descriptor := _locks.pop(path.absolute(), None)) is not None:
+        os.close(descriptor)
 
 
 def _empty(directory: Path, *, keep: str) -> None:

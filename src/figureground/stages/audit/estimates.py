@@ -9,6 +9,7 @@ import numpy as np
 
 from figureground.metrics.decompose import ratio
 from figureground.metrics.interval import Interval, bca_interval, bootstrap_sums, leave_one_out_sums, percentile_interval
+from figureground.stages.audit.grouping import units_of
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.statistics import BASE, class_iou, statistics
 
@@ -72,7 +73,7 @@ def group_estimates(
         groups: int64 sample indices of each group; they may overlap.
         own: int64 [groups], index of the class each group is of, -1 for none.
         options: interval kind, level, resamples and seed.
-        clusters: as for `overall_estimates`.
+        clusters: as for `overall_estimates`. A group within one cluster, or of one sample, gets no interval.
     """
     bunch = max(1, SUMS_BYTES // (8 * max(options.resamples, 1) * features.shape[1]))
     parts = [
@@ -136,6 +137,8 @@ def _estimates(
         seed=options.seed,
         reduce=lambda sums: evaluate(sums, own),
     )
+    alone = [place for place, index in enumerate(groups) if units_of(index, clusters) < 2]
+    replicates[alone] = np.nan  # one unit cannot say how much another would differ, and its resamples are all alike
     if options.interval == "percentile":
         found = percentile_interval(np.moveaxis(replicates, 1, -1), level=options.level)
     else:

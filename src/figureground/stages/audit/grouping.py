@@ -9,7 +9,7 @@ import numpy as np
 
 from figureground.core.errors import InputError
 from figureground.data.dataset import Dataset, open_dataset
-from figureground.metrics.groups import group_index, group_kinds, majority_contexts
+from figureground.metrics.groups import FEW, group_index, group_kinds, majority_contexts
 from figureground.stages.audit.options import AuditOptions
 
 PAIR = ("class", "context")
@@ -24,10 +24,15 @@ class Group:
     values: tuple[str, ...]
     members: np.ndarray
     """int64, sample indices, at least one."""
-    few: bool
-    """True below 20 samples, where an interval says little."""
+    units: int
+    """What is drawn in a resample and has a part in the group: its samples, or the clusters they come from."""
     kind: str | None = None
     """`common` where training ties the class to this context, `counterfactual` where it breaks the tie, None where neither is known."""
+
+    @property
+    def few(self) -> bool:
+        """True below 20 units, where an interval says little."""
+        return self.units < FEW
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -72,8 +77,14 @@ def group_attributes(dataset: Dataset, options: AuditOptions, sole_class: Sequen
     return {name: values for name, values in columns.items() if options.by or any(values)}
 
 
-def build_groups(columns: Mapping[str, Sequence[str]], common: Mapping[str, str]) -> Grouping:
-    """The groups of all attributes crossed, of class and context where they are among more, and of each attribute alone."""
+def build_groups(columns: Mapping[str, Sequence[str]], common: Mapping[str, str], clusters: np.ndarray | None = None) -> Grouping:
+    """The groups of all attributes crossed, of class and context where they are among more, and of each attribute alone.
+
+    Args:
+        columns: attribute -> value of each sample; the empty text = unknown.
+        common: class -> context that training ties it to; may be empty.
+        clusters: int64 [samples], or None where every sample is on its own.
+    """
     by = tuple(columns)
     pair = tuple(name for name in by if name in PAIR)
     several = [by, *([pair] if len(pair) == 2 else [])] if by else []
@@ -85,9 +96,21 @@ def build_groups(columns: Mapping[str, Sequence[str]], common: Mapping[str, str]
         left_out = index.left_out if chosen == by else left_out
         kinds = group_kinds(index, common)
         groups += [
-            Group(by=chosen, values=g.values, members=g.members, few=g.few, kind=kind) for g, kind in zip(index.groups, kinds, strict=True)
+            Group(by=chosen, values=g.values, members=g.members, units=units_of(g.members, clusters), kind=kind)
+            for g, kind in zip(index.groups, kinds, strict=True)
         ]
     return Grouping(by=by, groups=tuple(groups), left_out=left_out, common=common)
+
+
+def cluster_numbers(ids: Sequence[str], values: Sequence[str]) -> np.ndarray:
+    """int64 [samples], one number per cluster; a sample without a value is a cluster of its own."""
+    names = [value or f"\0{sample}" for sample, value in zip(ids, values, strict=True)]
+    return np.unique(names, return_inverse=True)[1].reshape(-1)
+
+
+def units_of(members: np.ndarray, clusters: np.ndarray | None) -> int:
+    """How many samples, or different clusters, some samples are."""
+    return int(members.size if clusters is None else np.unique(clusters[members]).size)
 
 
 def common_contexts(dataset: Dataset, whole: Dataset, options: AuditOptions) -> dict[str, str]:
@@ -102,7 +125,7 @@ def common_contexts(dataset: Dataset, whole: Dataset, options: AuditOptions) -> 
         InputError: a declaration that is not CLASS=CONTEXT, or of a class that does not exist.
     """
     if options.common:
-        return dict(_declared(text, dataset) for text in options.common)
+        return dict(_declared(text, whole) for text in options.common)
     if dataset.common:
         return dict(dataset.common)
     training = open_dataset(options.train) if options.train else whole
@@ -120,4 +143,9 @@ def _declared(text: str, dataset: Dataset) -> tuple[str, str]:
     if not equals or not name or not context:
         raise InputError(f"`common` must be CLASS=CONTEXT; got '{text}'")
     dataset.classes.id_of(name)
+    if not dataset.context_attribute:
+        raise InputError(f"`common` = '{text}' needs a context, and {dataset.name} has none. Join one with --attributes")
+    known = {dataset.attribute(s, "context") for s in dataset.samples} - {""}
+    if context not in known:
+        raise InputError(f"`common` names the context '{context}'; known: {', '.join(sorted(known))}")
     return name, context

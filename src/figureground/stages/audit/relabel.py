@@ -47,6 +47,6 @@ def check_relabelling(classes: ClassTable, options: AuditOptions) -> None:
 
 def _class_ids(text: str, classes: ClassTable, option: str) -> Sequence[int]:
     ids = [classes.id_of(name.strip()) for name in text.split(",") if name.strip()]
-    if len(ids) < 2 or classes.background in ids:
-        raise InputError(f"`{option}` needs at least two foreground classes, parted by commas; got '{text}'")
+    if len(set(ids)) < 2 or len(set(ids)) != len(ids) or classes.background in ids:
+        raise InputError(f"`{option}` needs at least two different foreground classes, parted by commas; got '{text}'")
     return ids

@@ -17,7 +17,7 @@ from figureground.core.options import make_options
 from figureground.core.types import ClassTable
 from figureground.runs.artifact import read_manifest
 from figureground.stages.audit.estimates import group_estimates
-from figureground.stages.audit.grouping import build_groups
+from figureground.stages.audit.grouping import build_groups, cluster_numbers
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.statistics import sample_features
 from figureground.stages.audit.summary import Findings
@@ -41,26 +41,37 @@ def group_table(directory: Path, attributes: Sequence[str]) -> pa.Table:
         InputError: no attribute, or one that is no column.
     """
     samples, counts = (pq.read_table(directory / f"{name}.parquet") for name in ("samples", "counts"))
-    if unknown := [name for name in attributes if name not in samples.column_names] or not attributes:
-        raise InputError(f"`attributes` must be columns of the samples ({', '.join(samples.column_names)}); got {unknown or 'none'}")
+    unknown = [name for name in attributes if name not in samples.column_names]
+    if unknown or not attributes:
+        columns = ", ".join(samples.column_names)
+        raise InputError(f"`attributes` must be one or more columns of the samples ({columns}); got {', '.join(unknown) or 'none'}")
     options = make_options(AuditOptions, dict(read_manifest(directory).options))
-    classes = _classes(directory)
+    summary = read_summary(directory)
+    classes = _classes(summary)
     parts = []
     for name in samples["prediction"].unique().to_pylist():
         own = samples.filter(pc.field("prediction") == name)
         boundary = np.stack([own[column].to_numpy() for column in BOUNDARY], axis=1)
         rows = counts.filter(pc.field("prediction") == name)
-        features = sample_features(sample_table(rows, boundary, ids=own["id"].to_pylist(), classes=classes))
-        columns = {a: [str(v) if v is not None else "" for v in own[a].to_pylist()] for a in attributes}
-        groups = [g for g in build_groups(columns, {}).groups if g.by == tuple(attributes)]
-        estimated = group_estimates(features, [g.members for g in groups], np.full(len(groups), -1), options=options, clusters=None)
+        ids = own["id"].to_pylist()
+        features = sample_features(sample_table(rows, boundary, ids=ids, classes=classes))
+        clusters = cluster_numbers(ids, _texts(own, options.cluster)) if options.cluster else None
+        grouping = build_groups({a: _texts(own, a) for a in attributes}, summary["common"], clusters)
+        groups = [g for g in grouping.groups if g.by == tuple(attributes)]
+        members, nobody = [g.members for g in groups], np.full(len(groups), -1)
+        estimated = group_estimates(features, members, nobody, options=options, clusters=clusters)
         found = Findings(summary={}, overall=estimated, groups=estimated, features=features)
         parts.append(group_rows(groups, {name: found}))
     return pa.concat_tables(parts)
 
 
-def _classes(directory: Path) -> ClassTable:
-    dataset = read_summary(directory)["dataset"]
+def _texts(table: pa.Table, column: str) -> list[str]:
+    column = column if column in table.column_names else "label"  # `class` stands under its own name where it makes groups only
+    return ["" if value is None else str(value) for value in table[column].to_pylist()]
+
+
+def _classes(summary: dict[str, Any]) -> ClassTable:
+    dataset = summary["dataset"]
     return ClassTable(
         names=tuple(dataset["classes"]), ids=tuple(dataset["ids"]), background=dataset["background"], ignore=dataset["ignore"]
     )

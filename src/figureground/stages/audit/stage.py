@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 from figureground.core.errors import Fault, FormatError, InputError
 from figureground.data.dataset import Dataset
 from figureground.data.doctor import void_fault
-from figureground.data.predictions import Predictions, pairing_faults
+from figureground.data.predictions import RISK, Predictions, pairing_faults
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, to_json, write_atomically
 from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
 from figureground.runs.shards import map_in_shards, read_shards, write_table
 from figureground.stages.audit.estimates import paired_difference
-from figureground.stages.audit.grouping import PAIR, build_groups, common_contexts, group_attributes
+from figureground.stages.audit.grouping import PAIR, build_groups, cluster_numbers, common_contexts, group_attributes
 from figureground.stages.audit.measure import SampleMeter
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.relabel import check_relabelling
@@ -72,9 +72,9 @@ def run_audit(
     """
     chosen = _selected(dataset, options)
     common = common_contexts(chosen, dataset, options)
+    _check_risk(predictions, options)
     inputs = {"dataset": chosen.fingerprint(), **{f"prediction:{p.name}": p.fingerprint() for p in predictions}}
-    if options.train:
-        inputs["train"] = options.train
+    inputs["common"] = to_json(common, indent=None)  # resolved, so that another training set is another audit
     settings = dataclasses.asdict(options)
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
     if finished(out, kind=KIND, key=key):
@@ -112,6 +112,13 @@ def _selected(dataset: Dataset, options: AuditOptions) -> Dataset:
         chosen.attribute(chosen.samples[0], name)  # an unknown attribute is said before anything is measured
     check_relabelling(dataset.classes, options)
     return chosen
+
+
+def _check_risk(predictions: Sequence[Predictions], options: AuditOptions) -> None:
+    """Raise `InputError` where a risk column was asked for that no prediction brings; the default one may be absent."""
+    known = sorted({name for p in predictions for name in p.scores})
+    if options.risk not in known and (options.risk != RISK):
+        raise InputError(f"no prediction has a score column `{options.risk}`. Known: {', '.join(known) or 'none'}")
 
 
 def _meter(dataset: Dataset, predictions: Sequence[Predictions], options: AuditOptions) -> SampleMeter:
@@ -172,8 +179,8 @@ def _write(
     first = next(iter(measured.tables.values()))
     columns = group_attributes(audited, options, sole_classes(first))
     common = common if set(PAIR) <= set(columns) else {}
-    grouping = build_groups(columns, common)
     clusters = _clusters(audited, options)
+    grouping = build_groups(columns, common, clusters)
     findings: dict[str, Findings] = {}
     for p in predictions:
         table, sizes = measured.tables[p.name], measured.sizes[p.name]
@@ -226,8 +233,7 @@ def audit_summary(dataset: Dataset, findings: dict[str, Findings], common: dict[
 def _clusters(dataset: Dataset, options: AuditOptions) -> np.ndarray | None:
     if not options.cluster:
         return None
-    values = [dataset.attribute(s, options.cluster) or f"\0{s.id}" for s in dataset.samples]  # without a value: on its own
-    return np.unique(values, return_inverse=True)[1].reshape(-1)
+    return cluster_numbers(dataset.ids, [dataset.attribute(s, options.cluster) for s in dataset.samples])
 
 
 def _worst(dataset: Dataset, predictions: Sequence[Predictions], findings: dict[str, Findings], options: AuditOptions) -> pa.Table:

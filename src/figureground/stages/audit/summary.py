@@ -9,8 +9,8 @@ import numpy as np
 
 from figureground.core.types import ClassTable
 from figureground.metrics.decompose import Decomposition, decompose
+from figureground.metrics.groups import Gap, GroupIndex, gap_plan, iou_gaps, worst_group
 from figureground.metrics.groups import Group as MetricGroup
-from figureground.metrics.groups import GroupIndex, gap_plan, iou_gaps, worst_group
 from figureground.metrics.interval import simultaneous_intervals, worst_group_interval
 from figureground.stages.audit.estimates import RATES, Estimates, group_estimates, overall_estimates, with_interval
 from figureground.stages.audit.grouping import Group, Grouping
@@ -178,11 +178,17 @@ def _iou_gaps(grouping: Grouping, estimated: Estimates, options: AuditOptions) -
             "class": gap.label,
             "common": paired[gap.common].attributes,
             "counterfactual": [paired[i].attributes for i in gap.others],
-            **with_interval(float(found[row]), resampled[row], level=options.level),
+            "few": any(paired[i].few for i in (gap.common, *gap.others)),
+            **with_interval(float(found[row]), resampled[row] if _several(paired, gap) else resampled[row][:0], level=options.level),
         }
         for row, gap in enumerate(plan)
         if gap.others
     ]
+
+
+def _several(paired: list[Group], gap: Gap) -> bool:
+    """Whether each group of a gap has units enough to say how much others would differ."""
+    return all(paired[i].units > 1 for i in (gap.common, *gap.others))
 
 
 def _worst_group(grouping: Grouping, flipped: np.ndarray, replicates: np.ndarray, options: AuditOptions) -> dict[str, Any] | None:
@@ -193,7 +199,7 @@ def _worst_group(grouping: Grouping, flipped: np.ndarray, replicates: np.ndarray
         return None
     worst, value = worst_group(flipped[chosen])
     low = high = float("nan")
-    if options.resamples:
+    if options.resamples and all(grouping.groups[i].units > 1 for i in chosen):
         found = simultaneous_intervals(flipped[chosen], replicates[chosen], level=options.level, bounds=(0.0, 1.0))
         low, high = worst_group_interval(found)
     return {"attributes": grouping.groups[chosen[worst or 0]].attributes, "value": value, "low": low, "high": high, "groups": len(chosen)}
