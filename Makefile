@@ -7,7 +7,6 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 BASE := $(VENV)/.base-installed
 FULL := $(VENV)/.full-installed
-BENCHES ?= counts bootstrap audit predict
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-slow lint format bench docs reference figures clean
@@ -56,7 +55,7 @@ format: $(FULL)
 	$(BIN)/ruff format .
 
 bench: $(FULL)
-	for name in $(BENCHES); do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	$(BIN)/python -m benchmarks
 
 docs: $(FULL)
 	$(BIN)/python scripts/make_reference.py --check
