@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from figureground.core.errors import InputError
+from figureground.metrics.arrays import host_array
 from figureground.metrics.joint import EMPTY, JointCounts, merge
 
 PARTS = ("correct", "flipped", "missed", "added", "foreground", "background")
@@ -270,7 +271,7 @@ def _rate(part: int, whole: int) -> float:
 def _columns(counts: JointCounts | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if isinstance(counts, JointCounts):
         return counts.truth, counts.predicted, counts.pixels
-    matrix = np.asarray(counts)
+    matrix = host_array(counts)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.dtype.kind not in "iu" or (matrix < 0).any():
         raise InputError(f"`counts` must be joint counts or a square matrix of integers >= 0; got {matrix.dtype} {list(matrix.shape)}")
     truth, predicted = np.nonzero(matrix)

@@ -17,6 +17,7 @@ from numba import njit
 
 from figureground.core.errors import InputError
 from figureground.core.types import MAX_CLASS_ID, LabelRuns
+from figureground.metrics.arrays import host_array
 
 DENSE_SIDE = 2048
 """Up to this many ids a square scratch table is used; above it, keys are sorted."""
@@ -69,7 +70,7 @@ def joint_counts(
     Two run-encoded maps are merged in one pass over their runs; two arrays are compared eight pixels at a time.
 
     Args:
-        truth: class id per pixel, as `LabelRuns` or an integer array of any shape.
+        truth: class id per pixel, as `LabelRuns` or an integer array (or tensor) of any shape.
         predicted: likewise, of the same shape.
         classes: the number K of classes (ids 0 ... K - 1), or the ids themselves, each at most 65,535.
         ignore: id of void pixels in the truth, which are left out; None = there are none.
@@ -150,7 +151,7 @@ def _check_shapes(truth: tuple[int, ...], predicted: tuple[int, ...]) -> None:
 
 def _as_label_array(values: Any, name: str) -> np.ndarray:
     """The array in uint8 or uint16; anything that is not of integers in [0, 65,535] raises."""
-    array = decode_dense(values) if isinstance(values, LabelRuns) else np.asarray(values)
+    array = decode_dense(values) if isinstance(values, LabelRuns) else host_array(values)
     if array.dtype in (np.uint8, np.uint16):
         return array
     if not np.issubdtype(array.dtype, np.integer):

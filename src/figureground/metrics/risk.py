@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 
 from figureground.core.errors import InputError
+from figureground.metrics.arrays import host_array
 from figureground.metrics.regions import ComponentRuns
 
 SCORES = ("flip_risk", "entropy", "one_minus_max_probability", "one_minus_margin")
@@ -44,7 +45,8 @@ def flip_risk_map(logits: Any, *, background: int = 0, normalise: bool | None = 
     With q the softmax over the K foreground logits alone: H = - sum_k q_k ln q_k, in nats.
 
     Args:
-        logits: [classes, height, width] (any shape after the first axis), finite; anything `np.asarray` takes.
+        logits: [classes, height, width] (any shape after the first axis), finite; anything `np.asarray` takes, or a
+            tensor of any device.
         background: channel of the background.
         normalise: divide by ln K, for a range of [0, 1]. None = the paper's scale where the paper has one: nats for K = 2 (at most
             ln 2 = 0.6931), divided by ln K for K > 2. With K = 1 the risk is 0 in any case.
@@ -151,7 +153,7 @@ def _scale(foreground: int, normalise: bool | None) -> float:
 
 
 def _checked_logits(logits: Any, *, finite: bool = True) -> np.ndarray:
-    values = np.asarray(logits)
+    values = host_array(logits)
     if values.dtype.kind not in "fiu":
         raise InputError(f"`logits` must be numbers; got {values.dtype}")
     if values.ndim < 1 or values.shape[0] < 2:
