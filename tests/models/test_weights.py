@@ -140,3 +140,35 @@ def test_a_checkpoint_without_tensors_is_refused():
 def test_the_digest_is_that_of_the_content(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert file_digest([tmp_path / "a"]) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def legacy(content, path):
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_a_plain_pickle_is_refused_by_the_name_of_the_code_it_wants(tmp_path, protocol, recwarn):
+    marker, path = tmp_path / "executed", tmp_path / "evil.pkl"
+    path.write_bytes(pickle.dumps({"weight": [1.0], "hook": Trap(marker)}, protocol=protocol))
+    with pytest.raises(InputError, match=r"refused, because reading it would run code: it asks for (_?io|builtins|__builtin__)\.open\."):
+        read_state_dict(path)
+    assert not marker.exists()
+    assert not recwarn.list
+
+
+def test_a_torch_file_of_the_old_form_is_refused_by_name_and_read_where_it_holds_tensors(tmp_path, recwarn):
+    marker, path = tmp_path / "executed", tmp_path / "old.pt"
+    legacy({"state_dict": small().state_dict(), "hook": Trap(marker)}, path)
+    with pytest.raises(InputError, match=r"it asks for \S+\.open\. Where you trust it"):
+        read_state_dict(path)
+    assert not marker.exists()
+    legacy(small(), path)
+    with pytest.raises(InputError, match=r"it asks for .*Sequential"):
+        read_state_dict(path)
+    legacy(small().state_dict(), path)
+    state, _ = read_state_dict(path)
+    assert state.keys() == small().state_dict().keys()
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match="damaged"):
+        read_state_dict(path)
+    assert not recwarn.list

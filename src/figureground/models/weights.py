@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
+import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from figureground.core.errors import InputError, MissingExtra
 
@@ -21,6 +25,7 @@ State = dict[str, torch.Tensor]
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 _SHOWN = 5
+_TENSOR_NAMES = ("collections.OrderedDict", "torch.Size", "torch.device", "torch.Tensor", "torch.nn.parameter.Parameter")
 
 
 def read_state_dict(path: Path) -> tuple[State, tuple[str, ...]]:
@@ -89,27 +94,64 @@ def _read_safetensors(path: Path) -> State:
 
 def _read_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        wanted = _wanted_code(path)
-        if not wanted:
-            raise InputError(f"{path}: cannot be read as torch weights. The file is damaged or no weights; fetch it again") from error
-        raise InputError(
-            f"{path}: refused, because reading it would run code: it asks for {_first(wanted)}. Where you trust it, convert it once "
-            "with `safetensors.torch.save_file(network.state_dict(), 'weights.safetensors')` and give that file"
-        ) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch guesses aloud about pickles that it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
+        if wanted := _wanted_code(path):
+            raise InputError(
+                f"{path}: refused, because reading it would run code: it asks for {_first(wanted)}. Where you trust it, convert it once "
+                "with `safetensors.torch.save_file(network.state_dict(), 'weights.safetensors')` and give that file"
+            ) from error
+        if isinstance(error, pickle.UnpicklingError):
+            raise InputError(f"{path}: cannot be read as torch weights. The file is damaged or no weights; fetch it again") from error
         raise InputError(
             f"{path}: cannot be read as torch weights ({type(error).__name__}). The file is damaged; fetch it again"
         ) from error
 
 
 def _wanted_code(path: Path) -> list[str]:
-    """Names a pickle would import beyond tensors; empty where the file cannot be read that far."""
+    """Names a pickle would import beyond tensors; empty where the file cannot be read that far. Nothing is unpickled."""
     try:
-        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+        if zipfile.is_zipfile(path):
+            return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+        with path.open("rb") as file:
+            return sorted({name for name in _imported(file) if not _of_tensors(name)})
     except Exception:  # noqa: BLE001 - the file is bad already; this only words the message
         return []
+
+
+def _imported(file: BinaryIO) -> set[str]:
+    """Names that the pickles at the head of a file import, as their opcodes say; torch's form before zip has five, one behind another."""
+    found: set[str] = set()
+    with suppress(Exception):  # what is no pickle ends the walk, in whatever way
+        for _ in range(5):
+            texts: list[str] = []
+            memo: dict[object, str] = {}
+            for opcode, value, _ in pickletools.genops(file):
+                if opcode.name in ("GLOBAL", "INST"):
+                    found.add(str(value).replace(" ", "."))
+                elif opcode.name == "STACK_GLOBAL":
+                    found.add(".".join(texts[-2:]) or "a name that it computes")
+                elif opcode.name.startswith("EXT"):
+                    found.add(f"extension {value}")
+                elif opcode.name in ("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"):
+                    memo[len(memo) if value is None else value] = texts[-1] if texts else ""
+                elif opcode.name in ("GET", "BINGET", "LONG_BINGET"):
+                    texts.append(memo.get(value, ""))
+                elif isinstance(value, str):
+                    texts.append(value)
+    return found
+
+
+def _of_tensors(name: str) -> bool:
+    """True for what a file of nothing but tensors imports."""
+    module, _, leaf = name.rpartition(".")
+    return (
+        name in _TENSOR_NAMES
+        or (module == "torch._utils" and leaf.startswith("_rebuild_"))
+        or (module in ("torch", "torch.storage") and (leaf.endswith("Storage") or isinstance(getattr(torch, leaf, None), torch.dtype)))
+    )
 
 
 def _common(prefix: str, names: Iterable[str]) -> bool:
