@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
-from figureground.core.errors import Fault, FormatError
-from figureground.data.dataset import Dataset, open_dataset
+from figureground.cli.app import app
+from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.types import ClassTable
+from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
 from figureground.data.doctor import find_faults
 from figureground.data.faults import FAULT_CODES, make_fault
-from figureground.data.predictions import Predictions, open_predictions, pairing_faults
+from figureground.data.labelmap import RUN_FIELDS, encode_runs, runs_to_columns
+from figureground.data.predictions import Predictions, open_predictions, pairing_faults, predictions_from_arrays
 
 
 def small(value: int, shape: tuple[int, int] = (12, 16)) -> Image.Image:
@@ -194,3 +202,95 @@ def test_every_code_has_a_meaning_and_no_other_code_can_be_made():
     with pytest.raises(KeyError):
         make_fault("no-such-code", "p", "r")
     assert str(Fault(code="x", problem="p", remedy="r.", sample="s", file="f")) == "f: sample 's': p. r."
+
+
+def test_a_file_name_that_is_not_utf8_is_refused_by_every_reader_in_printable_words(tmp_path, tiny, tiny_predictions):
+    for folder in (tiny / "masks", tiny_predictions):
+        try:
+            (folder / "003.png").rename(folder / os.fsdecode(b"s\xff3.png"))
+        except OSError:
+            pytest.skip("this file system takes only UTF-8 names")
+    for read in (
+        lambda: open_dataset(f"folders:{tiny}?classes=3"),
+        lambda: open_predictions(f"png:{tiny_predictions}", open_dataset(str(tiny)).classes),
+        lambda: open_dataset(os.fsdecode(os.fsencode(tiny) + b"\xff")),
+        lambda: open_predictions(os.fsdecode(b"png:" + os.fsencode(tiny) + b"\xff"), open_dataset(str(tiny)).classes),
+    ):
+        with pytest.raises(FormatError) as caught:
+            read()
+        assert caught.value.fault.code == "bad-encoding"
+        assert "\\xff" in (caught.value.fault.file or "")
+        assert str(caught.value).isprintable()
+    result = CliRunner().invoke(app, ["doctor", str(tiny), f"png:{tiny_predictions}", "--json"])
+    assert result.exit_code == 1
+    assert [f["code"] for f in json.loads(result.stdout)["faults"]] == ["bad-encoding"]
+
+
+def test_an_id_that_is_no_unicode_text_is_refused():
+    with pytest.raises(FormatError, match=r"sample 'a\\udc00': the id is no Unicode text") as caught:
+        dataset_from_arrays({"a\udc00": np.zeros((2, 2), np.uint8)}, classes=("ground", "cat"))
+    assert caught.value.fault.code == "bad-encoding"
+
+
+@pytest.mark.parametrize(("ignore", "expected"), [("254", False), ('"none"', False), ("255", True)])
+def test_the_remedy_for_a_figure_mask_speaks_of_the_value_that_is_in_it(tiny, ignore, expected):
+    MASK_DAMAGE["binary-mask"](tiny / "masks" / "002.png")
+    for name in ("000", "001", "003"):
+        small(1).save(tiny / "masks" / f"{name}.png")
+    edit(tiny / "dataset.toml", "ignore = 255", f"ignore = {ignore}")
+    [fault] = find_faults(open_dataset(str(tiny)))
+    assert fault.code == "binary-mask"
+    assert "instead of 255" in fault.remedy
+    assert "ids = [0, 255]" in fault.remedy
+    assert "254" not in fault.remedy
+    assert ("with another `ignore`" in fault.remedy) == expected
+
+
+@pytest.mark.parametrize("table", ["id,image,mask,label,split,context\n", "id,image,mask,label,split,context\n\n\n"])
+def test_a_table_without_samples_is_one_clear_fault(tiny, table):
+    (tiny / "samples.csv").write_text(table)
+    with pytest.raises(FormatError, match="the table has no samples") as caught:
+        open_dataset(str(tiny))
+    assert (caught.value.fault.code, caught.value.fault.file) == ("bad-table", str(tiny / "samples.csv"))
+    result = CliRunner().invoke(app, ["doctor", str(tiny), "--json"])
+    assert result.exit_code == 1
+    assert [f["problem"] for f in json.loads(result.stdout)["faults"]] == ["the table has no samples"]
+
+
+def test_a_data_set_of_another_kind_without_samples_is_a_fault_too(tmp_path):
+    (tmp_path / "empty.json").write_text('{"images": [], "annotations": [], "categories": [{"id": 1, "name": "cat"}]}')
+    with pytest.raises(FormatError, match="the data set has no samples"):
+        open_dataset(f"coco:{tmp_path / 'empty.json'}")
+    bare = Dataset(name="bare", classes=ClassTable(names=("ground", "cat")), samples=(), masks=None)
+    assert [f.code for f in find_faults(bare)] == ["bad-layout"]
+
+
+def test_empty_mappings_are_refused():
+    with pytest.raises(InputError, match="`masks` must hold at least one"):
+        dataset_from_arrays({}, classes=("ground", "cat"))
+    with pytest.raises(InputError, match="`predictions` must hold at least one"):
+        predictions_from_arrays({}, ClassTable(names=("ground", "cat")))
+
+
+def test_faults_of_pairs_name_the_file_or_the_folder(tiny, tiny_predictions):
+    small(1, (6, 8)).save(tiny_predictions / "001.png")
+    small(1).save(tiny_predictions / "009.png")
+    (tiny_predictions / "000.png").unlink()
+    files = {f.code: f.file for f in find_faults(*opened(tiny, tiny_predictions))}
+    assert files == {
+        "missing-prediction": str(tiny_predictions),
+        "unknown-sample": str(tiny_predictions / "009.png"),
+        "size-mismatch": str(tiny_predictions / "001.png"),
+    }
+
+
+def test_faults_of_pairs_name_the_table_of_an_artifact(tmp_path, tiny):
+    maps = {"000": np.ones((6, 8), np.uint8), "001": np.ones((12, 16), np.uint8), "002": np.ones((12, 16), np.uint8)}
+    (tmp_path / "run").mkdir()
+    columns = [pa.array(maps), *runs_to_columns([encode_runs(m) for m in maps.values()])]
+    pq.write_table(pa.table(columns, names=["id", *(field.name for field in RUN_FIELDS)]), tmp_path / "run" / "labels.parquet")
+    dataset = open_dataset(str(tiny))
+    found = {f.code: f.file for f in find_faults(dataset, open_predictions(str(tmp_path / "run"), dataset.classes))}
+    assert found == {"missing-prediction": str(tmp_path / "run"), "size-mismatch": str(tmp_path / "run" / "labels.parquet")}
+    in_memory = list(find_faults(dataset, predictions_from_arrays(maps, dataset.classes)))
+    assert {f.file for f in in_memory} == {None}

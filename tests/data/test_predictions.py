@@ -200,3 +200,14 @@ def test_names_are_short_and_distinct(specs, names):
 def test_one_name_for_two_is_refused():
     with pytest.raises(InputError, match="'a'"):
         unique_names(["a=png:x", "a=png:y"])
+
+
+def test_counts_of_pixels_are_no_scores_unless_one_is_named(tmp_path, tiny, tiny_predictions):
+    table = tmp_path / "scores.csv"
+    rows = [f"00{n},{n / 4},{n / 3},{n * 10},{n}" for n in range(4)]
+    table.write_text("\n".join(["id,flip_risk,entropy,foreground_pixels,lost_pixels", *rows]))
+    classes = open_dataset(str(tiny)).classes
+    assert list(open_predictions(f"png:{tiny_predictions}?scores={table}", classes).scores) == ["flip_risk", "entropy"]
+    named = open_predictions(f"png:{tiny_predictions}?scores={table}&risk=lost_pixels", classes)
+    assert list(named.scores) == ["flip_risk", "entropy"]
+    assert named.scores["flip_risk"] == {f"00{n}": float(n) for n in range(4)}

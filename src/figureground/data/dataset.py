@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from figureground.core.errors import InputError
+from figureground.core.errors import FormatError, InputError
 from figureground.core.registry import Registry
 from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
@@ -60,6 +60,7 @@ class Dataset:
         if len(self._by_id) != len(self.samples):
             twice = [i for i, n in Counter(s.id for s in self.samples).items() if n > 1]
             raise refusal("duplicate-id", f"the ids {some(twice)} stand for more than one sample", "Give each sample its own id")
+        check_id_texts(self._by_id)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -177,8 +178,11 @@ def open_dataset(spec: str) -> Dataset:
         FormatError: a fault in the files.
     """
     parsed = parse_spec(str(spec))
+    paths.check_name(parsed.where)
     own = {key: value for key, value in parsed.options.items() if key not in _SHARED_OPTIONS}
     dataset: Dataset = FORMATS.resolve(parsed.kind or "own")(parsed.where, own)
+    if not dataset.samples:
+        raise no_samples(dataset)
     if dataset.masks is not None:
         dataset = replace(dataset, masks=SizeChecked(source=dataset.masks, samples={s.id: _size_only(s) for s in dataset.samples}))
     if "attributes" in parsed.options:
@@ -188,6 +192,16 @@ def open_dataset(spec: str) -> Dataset:
     if "split" in parsed.options:
         dataset = dataset.select(split=parsed.options["split"])
     return dataset
+
+
+def no_samples(dataset: Dataset) -> FormatError:
+    """The refusal of a data set without a single sample."""
+    return refusal(
+        "bad-layout",
+        "the data set has no samples",
+        "Name a folder, list or table that holds some",
+        file=dataset.files[0] if dataset.files else dataset.name,
+    )
 
 
 def _size_only(sample: Sample) -> Sample:
@@ -224,9 +238,11 @@ def dataset_from_arrays(
         name: name of the data set.
 
     Raises:
-        InputError: attributes of an id that has no mask.
+        InputError: no masks, or attributes of an id that has no mask.
         FormatError: a mask with a value that is no class id, or a label that is no class.
     """
+    if not masks:
+        raise InputError("`masks` must hold at least one label map by sample id; got none")
     table = classes if isinstance(classes, ClassTable) else ClassTable(names=tuple(classes), background=background, ignore=ignore)
     given = attributes or {}
     if unknown := [i for i in given if i not in masks]:
@@ -243,6 +259,15 @@ def dataset_from_arrays(
         label_attribute="label" if any(s.label for s in samples) else None,
         context_attribute="context" if has_context else None,
     )
+
+
+def check_id_texts(ids: Iterable[str]) -> None:
+    """Raise the `bad-encoding` fault for an id that is no Unicode text, as half of an escaped pair in a JSON file is."""
+    for i in ids:
+        try:
+            i.encode()
+        except UnicodeEncodeError as error:
+            raise refusal("bad-encoding", "the id is no Unicode text", "Give it another", sample=paths.printable(i)) from error
 
 
 def check_labels(samples: Iterable[Sample], classes: ClassTable, *, file: str | None) -> None:

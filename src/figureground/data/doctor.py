@@ -8,11 +8,12 @@ import numpy as np
 
 from figureground.core.errors import Fault, FormatError
 from figureground.core.types import LabelRuns, Sample
-from figureground.data.dataset import Dataset
+from figureground.data.dataset import Dataset, no_samples
 from figureground.data.faults import make_fault, size_mismatch
 from figureground.data.masks import binary_remedy
 from figureground.data.pictures import picture_size
 from figureground.data.predictions import Predictions, pairing_faults
+from figureground.data.sources import file_of
 
 
 def find_faults(dataset: Dataset, predictions: Sequence[Predictions] | Predictions | None = None) -> Iterator[Fault]:
@@ -21,6 +22,8 @@ def find_faults(dataset: Dataset, predictions: Sequence[Predictions] | Predictio
     Each mask and prediction is read once and compared in size with one another and with the head of its picture. The walk goes on after a
     fault. A data set whose defining files are at fault cannot be opened in the first place: `open_dataset` raises that fault.
     """
+    if not dataset.samples:
+        yield no_samples(dataset).fault
     given = () if predictions is None else (predictions,) if isinstance(predictions, Predictions) else tuple(predictions)
     for one in given:
         yield from pairing_faults(dataset, one)
@@ -48,13 +51,13 @@ def void_fault(dataset: Dataset, *, foreground: bool, ignored_masks: int) -> Fau
         foreground: whether any mask holds a foreground class.
         ignored_masks: how many masks hold the ignore value.
     """
-    if foreground or not ignored_masks:
+    if foreground or not ignored_masks or dataset.classes.ignore is None:
         return None
     return make_fault(
         "binary-mask",
         f"no mask holds a foreground class, and {ignored_masks} of {len(dataset)} hold the ignore value {dataset.classes.ignore}, "
         "as figure masks do",
-        binary_remedy(dataset.classes),
+        binary_remedy(dataset.classes, dataset.classes.ignore),
         file=dataset.files[0] if dataset.files else dataset.name,
     )
 
@@ -82,4 +85,5 @@ def _prediction_faults(given: Predictions, sample_id: str, truth: LabelRuns | No
         yield error.fault
         return
     if truth is not None and truth.size_hw != predicted.size_hw:
-        yield size_mismatch(truth.size_hw, predicted.size_hw, sample=sample_id, prediction=given.name)
+        file = file_of(given.source, sample_id)
+        yield size_mismatch(truth.size_hw, predicted.size_hw, sample=sample_id, prediction=given.name, file=file)

@@ -30,7 +30,7 @@ FAULT_CODES = MappingProxyType(
         "bad-toml": "a TOML file that cannot be parsed or holds a wrong key or value",
         "bad-json": "a JSON file that cannot be parsed or is not laid out as declared",
         "bad-annotation": "an annotation that cannot be drawn",
-        "bad-encoding": "a text file that is not UTF-8",
+        "bad-encoding": "a text file, or the name of a file, that is not UTF-8",
         "unreadable-picture": "a picture that cannot be read",
         "bad-logits": "a network that gives numbers which are not finite",
         "bad-layout": "a folder that is not laid out as the declared kind of data set",
@@ -61,12 +61,15 @@ def _short(text: str, most: int = 400) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
 
 
-def size_mismatch(truth_hw: tuple[int, int], predicted_hw: tuple[int, int], *, sample: str, prediction: str) -> Fault:
-    """The fault of a prediction of another size than its mask."""
+def size_mismatch(
+    truth_hw: tuple[int, int], predicted_hw: tuple[int, int], *, sample: str, prediction: str, file: str | None = None
+) -> Fault:
+    """The fault of a prediction of another size than its mask; `file` is that of the prediction, where it has one."""
     return make_fault(
         "size-mismatch",
         f"the mask is {written_size(truth_hw)} and the prediction of '{prediction}' {written_size(predicted_hw)}",
         "Predict at the size of the picture, or choose `--resize nearest`",
+        file=file,
         sample=sample,
     )
 

@@ -22,7 +22,7 @@ def map_files(folder: str, *, suffix: str | None = None) -> dict[str, str]:
         suffix: `.png` or `.npy` if one of them is declared; files of the other kind then only make an id ambiguous.
 
     Raises:
-        FormatError: no such folder, no label map in it, or two files with one id.
+        FormatError: no such folder, no label map in it, a name that is not UTF-8, or two files with one id.
     """
     listed = _listed(folder)
     maps = [(i, item) for i, end, item in listed if end in MAP_SUFFIXES]
@@ -43,7 +43,7 @@ def map_files(folder: str, *, suffix: str | None = None) -> dict[str, str]:
 
 
 def picture_files(folder: str) -> dict[str, str]:
-    """Id -> path of the pictures in a folder; two pictures with one id, or no such folder, raise `FormatError`."""
+    """Id -> path of the pictures in a folder; no such folder, a name that is not UTF-8 or one id twice raise `FormatError`."""
     listed = [(i, item) for i, end, item in _listed(folder) if end in PICTURE_SUFFIXES]
     _check_distinct(listed, folder)
     return {i: paths.join(folder, item) for i, item in listed}
@@ -52,7 +52,11 @@ def picture_files(folder: str) -> dict[str, str]:
 def _listed(folder: str) -> list[tuple[str, str, str]]:
     """Id, suffix in small letters, and relative path of every file that has a suffix."""
     split = ((*item.rpartition("."), item) for item in paths.list_files(folder) if "." in paths.leaf(item))
-    return [(i, f".{end.lower()}", item) for i, _, end, item in split]
+    listed = [(i, f".{end.lower()}", item) for i, _, end, item in split]
+    for _, end, item in listed:
+        if end in MAP_SUFFIXES or end in PICTURE_SUFFIXES:
+            paths.check_name(paths.join(folder, item))
+    return listed
 
 
 def _check_distinct(files: list[tuple[str, str]], folder: str) -> None:

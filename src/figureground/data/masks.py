@@ -91,10 +91,10 @@ def check_ids(runs: LabelRuns, classes: ClassTable, *, sample: str | None, file:
     return LabelRuns(height=runs.height, width=runs.width, values=values.astype(classes.dtype), lengths=runs.lengths)
 
 
-def binary_remedy(classes: ClassTable) -> str:
-    """What to do about a 0/255 figure mask."""
-    top = classes.ignore if classes.ignore is not None else 255
-    return f"Write the class id instead of {top}, or declare `ids = [0, {top}]` with another `ignore`"
+def binary_remedy(classes: ClassTable, figure: int) -> str:
+    """What to do about a figure mask, `figure` being the value that stands for the figure in it."""
+    other = " with another `ignore`" if figure == classes.ignore else ""
+    return f"Write the class id instead of {figure}, or declare `ids = [{classes.background}, {figure}]`{other}"
 
 
 def _index_runs(parts: PngParts, numbers: np.ndarray, path: str, sample: str | None) -> LabelRuns:
@@ -228,7 +228,7 @@ def _wrong_ids(present: list[int], classes: ClassTable, path: str | None, sample
         return refusal(
             "binary-mask",
             f"the {role} holds only 0 and 255, as a figure mask does, and 255 is no class id",
-            binary_remedy(classes),
+            binary_remedy(classes, 255),
             file=path,
             sample=sample,
         )

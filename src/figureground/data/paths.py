@@ -133,6 +133,27 @@ def stamp(path: str) -> str:
         return "absent"
 
 
+def check_name(path: str) -> None:
+    """Raise the `bad-encoding` fault if the name of a file or folder is not UTF-8: ids, tables and reports could not hold it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise refusal(
+            "bad-encoding",
+            "the name of the file is not UTF-8",
+            "Rename it",
+            file=printable(path),
+        ) from error
+
+
+def printable(text: str) -> str:
+    r"""The text as it can be printed anywhere: bytes that are not UTF-8 as escapes such as `\xff`."""
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:  # half of a pair, which no file name of this system gives
+        return text.encode(errors="backslashreplace").decode()
+
+
 def open_binary(path: str) -> Any:
     """An open binary file for readers that need only its head; the caller closes it."""
     return _ask(path, "open") if is_url(path) else Path(path).open("rb")

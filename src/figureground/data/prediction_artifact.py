@@ -54,6 +54,10 @@ class RunTables:
             raise refusal("corrupt-file", f"the runs are no label map: {error}", "Predict again", file=file, sample=sample_id) from error
         return check_ids(runs, self._classes, sample=sample_id, file=file, role="prediction")
 
+    def file_of(self, sample_id: str) -> str | None:
+        """The table that holds a sample, None for one that is in none."""
+        return self._rows[sample_id][0] if sample_id in self._rows else None
+
     def stamps(self, ids: Iterable[str]) -> Iterator[str]:
         """Size and time of change of the file that holds each sample."""
         known: dict[str, str] = {}
@@ -67,8 +71,8 @@ class RunTables:
 def open_artifact(where: str, classes: ClassTable) -> Predictions:
     """Predictions of a directory with `labels.parquet`, or with shards `labels/*.parquet`.
 
-    Columns `id, height, width, values, lengths`; every further column of numbers is a score. `regions.parquet` or `regions/*.parquet`
-    (`id, region, flip_risk`), where there are any, give the risk of each predicted region.
+    Columns `id, height, width, values, lengths`; every further column of numbers is a score, except counts, whose names end in `_pixels`.
+    `regions.parquet` or `regions/*.parquet` (`id, region, flip_risk`), where there are any, give the risk of each predicted region.
 
     Raises:
         InputError: the directory holds no such table.
@@ -95,6 +99,7 @@ def open_artifact(where: str, classes: ClassTable) -> Predictions:
         scores=scores,
         region_scores=_region_scores(where),
         manifest=_manifest(where),
+        where=where,
     )
 
 

@@ -19,12 +19,15 @@ from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.faults import make_fault, refusal, some
 from figureground.data.map_folder import map_files
-from figureground.data.sources import MaskFiles, StampedSource, maps_in_memory
+from figureground.data.sources import MaskFiles, StampedSource, file_of, maps_in_memory
 from figureground.data.spec import Spec, check_keys, nearest, parse_spec
 from figureground.data.tables import TextTable, read_table, unique_ids
 
 RISK = "flip_risk"
 """The score column that is the risk."""
+
+COUNT_SUFFIX = "_pixels"
+"""How a column of counts is called, such as `foreground_pixels`; it ranks samples by size and is no score."""
 
 PREDICTION_KINDS = Registry(
     "kind of predictions",
@@ -53,6 +56,8 @@ class Predictions:
     """Manifest of the artifact that they were read from."""
     files: tuple[str, ...] = ()
     """Score tables that belong to them."""
+    where: str | None = None
+    """The folder that they were read from."""
 
     def fingerprint(self) -> str:
         """sha256 over ids, scores, and size and time of change of every file."""
@@ -68,8 +73,9 @@ def open_predictions(spec: str, classes: ClassTable, *, name: str | None = None)
     """The predictions that a spec names.
 
     `png:DIR` and `npy:DIR` are folders of label maps `<id>.png` or `<id>.npy` (ids may hold `/`); a plain directory is a predictions
-    artifact. `?scores=FILE` joins a CSV or Parquet table by its `id` column: numeric columns become scores. `?risk=COLUMN` says which of
-    them is the risk (default `flip_risk`, else `risk`). `NAME=SPEC` gives the name under which they are reported.
+    artifact. `?scores=FILE` joins a CSV or Parquet table by its `id` column: numeric columns become scores, except counts, whose names
+    end in `_pixels`. `?risk=COLUMN` says which of them is the risk (default `flip_risk`, else `risk`). `NAME=SPEC` gives the name under
+    which they are reported.
 
     Args:
         spec: `[NAME=]KIND:WHERE?key=value`, or a directory.
@@ -81,6 +87,7 @@ def open_predictions(spec: str, classes: ClassTable, *, name: str | None = None)
         FormatError: a fault in the folder or the score table; faults of single maps are raised when they are read.
     """
     parsed = _parse(str(spec))
+    paths.check_name(parsed.where)
     check_keys(parsed.options, ("scores", "risk"), where=parsed.where)
     opened: Predictions = PREDICTION_KINDS.resolve(parsed.kind or "artifact")(parsed.where, classes)
     if "scores" in parsed.options:
@@ -97,7 +104,14 @@ def predictions_from_arrays(
     name: str = "predictions",
     scores: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Predictions:
-    """Predictions held in memory: sample id -> integer array [height, width]; a value that is no class id raises `FormatError`."""
+    """Predictions held in memory: sample id -> integer array [height, width].
+
+    Raises:
+        FormatError: a value that is no class id.
+        InputError: no label map at all.
+    """
+    if not maps:
+        raise InputError("`predictions` must hold at least one label map by sample id; got none")
     return Predictions(name=name, source=maps_in_memory(maps, classes, role="prediction"), ids=tuple(maps), scores=scores or {})
 
 
@@ -122,6 +136,7 @@ def pairing_faults(dataset: Dataset, predictions: Predictions) -> Iterator[Fault
                 f"there is no prediction for this sample in '{predictions.name}'",
                 f"Predict it, or leave the sample out.{nearest(sample_id, extra[:200])}",
                 sample=sample_id,
+                file=predictions.where,
             )
     for sample_id in extra:
         yield make_fault(
@@ -129,6 +144,7 @@ def pairing_faults(dataset: Dataset, predictions: Predictions) -> Iterator[Fault
             f"'{predictions.name}' has a prediction for an id that the data set does not have",
             "Remove it, or correct its id (ids are texts: leading zeros count)",
             sample=sample_id,
+            file=file_of(predictions.source, sample_id) or predictions.where,
         )
 
 
@@ -176,7 +192,8 @@ def _parse(text: str) -> Spec:
 
 def _open_folder(where: str, classes: ClassTable, *, suffix: str) -> Predictions:
     files = map_files(where, suffix=suffix)
-    return Predictions(name=paths.leaf(where), source=MaskFiles(files=files, classes=classes, role="prediction"), ids=tuple(files))
+    source = MaskFiles(files=files, classes=classes, role="prediction")
+    return Predictions(name=paths.leaf(where), source=source, ids=tuple(files), where=where)
 
 
 def _score_path(given: str, where: str) -> str:
@@ -227,11 +244,9 @@ def _number(text: str) -> float | None:
 
 
 def _with_risk(scores: Mapping[str, Mapping[str, float]], column: str | None, where: str) -> dict[str, Mapping[str, float]]:
-    """The scores with the risk under its name."""
+    """The scores with the risk under its name; counts of pixels are none, unless one is named as the risk."""
     if column is not None and column not in scores:
         raise InputError(f"{where}: there is no score column `{column}`.{nearest(column, scores)} Known: {', '.join(scores) or 'none'}")
     source = column or next((c for c in (RISK, "risk") if c in scores), None)
-    if source is None or source == RISK:
-        return dict(scores)
-    rest = {c: v for c, v in scores.items() if c not in (source, RISK)}
-    return {RISK: scores[source], **rest}
+    rest = {c: v for c, v in scores.items() if c not in (source, RISK) and not c.endswith(COUNT_SUFFIX)}
+    return rest if source is None else {RISK: scores[source], **rest}

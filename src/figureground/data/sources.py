@@ -29,6 +29,12 @@ class StampedSource(Protocol):
         ...
 
 
+def file_of(source: object, sample_id: str) -> str | None:
+    """The file that holds the label map of a sample; None where the source has no files, or does not know the sample."""
+    known = getattr(source, "file_of", None)
+    return known(sample_id) if known is not None else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskFiles:
     """Label maps that lie in one file a sample."""
@@ -49,6 +55,10 @@ class MaskFiles:
         if label := self.labels.get(sample_id):
             check_labelled(runs, self.classes, label=label, sample=sample_id, file=file)
         return runs
+
+    def file_of(self, sample_id: str) -> str | None:
+        """The file of a sample, None for one that has none."""
+        return self.files.get(sample_id)
 
     def stamps(self, ids: Iterable[str]) -> Iterator[str]:
         """Size and time of change of each file."""
@@ -128,7 +138,7 @@ def check_labelled(runs: LabelRuns, classes: ClassTable, *, label: str, sample: 
             "binary-mask",
             f"the sample is labelled '{label}' but its mask holds only {classes.background} and the ignore value {classes.ignore}, "
             "as a figure mask does",
-            binary_remedy(classes),
+            binary_remedy(classes, classes.ignore),
             file=file,
             sample=sample,
         )

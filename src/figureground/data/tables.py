@@ -32,6 +32,12 @@ class TextTable:
             )
 
 
+def check_samples(table: TextTable) -> None:
+    """Raise the `bad-table` fault if a table of samples has no row."""
+    if not table.rows:
+        raise refusal("bad-table", "the table has no samples", "Write one row for each sample below the header", file=table.file)
+
+
 def read_table(path: str) -> TextTable:
     """A CSV (UTF-8, with or without byte order mark; tabs for `.tsv`) or Parquet table, every cell as text.
 

@@ -13,7 +13,7 @@ from figureground.data.dataset import Dataset, check_labels
 from figureground.data.faults import refusal
 from figureground.data.sources import mask_files
 from figureground.data.spec import check_keys, nearest
-from figureground.data.tables import TextTable, read_table, unique_ids
+from figureground.data.tables import TextTable, check_samples, read_table, unique_ids
 
 TOML_NAME = "dataset.toml"
 KNOWN_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -38,6 +38,7 @@ def open_own(where: str, options: Mapping[str, str]) -> Dataset:
     document = _read_toml(toml_path)
     classes = _class_table(document["classes"], toml_path)
     table = read_table(paths.join(paths.parent(toml_path), _typed(document["samples"], "table", str, toml_path, "samples")))
+    check_samples(table)
     attributes = document.get("attributes", {})
     label = _column(attributes, "label", table, toml_path)
     context = _column(attributes, "context", table, toml_path)

@@ -10,7 +10,7 @@ from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal
 from figureground.data.sources import mask_files
 from figureground.data.spec import check_keys
-from figureground.data.tables import TextTable, check_unique, read_table
+from figureground.data.tables import TextTable, check_samples, check_unique, read_table
 
 CLASSES = ClassTable(names=("background", "landbird", "waterbird"))
 COMMON = {"landbird": "land", "waterbird": "water"}
@@ -40,6 +40,7 @@ def open_waterbirds(where: str, options: Mapping[str, str]) -> Dataset:
     table = read_table(_table_path(where))
     for column in ("img_filename", *_CODES):
         table.require(column)
+    check_samples(table)
     folder = paths.parent(table.file)
     mask_folder = _mask_folder(folder, options.get("masks"))
     image_folder = paths.join(folder, options["images"]) if "images" in options else folder
