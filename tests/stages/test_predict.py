@@ -16,7 +16,8 @@ from PIL import Image
 
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import ClassTable, Sample
-from figureground.data.dataset import Dataset
+from figureground.data.dataset import Dataset, open_dataset
+from figureground.data.doctor import find_faults
 from figureground.data.labelmap import decode_runs
 from figureground.data.predictions import open_predictions
 from figureground.models.inputs import InputPlan
@@ -498,3 +499,71 @@ def test_work_is_begun_only_so_far_ahead():
             assert next(results) == i * i
             assert len(begun) <= i + 5
         results.close()
+
+
+def figure() -> np.ndarray:
+    """A 0/255 figure mask, uint8 [12, 16]."""
+    return np.repeat(np.uint8([[0, 255]]), [8, 8], axis=1).repeat(12, axis=0)
+
+
+MASK_DAMAGE = {
+    "unknown-class-id": lambda p: Image.fromarray(np.full((12, 16), 7, np.uint8)).save(p),
+    "size-mismatch": lambda p: Image.fromarray(np.ones((16, 12), np.uint8)).save(p),
+    "rgb-mask": lambda p: Image.fromarray(np.ones((12, 16, 3), np.uint8)).save(p),
+    "jpeg-mask": lambda p: Image.fromarray(np.ones((12, 16), np.uint8)).save(p, "JPEG"),
+    "empty-file": lambda p: p.write_bytes(b""),
+    "truncated-file": lambda p: p.write_bytes(p.read_bytes()[:-20]),
+    "corrupt-file": lambda p: p.write_bytes(p.read_bytes().replace(b"IDAT", b"IDAX")),
+    "missing-file": lambda p: p.unlink(),
+    "binary-mask": lambda p: Image.fromarray(figure()).save(p),
+    "unreadable-file": lambda p: (p.unlink(), p.mkdir()),
+}
+
+
+def write_labelled(root: Path, *, count: int = 3) -> Dataset:
+    """A small set on disk with pictures, masks and labels; the last sample has no mask."""
+    root.mkdir()
+    lines = ["id,image,mask,label"]
+    for i in range(count):
+        Image.fromarray(np.full((12, 16, 3), 60 * i, np.uint8)).save(root / f"{i}.jpg")
+        Image.fromarray(np.repeat(np.uint8([[0, 1]]), [8, 8], axis=1).repeat(12, axis=0)).save(root / f"{i}.png")
+        lines.append(f"s{i},{i}.jpg,{f'{i}.png' if i < count - 1 else ''},cat")
+    (root / "samples.csv").write_text("\n".join(lines))
+    (root / "dataset.toml").write_text('[classes]\nnames = ["ground", "cat", "dog", "bird"]\n[samples]\ntable = "samples.csv"\n')
+    return open_dataset(str(root))
+
+
+@pytest.mark.parametrize("code", MASK_DAMAGE)
+def test_a_faulty_mask_is_refused_in_the_words_of_the_doctor(tmp_path, code):
+    dataset = write_labelled(tmp_path / "set")
+    MASK_DAMAGE[code](tmp_path / "set" / "1.png")
+    [listed] = [fault for fault in find_faults(dataset) if fault.code != "missing-mask"]
+    assert (listed.code, listed.sample) == (code, "s1")
+    with pytest.raises(FormatError) as caught:
+        run_predict(predictor(), dataset, out=tmp_path / "out")
+    assert caught.value.fault == listed
+    out = run_predict(predictor(), dataset, out=tmp_path / "some", options=PredictOptions(max_failures=1))
+    assert read_all(out, dataset)[0].ids == ("s0", "s2")
+    assert json.loads((out / "failures.json").read_text()) == [dataclasses.asdict(listed)]
+
+
+def test_pictures_without_a_mask_are_predicted_and_a_mended_mask_brings_its_picture_back(tmp_path):
+    dataset = write_labelled(tmp_path / "set")
+    mask = tmp_path / "set" / "1.png"
+    sound = mask.read_bytes()
+    options = PredictOptions(max_failures=1)
+    mask.write_bytes(b"")
+    assert read_all(run_predict(predictor(), dataset, out=tmp_path / "out", options=options), dataset)[0].ids == ("s0", "s2")
+    mask.write_bytes(sound)
+    assert read_all(run_predict(predictor(), dataset, out=tmp_path / "out", options=options), dataset)[0].ids == ("s0", "s1", "s2")
+
+
+def test_masks_are_looked_at_in_worker_processes_too(tmp_path, monkeypatch):
+    (tmp_path / "mask_model.py").write_text("def forward(images):\n    return images[:, [0, 1, 2, 0]]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    dataset = write_labelled(tmp_path / "set")
+    (tmp_path / "set" / "1.png").write_bytes(b"")
+    [listed] = [fault for fault in find_faults(dataset) if fault.code != "missing-mask"]
+    with pytest.raises(FormatError) as caught:
+        run_predict("python:mask_model:forward", dataset, out=tmp_path / "out", executor=LocalExecutor(2))
+    assert caught.value.fault == listed

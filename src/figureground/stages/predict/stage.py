@@ -57,7 +57,7 @@ def run_predict(
 
     Args:
         model: a model spec, or a predictor that is open already.
-        dataset: whose pictures; its masks are not looked at.
+        dataset: whose pictures; masks are not needed, but a faulty one is refused here as by every other verb.
         options: what is predicted and with what means.
         out: directory of the artifact; there already with the same key = nothing is done.
         executor: where shards are predicted; each worker process opens the model for itself. Default: this process.
@@ -68,7 +68,7 @@ def run_predict(
 
     Raises:
         InputError: a model that cannot be opened, or one whose number of channels is not the number of classes.
-        FormatError: a picture that cannot be read or logits that are not finite, unless `max_failures` allows it.
+        FormatError: a picture that cannot be read, a faulty mask, or logits that are not finite, unless `max_failures` allows it.
     """
     options, reporter, executor = options or PredictOptions(), reporter or QuietReporter(), executor or LocalExecutor()
     chosen = dataset.select(split=options.split) if options.split else dataset
@@ -80,6 +80,8 @@ def run_predict(
     settings = {**dataclasses.asdict(options), "device": spec.device}
     del settings["workers"]  # threads change no number
     inputs = {"pictures": picture_fingerprint(chosen), "classes": _digest(repr(chosen.classes)), "weights": spec.sha256 or ""}
+    if options.max_failures and chosen.masks is not None:
+        inputs["masks"] = _digest("\n".join(chosen.masks.stamps(chosen.ids)))  # which pictures are left out depends on them
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options={**settings, "model": predictor_spec_to_json(spec)})
     if finished(out, kind=KIND, key=key):
         reporter.say(f"{out}: these predictions are there already, nothing to do")
@@ -132,6 +134,7 @@ def _worker(model: str | PredictorSpec | Predictor, spec: PredictorSpec, dataset
         batch=options.batch,
         threads=options.workers,
         collect=options.max_failures > 0,
+        masks=dataset.masks,
     )
 
 

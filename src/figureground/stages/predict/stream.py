@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from figureground.core.errors import Fault, FormatError, InputError
-from figureground.core.types import ClassTable, Sample
+from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.data.faults import refusal
 from figureground.models.inputs import InputPlan, network_planes, plan_input, window_inputs
 from figureground.models.logits import WindowBlend, native_rows
@@ -43,7 +43,10 @@ Outcome = Predicted | Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BatchPredictor:
-    """Predicts batches of samples. With `collect`, a picture with a fault becomes a row of the table `faults`; without, it raises."""
+    """Predicts batches of samples.
+
+    With `collect`, a sample whose picture or mask has a fault becomes a row of the table `faults`; without, it raises.
+    """
 
     predictor: Predictor
     spec: PredictorSpec
@@ -53,6 +56,8 @@ class BatchPredictor:
     threads: int
     """0 = one per core."""
     collect: bool
+    masks: LabelSource | None = None
+    """Masks of the samples, where there are any: not needed, but a faulty one is told here as everywhere."""
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, pa.Table]:
         """Tables `labels`, `regions` and `faults` of some samples, rows in their order."""
@@ -77,10 +82,20 @@ class BatchPredictor:
             if sample.image is None:
                 raise refusal("missing-file", "the sample has no picture", "Name its picture, or leave the sample out", sample=sample.id)
             picture = read_picture(sample.image, sample=sample.id)
+            self._check_mask(sample)
         except FormatError as error:
             return self._fault(error.fault)
         plan = plan_input((picture.shape[0], picture.shape[1]), self.spec)
         return Prepared(sample=sample, plan=plan, planes=network_planes(picture, plan, self.spec))
+
+    def _check_mask(self, sample: Sample) -> None:
+        if self.masks is None:
+            return
+        try:
+            self.masks.read(sample.id)
+        except FormatError as error:
+            if error.fault.code != "missing-mask":  # pictures without a mask may be predicted
+                raise
 
     def _submit(self, pool: ThreadPoolExecutor, group: Sequence[Prepared]) -> Iterator[tuple[Prepared, Future[Outcome]]]:
         """Runs the network over a group and leaves the rest to the threads."""
