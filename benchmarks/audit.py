@@ -44,7 +44,7 @@ def main() -> None:
         words = write_pairs(folder / "all", samples)
         tell(f"audit: {samples:,} pairs ({words})")
         write_rows(speed(folder, samples, rounds=rounds, words=words))
-        write_rows(memory(folder, [samples // 4, samples // 2, samples]))
+        write_rows(memory(folder, [samples // 4, samples] if given.quick else [samples // 4, samples // 2, samples]))
         python = given.fiftyone or (sys.executable if importlib.util.find_spec("fiftyone") else "")
         if python:
             write_rows(fiftyone(folder, python, samples=min(samples, 20 if given.quick else 1_250)))
@@ -69,9 +69,8 @@ def speed(folder: Path, samples: int, *, rounds: int, words: str) -> list[Row]:
     """Wall clock of the audit, without and with its report, over that of decoding alone; all take turns."""
     whole, out = folder / "all", folder / "out"
     few = first_pairs(whole, folder / "few", min(samples, 64))
-    watch(audit_command(few, out))  # kernels are compiled and modules read once
-    for reader in READERS:
-        watch(decode_command(few, reader))
+    for command in (audit_command(few, out), *(decode_command(few, reader) for reader in READERS)):
+        watch(command)  # kernels are compiled and modules read once
     taken: dict[str, list[Watched]] = {name: [] for name in (*READERS, "audit", "report")}
     for number in range(rounds):
         tell(f"audit: round {number + 1} of {rounds}")

@@ -76,7 +76,7 @@ def measure(name: str, classes: int, pairs: Sequence[Pair], *, rounds: int, leas
         "gigapixels_per_second": {side: round(pixels / s.median / 1e9, 4) for side, s in seconds.items()},
     }
     rows = [_row(form, NUMPY, name, classes, seconds[form], seconds[fastest], len(pairs), numbers) for form in WORDS]
-    few = pairs[:: max(1, len(pairs) // FEW)][:FEW]
+    few = pairs[:: max(1, len(pairs) // FEW)][: min(FEW, len(pairs) // 4)]
     peers = peer_sides(few, classes)
     seconds = take_turns({"runs": own_sides(few, classes)["runs"], **peers}, rounds=min(rounds, 5), least_s=least_s)
     return rows + [_row("runs", peer, name, classes, seconds["runs"], seconds[peer], len(few), {}) for peer in peers]
