@@ -13,6 +13,7 @@ from figureground.core.errors import Fault, FormatError
 from figureground.core.types import ClassTable, LabelRuns, LabelSource
 from figureground.data.faults import size_mismatch
 from figureground.data.labelmap import resize_nearest
+from figureground.data.sources import file_of
 from figureground.metrics.boundary import BoundaryCounts, boundary_counts
 from figureground.metrics.joint import JointCounts, counts_of_runs
 from figureground.metrics.regions import RegionTable, regions_of
@@ -82,12 +83,14 @@ class SampleMeter:
 
     def _sample(self, sample_id: str) -> list[Measured]:
         truth = self.masks.read(sample_id)
-        return [self._pair(sample_id, name, truth, source.read(sample_id)) for name, source in self.predictions]
+        return [self._pair(sample_id, name, truth, source) for name, source in self.predictions]
 
-    def _pair(self, sample_id: str, name: str, truth: LabelRuns, predicted: LabelRuns) -> Measured:
+    def _pair(self, sample_id: str, name: str, truth: LabelRuns, source: LabelSource) -> Measured:
+        predicted = source.read(sample_id)
         if truth.size_hw != predicted.size_hw:
             if self.resize == "refuse":
-                raise FormatError(size_mismatch(truth.size_hw, predicted.size_hw, sample=sample_id, prediction=name))
+                file = file_of(source, sample_id)
+                raise FormatError(size_mismatch(truth.size_hw, predicted.size_hw, sample=sample_id, prediction=name, file=file))
             predicted = resize_nearest(predicted, truth.size_hw)
         setting = {"background": self.classes.background, "ignore": self.classes.ignore}
         return Measured(
