@@ -53,7 +53,7 @@ def risk_coverage_svg(curve: Curve, *, name: str) -> str:
     """
     with rc_context():
         rcdefaults()  # a matplotlibrc of the reader's must not change the report
-        rcParams.update(STYLE)
+        rcParams.update(STYLE)  # pyright: ignore[reportCallIssue, reportArgumentType] - the stubs list keys one by one
         figure = Figure(figsize=(5.2, 3.5), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_alpha(0)

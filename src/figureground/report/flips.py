@@ -203,11 +203,11 @@ def regions(prediction: PredictionAudit) -> Regions:
     table = prediction.regions
     if not {"side", "verdict", "flipped"} <= set(table.column_names) or table.num_rows == 0:
         return Regions(verdicts=(), total=0, largest=())
-    table = table.filter(pc.equal(table.column("side"), "truth"))
-    counted = {row["values"]: row["counts"] for row in pc.value_counts(table.column("verdict")).to_pylist()}
+    table = table.filter(pc.field("side") == "truth")
+    counted = {row["values"]: row["counts"] for row in table.column("verdict").value_counts().to_pylist()}
     known = [verdict for verdict in ("correct", "mixed", "flipped", "missed") if verdict in counted]
     order = [*known, *sorted(v for v in counted if v not in known and v is not None)]
-    flipped = table.filter(pc.equal(table.column("verdict"), "flipped"))
+    flipped = table.filter(pc.field("verdict") == "flipped")
     flipped = flipped.sort_by([("flipped", "descending"), ("id", "ascending"), ("region", "ascending")]).slice(0, REGIONS)
     return Regions(verdicts=tuple((v, counted[v]) for v in order), total=table.num_rows, largest=tuple(_region_rows(flipped)))
 

@@ -101,7 +101,7 @@ def _sample_rows(prediction: PredictionAudit) -> dict[str, Mapping[str, Any]]:
     samples = prediction.samples
     if prediction.worst.num_rows == 0 or samples.num_rows == 0:
         return {}
-    chosen = samples.filter(pc.is_in(samples.column("id"), value_set=prediction.worst.column("id").combine_chunks()))
+    chosen = samples.filter(pc.field("id").isin(prediction.worst.column("id").combine_chunks()))
     return {row["id"]: row for row in chosen.to_pylist()}
 
 

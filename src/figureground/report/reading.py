@@ -185,4 +185,4 @@ def _only(table: pa.Table, name: str) -> pa.Table:
     """The rows of one prediction; a table without that column has one prediction only."""
     if "prediction" not in table.column_names:
         return table
-    return table.filter(pc.equal(table.column("prediction"), pa.scalar(name, pa.string())))
+    return table.filter(pc.field("prediction") == name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +39,8 @@ class LocalExecutor:
     """Runs in this process with one worker, in `workers` processes with more.
 
     Args:
-        workers: number of worker processes; 0 or 1 = this process.
+        workers: number of worker processes; 0 or 1 = this process. Each worker computes with one thread, so that they do not
+            stand in one another's way.
     """
 
     def __init__(self, workers: int = 1) -> None:
@@ -55,7 +57,7 @@ class LocalExecutor:
             yield from map(make_worker(), batches)
             return
         context = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
-        pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_build_worker, initargs=(make_worker,))
+        pool = ProcessPoolExecutor(self._workers, mp_context=context, initializer=_build_worker, initargs=(pickle.dumps(make_worker),))
         try:
             yield from _in_order(pool, batches, ahead=2 * self._workers)
         except BrokenProcessPool as error:
@@ -88,10 +90,12 @@ def available_cores() -> int:
 _worker: Callable[[Any], Any] | None = None
 
 
-def _build_worker(make_worker: Callable[[], Callable[[Any], Any]]) -> None:
+def _build_worker(pickled: bytes) -> None:
     global _worker  # the one place where a worker process keeps its worker
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker = make_worker()
+    for library in ("OPENBLAS", "OMP", "MKL"):  # read when numpy is first imported, which unpickling does
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    _worker = pickle.loads(pickled)()
 
 
 def _end_with_parent() -> None:
