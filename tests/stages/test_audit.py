@@ -315,7 +315,7 @@ def test_a_finished_audit_is_not_done_again(tmp_path, capsys):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_interrupted_audit_goes_on_and_gives_the_same_bytes(tmp_path, monkeypatch, workers):
     """Cut off behind the second shard, run again: only the rest is measured and every table is the same."""
-    monkeypatch.setattr(stage, "SHARD_SIZE", 4)
+    monkeypatch.setattr(stage, "SHARD_SIZES", (4, 4))
     dataset, predictions = planted_dataset()
     given = as_predictions(predictions, dataset)
     settings = {"options": FAST, "reporter": QuietReporter()}

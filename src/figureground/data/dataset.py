@@ -54,9 +54,12 @@ class Dataset:
     left_out: frozenset[str] = frozenset()
     """Ids of samples that a selection removed, so that their predictions are no surprise."""
     _by_id: Mapping[str, Sample] = field(init=False, repr=False)
+    _names: Mapping[str, None] = field(init=False, repr=False)
+    """Names that `attribute` understands, in order."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_id", {s.id: s for s in self.samples})
+        object.__setattr__(self, "_names", dict.fromkeys((*_OWN_NAMES, *(n for s in self.samples for n in s.attributes))))
         if len(self._by_id) != len(self.samples):
             twice = [i for i, n in Counter(s.id for s in self.samples).items() if n > 1]
             raise refusal("duplicate-id", f"the ids {some(twice)} stand for more than one sample", "Give each sample its own id")
@@ -100,8 +103,8 @@ class Dataset:
             return sample.attributes.get(self.context_attribute, "")
         if name in sample.attributes:
             return sample.attributes[name]
-        known = dict.fromkeys((*_OWN_NAMES, *(n for s in self.samples for n in s.attributes)))
-        if name not in known:
+        if name not in self._names:
+            known = self._names
             raise InputError(f"{self.name} has no attribute `{name}`.{nearest(name, known)} Known: {', '.join(known)}")
         return ""
 

@@ -32,8 +32,8 @@ from figureground.stages.audit.tables import count_rows, group_rows, region_rows
 from figureground.stages.audit.worst import class_colours, worst_rows
 
 KIND, SCHEMA = "audit", 1
-SHARD_SIZE = 64
-"""Samples measured between two writes: what an interruption can cost per worker."""
+SHARD_SIZES = (32, 256)
+"""Least and most samples measured between two writes: what an interruption can cost per worker."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +86,7 @@ def run_audit(
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key)
     meter = partial(_meter, chosen, predictions, options)
     shards = map_in_shards(
-        ids, meter, writer=writer, executor=executor, reporter=reporter, what="audit", unit="samples", shard_size=SHARD_SIZE
+        ids, meter, writer=writer, executor=executor, reporter=reporter, what="audit", unit="samples", shard_size=shard_size(len(ids))
     )
     faults += [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
     _check_failures(faults, options)
@@ -101,6 +101,11 @@ def run_audit(
     details = {"dataset": dataset.name, "classes": list(dataset.classes.names), "predictions": [p.name for p in predictions]}
     writer.finish(options=settings, inputs=inputs, counts=counts, seed=options.seed, failures=faults, details=details)
     return out
+
+
+def shard_size(samples: int) -> int:
+    """Samples a shard: large enough that writing costs little, small enough that the last workers do not wait long for one another."""
+    return min(max(samples // 16, SHARD_SIZES[0]), SHARD_SIZES[1])
 
 
 def _selected(dataset: Dataset, options: AuditOptions) -> Dataset:

@@ -104,5 +104,5 @@ def _thumbnail_size(size_hw: tuple[int, int]) -> tuple[int, int]:
 
 
 def _encoded(rgb: np.ndarray, suffix: str) -> bytes:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, 82] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 82] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
     return cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
