@@ -10,16 +10,23 @@ Sources: Efron & Tibshirani 1993 (percentile, BCa); max-t simultaneous intervals
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+from threadpoolctl import threadpool_limits
 
 from figureground.core.errors import InputError
 
 BLOCK_BYTES = 1 << 24
 """Weights are made in blocks of about this size, so memory does not grow with the number of resamples."""
+
+MOST_THREADS = 8
+"""More threads would hold more blocks than they save time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,23 +81,38 @@ def bootstrap_sums(
     used = np.flatnonzero(rows.any(0))
     rows = np.ascontiguousarray(rows[:, used]) if used.size < rows.shape[1] else rows
     block = int(np.clip(BLOCK_BYTES // (8 * max(len(rows), members.shape[0] * used.size, 1)), 8, resamples))
-    weights, natural = np.empty((block, len(rows))), _is_natural(row_unit, units)
+    natural = _is_natural(row_unit, units)
     one_to_one = members.shape[0] == members.shape[1] and bool((members == np.eye(len(members), dtype=bool)).all())
-    scratch = np.empty((0 if one_to_one else len(members), block, used.size))
-    sums = np.zeros((members.shape[1], block if reduce else resamples, table.shape[1]))
-    packed = sums if used.size == table.shape[1] else np.empty((len(sums), block, used.size))
-    parts = []
-    for start in range(0, resamples, block):
+    whole = None if reduce else np.zeros((members.shape[1], resamples, table.shape[1]))
+    own = threading.local()  # each thread writes its blocks where it wrote the ones before
+
+    def one_block(start: int) -> np.ndarray | None:
         size = min(block, resamples - start)
-        _draw(weights[:size], row_unit, natural, units, np.uint64(seed % 2**64), np.uint64(start))
-        here = sums[:, :size] if reduce else sums[:, start : start + size]
-        out = here if packed is sums else packed[:, :size]
-        _group_sums(weights[:size], rows, first, members, out if one_to_one else scratch[:, :size], out)
+        if not hasattr(own, "weights"):
+            own.weights = np.empty((block, len(rows)))
+            own.scratch = np.empty((0 if one_to_one else len(members), block, used.size))
+            own.packed = np.empty((members.shape[1], block, used.size))
+            own.sums = np.zeros((members.shape[1], block if reduce else 0, table.shape[1]))
+        _draw(own.weights[:size], row_unit, natural, units, np.uint64(seed % 2**64), np.uint64(start))
+        here = own.sums[:, :size] if whole is None else whole[:, start : start + size]
+        out = here if used.size == table.shape[1] else own.packed[:, :size]
+        _group_sums(own.weights[:size], rows, first, members, out if one_to_one else own.scratch[:, :size], out)
         if out is not here:
             here[:, :, used] = out
-        if reduce:
-            parts.append(np.array(reduce(here)))  # a copy, since the next block is written where this one was
-    return np.concatenate(parts, axis=-2) if reduce else sums
+        return np.array(reduce(here)) if reduce else None  # a copy, since the next block is written where this one was
+
+    parts = _in_threads(one_block, range(0, resamples, block))
+    return whole if whole is not None else np.concatenate([part for part in parts if part is not None], axis=-2)
+
+
+def _in_threads(work: Callable[[int], np.ndarray | None], starts: Sequence[int]) -> list[np.ndarray | None]:
+    """Results in order, one thread per core, each with products of one thread: many small products share their threads badly."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, len(starts), MOST_THREADS)
+    if workers < 2:
+        return [work(start) for start in starts]
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, starts))
 
 
 def bootstrap_weights(units: int, *, resamples: int = 1000, seed: int = 0, start: int = 0) -> np.ndarray:
