@@ -15,14 +15,15 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numba import njit
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from figureground.core.errors import InputError
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 23
 """Weights are made in blocks of about this size, so memory does not grow with the number of resamples."""
 
 MOST_THREADS = 8
@@ -111,8 +112,14 @@ def _in_threads(work: Callable[[int], np.ndarray | None], starts: Sequence[int])
     workers = min(cores, len(starts), MOST_THREADS)
     if workers < 2:
         return [work(start) for start in starts]
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, starts))
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that have threads of their own; finding them takes longer than telling them."""
+    return ThreadpoolController()
 
 
 def bootstrap_weights(units: int, *, resamples: int = 1000, seed: int = 0, start: int = 0) -> np.ndarray:
