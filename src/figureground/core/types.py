@@ -130,6 +130,10 @@ class LabelRuns:
         """Height and width in pixels."""
         return self.height, self.width
 
+    def dense(self) -> np.ndarray:
+        """The label map pixel by pixel: [height, width] in the dtype of `values`."""
+        return np.repeat(self.values, self.lengths).reshape(self.height, self.width)
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, LabelRuns)

@@ -48,7 +48,7 @@ def encode_runs(label_map: np.ndarray) -> LabelRuns:
 
 def decode_runs(runs: LabelRuns) -> np.ndarray:
     """The dense label map of runs: [height, width] in the dtype of `runs.values`."""
-    return np.repeat(runs.values, runs.lengths).reshape(runs.height, runs.width)
+    return runs.dense()
 
 
 def check_runs(runs: LabelRuns) -> None:

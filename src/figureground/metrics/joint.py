@@ -151,7 +151,7 @@ def _check_shapes(truth: tuple[int, ...], predicted: tuple[int, ...]) -> None:
 
 def _as_label_array(values: Any, name: str) -> np.ndarray:
     """The array in uint8 or uint16; anything that is not of integers in [0, 65,535] raises."""
-    array = decode_dense(values) if isinstance(values, LabelRuns) else host_array(values)
+    array = values.dense() if isinstance(values, LabelRuns) else host_array(values)
     if array.dtype in (np.uint8, np.uint16):
         return array
     if not np.issubdtype(array.dtype, np.integer):
@@ -159,11 +159,6 @@ def _as_label_array(values: Any, name: str) -> np.ndarray:
     if array.size and (array.min() < 0 or array.max() > MAX_CLASS_ID):
         raise InputError(f"`{name}` must hold class ids in [0, {MAX_CLASS_ID}]; got {array.min()} ... {array.max()}")
     return array.astype(np.uint8 if array.size == 0 or array.max() <= 255 else np.uint16)
-
-
-def decode_dense(runs: LabelRuns) -> np.ndarray:
-    """The dense map of runs, [height, width]."""
-    return np.repeat(runs.values, runs.lengths).reshape(runs.height, runs.width)
 
 
 def _check_ids(found: np.ndarray, ids: Sequence[int], name: str) -> None:

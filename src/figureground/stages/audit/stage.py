@@ -28,7 +28,7 @@ from figureground.stages.audit.relabel import check_relabelling
 from figureground.stages.audit.statistics import BASE, DIFFERENCES
 from figureground.stages.audit.summary import Findings, summarise
 from figureground.stages.audit.table import SampleTable, places, sample_table, sole_classes
-from figureground.stages.audit.tables import count_rows, group_rows, region_rows, sample_rows
+from figureground.stages.audit.tables import group_rows, region_rows, sample_rows
 from figureground.stages.audit.worst import class_colours, worst_rows
 
 KIND, SCHEMA = "audit", 1
@@ -193,7 +193,7 @@ def _write(
         ignored = int(sizes.prod(axis=1).sum() - table.pixels.sum())
         findings[p.name] = summarise(table, grouping, ignored=ignored, scores=scores, clusters=clusters, options=options)
     write_atomically(writer.path / "audit.json", to_json(audit_summary(audited, findings, common, options)).encode())
-    write_table(writer.path / "counts.parquet", count_rows(measured.counts))
+    write_table(writer.path / "counts.parquet", measured.counts)
     write_table(writer.path / "regions.parquet", region_rows(measured.regions, audited.classes, predictions))
     write_table(writer.path / "groups.parquet", group_rows(grouping.groups, findings))
     samples = sample_rows(audited, predictions, measured.tables, measured.sizes, findings, columns, options)

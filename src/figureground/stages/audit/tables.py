@@ -21,11 +21,6 @@ from figureground.stages.audit.table import BOUNDARY, SampleTable, places, top_c
 PARTS = ("correct", "flipped", "missed", "added", "background")
 
 
-def count_rows(counts: pa.Table) -> pa.Table:
-    """`counts.parquet`: prediction, id, truth, predicted, pixels."""
-    return counts
-
-
 def region_rows(regions: pa.Table, classes: ClassTable, predictions: Sequence[Predictions]) -> pa.Table:
     """`regions.parquet`: class names in place of ids, and the risk of predicted regions where the model gave one."""
     names = pa.array(classes.names, pa.string())
