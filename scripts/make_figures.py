@@ -26,9 +26,10 @@ from figureground.data.labelmap import decode_runs, encode_runs
 from figureground.data.predictions import open_predictions
 from figureground.metrics.boundary import boundary_counts, tolerance_px
 from figureground.metrics.decompose import decompose, pixel_kind
-from figureground.metrics.interval import bca_interval, bootstrap_sums, leave_one_out_sums, percentile_interval
+from figureground.metrics.interval import bca_interval, percentile_interval
 from figureground.metrics.joint import joint_counts
 from figureground.metrics.regions import component_runs, regions_of
+from figureground.metrics.resample import bootstrap_sums, leave_one_out_sums
 from figureground.metrics.risk import flip_risk_map
 from figureground.models.pictures import read_picture
 from figureground.stages.demo.predictor import open_demo

@@ -11,10 +11,11 @@ from figureground.data.labelmap import encode_runs
 from figureground.metrics.boundary import boundary_counts
 from figureground.metrics.decompose import PARTS, decompose, ratio, sample_parts
 from figureground.metrics.groups import flip_gap, gap_plan, group_index, group_kinds, iou_gaps, worst_group
-from figureground.metrics.interval import bca_interval, bootstrap_sums, leave_one_out_sums, percentile_interval, simultaneous_intervals
+from figureground.metrics.interval import bca_interval, percentile_interval, simultaneous_intervals
 from figureground.metrics.joint import EMPTY, joint_counts
 from figureground.metrics.overlap import counts_by_class, overlap
 from figureground.metrics.regions import component_runs, regions_of
+from figureground.metrics.resample import bootstrap_sums, leave_one_out_sums
 from figureground.metrics.risk import flip_risk, reduce_logits, region_means
 from figureground.metrics.selective import deciles, scored_pairs, spearman
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from figureground.core.errors import InputError
 from figureground.metrics.decompose import sample_parts
 from figureground.metrics.groups import flip_gap, gap_plan, group_index, group_kinds, iou_gaps, majority_contexts, worst_group
-from figureground.metrics.interval import bootstrap_sums
+from figureground.metrics.resample import bootstrap_sums
 
 LAW = settings(max_examples=40)
 LABELS, CONTEXTS = ["cat", "cat", "cat", "dog", "dog", "dog", "cat", ""], ["in", "in", "out", "out", "out", "in", "", "in"]

@@ -12,16 +12,8 @@ from scipy import stats
 
 from figureground.core.errors import InputError
 from figureground.metrics.decompose import ratio
-from figureground.metrics.interval import (
-    Interval,
-    bca_interval,
-    bootstrap_sums,
-    bootstrap_weights,
-    leave_one_out_sums,
-    percentile_interval,
-    simultaneous_intervals,
-    worst_group_interval,
-)
+from figureground.metrics.interval import Interval, bca_interval, percentile_interval, simultaneous_intervals, worst_group_interval
+from figureground.metrics.resample import bootstrap_sums, bootstrap_weights, leave_one_out_sums
 
 LAW = settings(max_examples=40)
 
@@ -120,7 +112,7 @@ def test_blocks_and_reduce_change_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     table, groups = rng.integers(0, 9, (40, 3)), [np.arange(25), np.arange(10, 40)]
     whole = bootstrap_sums(table, groups=groups, resamples=101)
-    monkeypatch.setattr("figureground.metrics.interval.BLOCK_BYTES", 1)
+    monkeypatch.setattr("figureground.metrics.resample.BLOCK_BYTES", 1)
     np.testing.assert_array_equal(bootstrap_sums(table, groups=groups, resamples=101), whole)
     reduced = bootstrap_sums(table, groups=groups, resamples=101, reduce=lambda sums: ratio(sums[..., :1], sums[..., 1:2]))
     np.testing.assert_array_equal(reduced[..., 0], ratio(whole[..., 0], whole[..., 1]))

@@ -239,3 +239,31 @@ def test_workers_end_with_the_run_that_was_killed(tmp_path):
             break
         time.sleep(0.05)
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+PREPARED = """
+import os, sys
+from figureground.runs.executor import LocalExecutor, prepare_workers
+
+def make():
+    return lambda batch: (batch, "prepared" in sys.modules and sys.modules["prepared"].where != os.getpid(), os.environ["OMP_NUM_THREADS"])
+
+if __name__ == "__main__":
+    prepare_workers(sys.argv[1:], workers=2)
+    print(list(LocalExecutor(2).map_batches(make, range(4))))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked here")
+@pytest.mark.parametrize("modules", [["prepared"], []])
+def test_workers_are_forked_from_a_process_that_has_imported_for_them(tmp_path, modules):
+    """The module was imported once, by another process than the worker's; without preparation it is not there."""
+    (tmp_path / "prepared.py").write_text("import os\nwhere = os.getpid()\n")
+    script = tmp_path / "program.py"
+    script.write_text(PREPARED)
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    found = subprocess.run(
+        [sys.executable, script, *modules], check=True, capture_output=True, text=True, env={**environment, "PYTHONPATH": str(tmp_path)}
+    )
+    assert found.stdout.strip() == str([(batch, bool(modules), "1") for batch in range(4)])
+    assert found.stderr == ""

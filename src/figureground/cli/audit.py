@@ -31,13 +31,15 @@ def audit(
 ) -> None:
     """Audit predictions: correct, flipped, missed and added, by group, with intervals, and a report."""
     del config, debug
+    from figureground.runs.executor import available_cores, prepare_workers
+
+    cores = available_cores() if workers is None else workers
+    prepare_workers(["figureground.stages.audit.warm"], engine=engine, workers=cores)  # first: it imports what follows at the same time
     from figureground import api
     from figureground.cli.summary import print_audit
-    from figureground.runs.executor import available_cores
     from figureground.runs.progress import terminal_reporter
 
     reporter = terminal_reporter()
-    cores = available_cores() if workers is None else workers
     result = api.audit(data, predictions, out=out, options=options, workers=cores, engine=engine, reporter=reporter)
     page: Path | None = result.path / "report.html" if report else None
     if page is not None and not page.exists():

@@ -1,14 +1,15 @@
 """Boundary F of the binary foreground: whether the region is right, whatever its label.
 
-Two maps of one picture are overlaid as runs; each foreground becomes intervals per row, each boundary sorted columns per row, and a
-boundary pixel is matched when the other map has one within the tolerance. Nothing is ever dense, so the cost grows with the length of the
-boundaries. The four counts pool by addition. Source: boundary precision and recall of Martin et al. 2004 with the matching of
+A foreground is a picture of one bit a pixel, sixty-four of them in a word, painted from the runs. Its boundary, the disc around every
+boundary pixel of the other map and the pixels that fall in one are each a few operations on words, whatever lies in the picture. The four
+counts pool by addition. Source: boundary precision and recall of Martin et al. 2004 with the matching of
 Csurka et al. 2013 (nearest pixel, not one to one); the choice of boundary pixels is defined here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -18,6 +19,14 @@ from figureground.core.types import LabelRuns
 
 TOLERANCE = 0.0075
 """Default tolerance as a fraction of the diagonal of the picture."""
+
+
+COUNTS = ("matched_truth", "truth", "matched_predicted", "predicted")
+"""The fields of `BoundaryCounts`."""
+
+_1, _63 = np.uint64(1), np.uint64(63)
+_ALL = np.uint64(2**64 - 1)
+_PAIRS, _FOURS, _EIGHTS, _SUM = (np.uint64(n) for n in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,148 +99,139 @@ def boundary_counts(
         raise InputError(f"`truth` and `predicted` must be of one size; got {truth.size_hw} and {predicted.size_hw} (height, width)")
     if not 0 <= tolerance < float("inf"):
         raise InputError(f"`tolerance` must be a fraction of the diagonal, at least 0; got {tolerance}")
-    radius = tolerance_px(truth.height, truth.width, tolerance=tolerance)
     void = -1 if ignore is None else ignore
     # int64 copies: runs come as uint8 or uint16, owned or read-only, and one compiled form is enough
     t_runs = truth.values.astype(np.int64), truth.lengths.astype(np.int64)
     p_runs = predicted.values.astype(np.int64), predicted.lengths.astype(np.int64)
-    counts = _boundary_counts(*t_runs, *p_runs, truth.height, truth.width, background, void, radius * radius)
-    return BoundaryCounts(matched_truth=counts[0], truth=counts[1], matched_predicted=counts[2], predicted=counts[3])
+    counts = map(int, _boundary_counts(*t_runs, *p_runs, truth.height, truth.width, background, void, _disc(*truth.size_hw, tolerance)))
+    return BoundaryCounts(**dict(zip(COUNTS, counts, strict=True)))
+
+
+@lru_cache(maxsize=1024)
+def _disc(height: int, width: int, tolerance: float) -> np.ndarray:
+    """int64 [rows + 1], half width of the disc at each distance in rows; no wider than the picture."""
+    radius = tolerance_px(height, width, tolerance=tolerance)
+    reach = min(int(radius), max(height, width))
+    return np.minimum(np.sqrt(radius * radius - np.arange(reach + 1) ** 2), width).astype(np.int64)
 
 
 @njit(cache=True, nogil=True)
-def _boundary_counts(tv, tl, pv, pl, height, width, background, ignore, squared):  # pragma: no cover - compiled
-    """Matched truth, truth, matched predicted, predicted."""
-    most = tv.size + pv.size + height + 1
-    t_edges, p_edges = np.empty((most, 2), np.int64), np.empty((most, 2), np.int64)
-    t_rows, p_rows = np.empty(height + 1, np.int64), np.empty(height + 1, np.int64)
-    _intervals(tv, tl, pv, pl, height, width, background, ignore, t_edges, t_rows, p_edges, p_rows)
-    t_columns, t_first = _boundary(t_edges, t_rows, height, width)
-    p_columns, p_first = _boundary(p_edges, p_rows, height, width)
-    matched_t = _matched(t_columns, t_first, p_columns, p_first, height, squared)
-    matched_p = _matched(p_columns, p_first, t_columns, t_first, height, squared)
-    return matched_t, t_columns.size, matched_p, p_columns.size
+def _boundary_counts(tv, tl, pv, pl, height, width, background, ignore, half):  # pragma: no cover - compiled
+    """Matched truth, truth, matched predicted, predicted; `half` [reach + 1] is the half width of the disc at each distance in rows.
+
+    A row of bits ends in as many empty words as the disc needs, so that nothing reaches over into the next row. There is a row above the
+    first and one below the last.
+    """
+    stride = (width + 63) // 64 + 1 + half.size // 64
+    counted = np.zeros((height + 2) * stride, np.uint64)
+    t_figure, p_figure = np.zeros_like(counted), np.zeros_like(counted)
+    _paint(tv, tl, width, stride, ignore, ignore, counted)
+    _paint(tv, tl, width, stride, background, ignore, t_figure)
+    _paint(pv, pl, width, stride, background, background, p_figure)
+    for w in range(counted.size):
+        p_figure[w] &= counted[w]
+    t_boundary = _boundary(t_figure, height, width, stride)
+    p_boundary = _boundary(p_figure, height, width, stride)
+    truth, predicted = _bits_in_both(t_boundary, t_boundary), _bits_in_both(p_boundary, p_boundary)
+    if truth == 0 or predicted == 0:
+        return 0, truth, 0, predicted
+    matched_t = _matched(t_boundary, p_boundary, stride, half)
+    matched_p = _matched(p_boundary, t_boundary, stride, half)
+    return matched_t, truth, matched_p, predicted
 
 
 @njit(cache=True, nogil=True)
-def _intervals(tv, tl, pv, pl, height, width, background, ignore, t_edges, t_rows, p_edges, p_rows):  # pragma: no cover
-    """Foreground of both maps as half-open column intervals, and for each row the index of its first interval."""
-    i = j = -1
-    n = m = 0
-    left_t = left_p = np.int64(0)
-    for y in range(height):
-        t_rows[y], p_rows[y] = n, m
-        x = np.int64(0)
-        while x < width:
-            if left_t == 0:
-                i += 1
-                left_t = tl[i]
-            if left_p == 0:
-                j += 1
-                left_p = pl[j]
-            step = min(left_t, left_p, width - x)
-            if tv[i] != ignore and tv[i] != background:
-                n = _extend(t_edges, t_rows[y], n, x, x + step)
-            if tv[i] != ignore and pv[j] != background:
-                m = _extend(p_edges, p_rows[y], m, x, x + step)
-            x += step
-            left_t -= step
-            left_p -= step
-    t_rows[height], p_rows[height] = n, m
+def _paint(values, lengths, width, stride, without, nor, bits):  # pragma: no cover - compiled
+    """Sets the bits of all pixels whose id is neither of two."""
+    at = 0
+    for run in range(values.size):
+        end = at + lengths[run]
+        if values[run] != without and values[run] != nor:
+            row = at // width
+            column = at - row * width
+            left = lengths[run]
+            while left > 0:
+                step = min(left, width - column)
+                start = (row + 1) * stride * 64 + column
+                _set(bits, start, start + step)
+                left -= step
+                row, column = row + 1, 0
+        at = end
 
 
 @njit(cache=True, nogil=True)
-def _extend(edges, row_first, n, start, stop):  # pragma: no cover - compiled
-    """Adds [start, stop) to the row, joined to the last interval where they touch; returns how many there are."""
-    if n > row_first and edges[n - 1, 1] == start:
-        edges[n - 1, 1] = stop
-        return n
-    edges[n, 0], edges[n, 1] = start, stop
-    return n + 1
+def _set(bits, start, stop):  # pragma: no cover - compiled
+    """Sets the bits [start, stop), at least one."""
+    first, last = start >> 6, (stop - 1) >> 6
+    head, tail = _ALL << np.uint64(start & 63), _ALL >> np.uint64(63 - ((stop - 1) & 63))
+    if first == last:
+        bits[first] |= head & tail
+        return
+    bits[first] |= head
+    for w in range(first + 1, last):
+        bits[w] = _ALL
+    bits[last] |= tail
 
 
 @njit(cache=True, nogil=True)
-def _boundary(edges, rows, height, width):  # pragma: no cover - compiled
-    """Sorted columns of the boundary pixels, row after row, and for each row the index of its first."""
-    first = np.empty(height + 1, np.int64)
-    columns = np.empty(max(16, 4 * rows[height]), np.int64)
-    n = 0
-    for y in range(height):
-        first[y] = n
-        above, below = (rows[y - 1] if y > 0 else 0), rows[y + 1]
-        for k in range(rows[y], rows[y + 1]):
-            start, stop = edges[k, 0], edges[k, 1]
-            if n + stop - start > columns.size:
-                grown = np.empty(2 * (n + stop - start), np.int64)
-                grown[:n] = columns[:n]
-                columns = grown
-            x = start
-            while x < stop:
-                covered = stop
-                if y > 0:
-                    above, upper = _covered(edges, above, rows[y], x, stop)
-                    covered = min(covered, upper)
-                if y < height - 1:
-                    below, lower = _covered(edges, below, rows[y + 2], x, stop)
-                    covered = min(covered, lower)
-                left_end = x == start and start > 0
-                if covered == x or left_end:
-                    columns[n] = x
-                    n += 1
-                x = max(covered, x + 1)
-                if x == stop and stop < width and (n == first[y] or columns[n - 1] != stop - 1):
-                    columns[n] = stop - 1
-                    n += 1
-    first[height] = n
-    return columns[:n], first
+def _boundary(figure, height, width, stride):  # pragma: no cover - compiled
+    """Foreground pixels without foreground on all four sides; what lies outside the picture counts as foreground here."""
+    closed = figure.copy()
+    closed[:stride] = _ALL
+    closed[(height + 1) * stride :] = _ALL
+    for y in range(1, height + 1):
+        _set(closed, y * stride * 64 + width, (y + 1) * stride * 64)  # right of a row, and so left of the next
+    boundary = np.zeros_like(figure)
+    inner = height * stride
+    here, above, below = figure[stride : stride + inner], closed[:inner], closed[2 * stride :]
+    before, self, after = closed[stride - 1 : stride - 1 + inner], closed[stride : stride + inner], closed[stride + 1 : stride + 1 + inner]
+    out = boundary[stride : stride + inner]
+    for w in range(inner):
+        sides = (self[w] << _1 | before[w] >> _63) & (self[w] >> _1 | after[w] << _63)
+        out[w] = here[w] & ~(sides & above[w] & below[w])
+    return boundary
 
 
 @njit(cache=True, nogil=True)
-def _covered(edges, k, end, x, stop):  # pragma: no cover - compiled
-    """Skips intervals that end at or before x; returns the index and how far [x, ...) is covered, x itself if it is not."""
-    while k < end and edges[k, 1] <= x:
-        k += 1
-    if k < end and edges[k, 0] <= x:
-        return k, min(stop, edges[k, 1])
-    return k, x
+def _matched(own, other, stride, half):  # pragma: no cover - compiled
+    """How many boundary pixels lie within the disc around one of the other map, which must have one.
+
+    The discs grow from the inside: rows are laid over one another, those of the widest distance first, and all widened by one at a time.
+    """
+    first, last = 0, other.size - 1
+    while other[first] == 0:
+        first += 1
+    while other[last] == 0:
+        last -= 1
+    reach = half.size - 1
+    margin, n = reach * stride + half[0] // 64 + 2, last + 1 - first
+    centres = np.zeros(n + 4 * margin, np.uint64)
+    centres[2 * margin : 2 * margin + n] = other[first : last + 1]
+    discs, wider = np.zeros(n + 2 * margin, np.uint64), np.zeros(n + 2 * margin, np.uint64)
+    dy = 0
+    for width in range(half[0], -1, -1):
+        while dy <= reach and half[dy] == width:
+            above, below = centres[margin - dy * stride :], centres[margin + dy * stride :]
+            for w in range(discs.size):
+                discs[w] |= above[w] | below[w]
+            dy += 1
+        if width > 0:
+            here, before, after, out = discs[1:-1], discs[:-2], discs[2:], wider[1:-1]
+            for w in range(here.size):
+                out[w] = here[w] | here[w] << _1 | before[w] >> _63 | here[w] >> _1 | after[w] << _63
+            discs, wider = wider, discs
+    start, stop = max(0, first - margin), min(own.size, first - margin + discs.size)
+    return _bits_in_both(own[start:stop], discs[start - first + margin :])
 
 
 @njit(cache=True, nogil=True)
-def _matched(columns, first, other, other_first, height, squared):  # pragma: no cover - compiled
-    """How many boundary pixels have one of the other map within the tolerance."""
-    reach = np.int64(np.sqrt(squared))
-    half = np.empty(reach + 1, np.int64)
-    for dy in range(reach + 1):
-        half[dy] = np.int64(np.sqrt(squared - dy * dy))
-    open_columns = np.empty(columns.size, np.int64)
-    matched = 0
-    for y in range(height):
-        n = first[y + 1] - first[y]
-        if n == 0:
-            continue
-        open_columns[:n] = columns[first[y] : first[y + 1]]
-        for ring in range(2 * reach + 1):
-            dy = (ring + 1) // 2
-            row = y - dy if ring % 2 else y + dy
-            if row < 0 or row >= height or other_first[row] == other_first[row + 1]:
-                continue
-            kept = _unmatched(open_columns, n, other, other_first[row], other_first[row + 1], half[dy])
-            matched += n - kept
-            n = kept
-            if n == 0:
-                break
-    return matched
-
-
-@njit(cache=True, nogil=True)
-def _unmatched(columns, n, other, k, end, half):  # pragma: no cover - compiled
-    """Moves the columns with no other column within `half` to the front; returns how many."""
-    kept = 0
-    for i in range(n):
-        x = columns[i]
-        while k < end and other[k] < x - half:
-            k += 1
-        if k == end or other[k] > x + half:
-            columns[kept] = x
-            kept += 1
-    return kept
+def _bits_in_both(a, b):  # pragma: no cover - compiled
+    """How many bits are set in both."""
+    total = np.uint64(0)
+    for w in range(a.size):
+        x = a[w] & b[w]
+        x -= (x >> _1) & _PAIRS
+        x = (x & _FOURS) + ((x >> np.uint64(2)) & _FOURS)
+        x = (x + (x >> np.uint64(4))) & _EIGHTS
+        total += (x * _SUM) >> np.uint64(56)
+    return np.int64(total)

@@ -127,6 +127,9 @@ def counts_of_arrays(truth: np.ndarray, predicted: np.ndarray, *, ignore: int | 
     if truth.size == 0:
         return EMPTY
     t, p = np.ascontiguousarray(truth).reshape(-1), np.ascontiguousarray(predicted).reshape(-1)
+    if t.size >= 2**32:  # the kernel's indices have 32 bits
+        half = t.size // 2
+        return merge(*(counts_of_arrays(t[part], p[part], ignore=ignore) for part in (slice(half), slice(half, None))))
     side = _side(t, p)
     if side > DENSE_SIDE:
         void = np.zeros(t.size, bool) if ignore is None else t == ignore
@@ -207,15 +210,15 @@ def _counted(kernel: Callable[..., np.ndarray], maps: tuple[np.ndarray, ...], ig
 
 
 # The kernels count in unsigned numbers throughout: an index that cannot be negative is taken as it is, which is a third of their time.
-_0, _1, _8, _56, _58 = (np.uint64(n) for n in (0, 1, 8, 56, 58))
-_ONES = np.uint64(0x0101010101010101)
-_BYTE = np.uint64(0xFF)
-_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
-"""De Bruijn sequence: times a power of two, its upper six bits tell which power."""
-_BYTE_OF = np.zeros(64, np.uint64)
-"""The upper six bits of such a product -> the byte of the word, 0 to 7, in which the power of two stands."""
-for _bit in range(64):
-    _BYTE_OF[((int(_SEQUENCE) << _bit) & (2**64 - 1)) >> 58] = _bit // 8
+_0, _1, _7, _8, _56 = (np.uint64(n) for n in (0, 1, 7, 8, 56))
+_LOW, _HIGH = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x8080808080808080)
+_GATHER = np.uint64(0x0102040810204080)
+"""Times the lowest bits of eight bytes, the upper byte tells which of them are set, the first byte's lowest."""
+_SET = np.zeros((256, 8), np.uint32)
+"""Such a byte -> the numbers of the bytes that are set, in order, and then anything."""
+_HOW_MANY = np.array([n.bit_count() for n in range(256)], np.uint64)
+for _mask in range(256):
+    _SET[_mask, : _HOW_MANY[_mask]] = [_byte for _byte in range(8) if _mask >> _byte & 1]
 
 
 @njit(cache=True, nogil=True)
@@ -286,9 +289,9 @@ def _changed_words(t_words, p_words, id_t, id_p):  # pragma: no cover - compiled
     words = np.uint64(t_words.size)
     changed = np.empty(words + _1, np.uint32)
     n = _0
-    if words > _0 and ((t_words[0] ^ id_t * _ONES) | (p_words[0] ^ id_p * _ONES)) != _0:
+    if words > _0:
         changed[0] = 0
-        n = _1
+        n = np.uint64(((t_words[0] ^ (t_words[0] << _8 | id_t)) | (p_words[0] ^ (p_words[0] << _8 | id_p))) != _0)
     for w in range(_1, words):
         here_t, here_p = t_words[w], p_words[w]
         before_t, before_p = t_words[w - _1] >> _56, p_words[w - _1] >> _56
@@ -298,36 +301,38 @@ def _changed_words(t_words, p_words, id_t, id_p):  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
+def _changes(t, p, t_words, p_words):  # pragma: no cover - compiled
+    """uint32 indices at which either map differs from the pixel before, without a branch for each; room for one more is left."""
+    words = _changed_words(t_words, p_words, np.uint64(t[0]), np.uint64(p[0]))
+    tail = t_words.size * 8
+    at = np.empty(words.size * 8 + t.size - tail + 1, np.uint32)
+    n = _0
+    for word in words:
+        w, first = np.uint64(word), np.uint64(word) * _8
+        before = max(first, _1) - _1  # the first pixel is no change
+        last_t, last_p = np.uint64(t[before]), np.uint64(p[before])
+        differs = (t_words[w] ^ (t_words[w] << _8 | last_t)) | (p_words[w] ^ (p_words[w] << _8 | last_p))
+        mask = (((((differs & _LOW) + _LOW) | differs) & _HIGH) >> _7) * _GATHER >> _56
+        for k in range(8):
+            at[n + np.uint64(k)] = np.uint32(first) + _SET[mask, k]
+        n += _HOW_MANY[mask]
+    for i in range(max(tail, 1), t.size):
+        at[n] = i
+        n += np.uint64((t[i] != t[i - 1]) | (p[i] != p[i - 1]))
+    return at[: n + _1], n
+
+
+@njit(cache=True, nogil=True)
 def _count_arrays(t, p, t_words, p_words, ignore, side, table):  # pragma: no cover - compiled
     """As `_count_runs` on dense arrays: only words with a change are looked into, and each change is found by arithmetic."""
-    touched = np.empty(min(side * side, np.uint64(t.size)), np.uint64)
+    at, n = _changes(t, p, t_words, p_words)
+    at[n] = t.size
+    touched = np.empty(min(side * side, n + _1) + _1, np.uint64)
     met = start = _0
-    id_t, id_p = np.uint64(t[0]), np.uint64(p[0])
-    for word in _changed_words(t_words, p_words, id_t, id_p):
-        w = np.uint64(word)
-        here_t, here_p = t_words[w], p_words[w]
-        differs = (here_t ^ (here_t << _8 | id_t)) | (here_p ^ (here_p << _8 | id_p))
-        while differs != _0:
-            byte = _BYTE_OF[((differs & (~differs + _1)) * _SEQUENCE) >> _58]  # lowest byte first: numba's machines are little-endian
-            now, shift = w * _8 + byte, byte * _8
-            key = id_t * side + id_p
-            if table[key] == 0:
-                touched[met] = key
-                met += _1
-            table[key] += np.int64(now - start)
-            start, id_t, id_p = now, (here_t >> shift) & _BYTE, (here_p >> shift) & _BYTE
-            differs &= ~(_BYTE << shift)
-    for i in range(np.uint64(t_words.size) * _8, np.uint64(t.size)):
-        if t[i] != id_t or p[i] != id_p:
-            key = id_t * side + id_p
-            if table[key] == 0:
-                touched[met] = key
-                met += _1
-            table[key] += np.int64(i - start)
-            start, id_t, id_p = i, np.uint64(t[i]), np.uint64(p[i])
-    key = id_t * side + id_p
-    if table[key] == 0:
+    for i in range(n + _1):
+        key = np.uint64(t[start]) * side + np.uint64(p[start])
         touched[met] = key
-        met += _1
-    table[key] += np.int64(np.uint64(t.size) - start)
+        met += np.uint64(table[key] == 0)
+        table[key] += np.int64(np.uint64(at[i]) - start)
+        start = np.uint64(at[i])
     return _drained(table, touched, met, ignore, side)

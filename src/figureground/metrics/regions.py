@@ -77,11 +77,14 @@ class RegionTable:
     """int64 [regions], one past the last row."""
     right: np.ndarray
     """int64 [regions], one past the last column."""
-    verdict: np.ndarray
-    """int8 [regions], index into `VERDICTS`: the part that holds more than half of the area, else mixed; ignored where the area is 0."""
 
     def __len__(self) -> int:
         return self.class_id.size
+
+    @property
+    def verdict(self) -> np.ndarray:
+        """int8 [regions], index into `VERDICTS`: the part that holds more than half of the area, else mixed; ignored where it is 0."""
+        return majority_verdict(np.stack([self.correct, self.flipped, self.missed, self.added]))
 
     @property
     def verdicts(self) -> list[str]:
@@ -151,25 +154,22 @@ def regions_of(
         components = component_runs(own, background=background, ignore=ignore if side == "truth" else None)
     void = -1 if ignore is None or side == "truth" else ignore
     c, values, lengths = components, other.values.astype(np.int64), other.lengths.astype(np.int64)
-    kinds, box = _region_sums(c.row, c.start, c.stop, c.component, c.class_id, c.width, values, lengths, background, void)
-    correct, flipped, lost, ignored = np.ascontiguousarray(kinds.T)
-    nothing = np.zeros_like(lost)
+    sums = _region_sums(c.row, c.start, c.stop, c.component, c.class_id, c.width, values, lengths, background, void)
+    correct, flipped, lost, ignored, nothing, area, top, left, bottom, right = sums
     missed, added = (lost, nothing) if side == "truth" else (nothing, lost)
-    parts = np.stack([correct, flipped, missed, added])
     return RegionTable(
         side=side,
         class_id=c.class_id,
-        area=parts.sum(0),
+        area=area,
         ignored=ignored,
         correct=correct,
         flipped=flipped,
         missed=missed,
         added=added,
-        top=box[:, 0],
-        left=box[:, 1],
-        bottom=box[:, 2],
-        right=box[:, 3],
-        verdict=majority_verdict(parts),
+        top=top,
+        left=left,
+        bottom=bottom,
+        right=right,
     )
 
 
@@ -260,15 +260,16 @@ def _join(parent, a, b):  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True)
 def _region_sums(row, start, stop, component, class_id, width, values, lengths, background, void):  # pragma: no cover
-    """[regions, 4] correct, flipped, lost, ignored pixels and [regions, 4] top, left, bottom, right."""
-    kinds, box = np.zeros((class_id.size, 4), np.int64), np.empty((class_id.size, 4), np.int64)
-    box[:, 0] = -1
+    """int64 [10, regions]: correct, flipped, lost and ignored pixels, zeros, area, and top, left, bottom, right."""
+    sums = np.zeros((10, class_id.size), np.int64)
+    area, top, left, bottom, right = sums[5], sums[6], sums[7], sums[8], sums[9]
+    left[:] = width
     i, end = -1, 0
     for k in range(row.size):
         c = component[k]
-        if box[c, 0] < 0:
-            box[c, 0], box[c, 1], box[c, 3] = row[k], start[k], stop[k]
-        box[c, 1], box[c, 2], box[c, 3] = min(box[c, 1], start[k]), row[k] + 1, max(box[c, 3], stop[k])
+        if bottom[c] == 0:
+            top[c] = row[k]
+        left[c], bottom[c], right[c] = min(left[c], start[k]), row[k] + 1, max(right[c], stop[k])
         at, to = row[k] * width + start[k], row[k] * width + stop[k]
         while at < to:
             while end <= at:
@@ -277,6 +278,7 @@ def _region_sums(row, start, stop, component, class_id, width, values, lengths, 
             step = min(to, end) - at
             other = values[i]
             kind = 3 if other == void else 0 if other == class_id[c] else 2 if other == background else 1
-            kinds[c, kind] += step
+            sums[kind, c] += step
             at += step
-    return kinds, box
+    area[:] = sums[0] + sums[1] + sums[2]
+    return sums

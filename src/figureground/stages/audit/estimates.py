@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from figureground.metrics.decompose import ratio
-from figureground.metrics.interval import Interval, bca_interval, bootstrap_sums, leave_one_out_sums, percentile_interval
+from figureground.metrics.interval import Interval, bca_interval, percentile_interval
+from figureground.metrics.resample import bootstrap_sums, leave_one_out_sums
 from figureground.stages.audit.grouping import units_of
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.statistics import BASE, class_iou, statistics

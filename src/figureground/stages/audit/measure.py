@@ -16,7 +16,7 @@ from figureground.data.labelmap import resize_nearest
 from figureground.data.sources import file_of
 from figureground.metrics.boundary import BoundaryCounts, boundary_counts
 from figureground.metrics.joint import JointCounts, counts_of_runs
-from figureground.metrics.regions import RegionTable, regions_of
+from figureground.metrics.regions import VERDICTS, RegionTable, majority_verdict, regions_of
 
 COUNT_SCHEMA = pa.schema(
     [("prediction", pa.string()), ("id", pa.string()), ("truth", pa.int32()), ("predicted", pa.int32()), ("pixels", pa.int64())]
@@ -125,8 +125,9 @@ def _region_rows(measured: Sequence[Measured]) -> pa.Table:
     rows = [len(table) for _, table in tables]
     texts = [_repeated([text(m, t) for m, t in tables], rows) for text in (_prediction_of, _id_of, _side_of)]
     number = _joined([np.arange(n) for n in rows])
-    columns = [_joined([getattr(table, name) for _, table in tables]) for name in REGION_COLUMNS]
-    return _table(REGION_SCHEMA, [*texts, number, *columns, [word for _, table in tables for word in table.verdicts]])
+    columns = {name: _joined([getattr(table, name) for _, table in tables]) for name in REGION_COLUMNS}
+    verdict = majority_verdict(np.stack([columns[name] for name in VERDICTS[:4]]))
+    return _table(REGION_SCHEMA, [*texts, number, *columns.values(), pa.array(VERDICTS).take(pa.array(verdict))])
 
 
 def _prediction_of(measured: Measured, _: RegionTable) -> str:

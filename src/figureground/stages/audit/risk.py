@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from figureground.metrics.interval import bootstrap_weights
+from figureground.metrics.resample import bootstrap_weights
 from figureground.metrics.selective import (
     augrc,
     aurc,
