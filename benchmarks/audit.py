@@ -3,8 +3,8 @@
     python -m benchmarks.audit [--quick] [--rounds 3] [--fiftyone PYTHON]
 
 Everything is measured as a user would meet it: whole commands in processes of their own, from start to exit, with their imports. The peer
-that counts reads with the audit's own reader and executor and throws away what it read; OpenCV and Pillow, which check less, decode the
-same files beside it. Memory is the kernel's high-water mark of every process, at a quarter, a half and all of the samples.
+that counts is OpenCV, decoding the same files in as many processes; Pillow, and the audit's own reader, stand beside it. Memory is the
+kernel's high-water mark of every process, at a quarter, a half and all of the samples.
 FiftyOne, which needs a database server, is measured where a Python that has it is named: by `--fiftyone` or FIGUREGROUND_FIFTYONE.
 """
 
@@ -91,7 +91,7 @@ def speed(folder: Path, samples: int, *, rounds: int, words: str) -> list[Row]:
                     on=f"{samples:,} PNG pairs, {WORKERS} workers",
                     peer=peer,
                     kind="times the peer",
-                    target=WALL_TARGET if reader == "figureground" else None,
+                    target=WALL_TARGET if reader == "cv2" else None,
                     ours=duration(ours.median),
                     theirs=duration(theirs.median),
                     numbers=numbers if reader == "figureground" else {},

@@ -1,0 +1,93 @@
+"""How many samples each group gets at a correlation, and which sample stands where: the dial itself, free of any picture.
+
+rho is the part of each class's training samples that stands in the context its class is tied to; the rest is spread evenly over the other
+contexts. With K contexts 1 / K is balance and 1 leaves no counterexample. The number of samples of a class is the same for every rho, and
+so is that of all. Source: the regimes of arXiv 2604.13326, with exact sizes (the published code truncates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from figureground.core.errors import InputError
+
+
+def check_rho(rho: float) -> None:
+    """Raise `InputError` where rho is no fraction."""
+    if not 0 <= rho <= 1:
+        raise InputError(f"`rho` must be in [0, 1], the part of a class's samples in its own context; got {rho}")
+
+
+def ties(classes: Sequence[str], contexts: Sequence[str], common: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Class -> the context it is tied to: as `common` says, else the first class to the first context and so on, around.
+
+    Raises:
+        InputError: fewer than two classes or contexts, or `common` names what is not there or leaves a class out.
+    """
+    for name, values in (("class", classes), ("context", contexts)):
+        if len(values) < 2:
+            raise InputError(f"a correlation needs at least two values of {name}; got {', '.join(values) or 'none'}")
+    if not common:
+        return {name: contexts[place % len(contexts)] for place, name in enumerate(classes)}
+    if absent := [name for name in classes if name not in common]:
+        raise InputError(f"`common` names no context for class '{absent[0]}'. Give CLASS=CONTEXT for each class")
+    if wrong := [name for name in classes if common[name] not in contexts]:
+        raise InputError(f"`common` ties class '{wrong[0]}' to '{common[wrong[0]]}', which is no context; there are {', '.join(contexts)}")
+    return {name: common[name] for name in classes}
+
+
+def group_counts(per_class: int, *, rho: float, contexts: int, own: Sequence[int]) -> np.ndarray:
+    """Training samples of each group.
+
+    Args:
+        per_class: samples of each class, whatever rho.
+        rho: part of them in the class's own context, in [0, 1].
+        contexts: number of contexts, at least 2.
+        own: index of its own context for each class.
+
+    Returns:
+        int64 [classes, contexts]; every row sums to `per_class`, the own context has round(rho * per_class) with halves up, and the others
+        differ by at most 1, in turns so that no context is preferred.
+
+    Example:
+        >>> group_counts(20, rho=0.95, contexts=2, own=[0, 1]).tolist()
+        [[19, 1], [1, 19]]
+    """
+    check_rho(rho)
+    counts = np.zeros((len(own), contexts), np.int64)
+    major = int(np.floor(rho * per_class + 0.5))
+    share, left = divmod(per_class - major, contexts - 1)
+    for row, home in enumerate(own):
+        others = [(home + 1 + (row + step) % (contexts - 1)) % contexts for step in range(contexts - 1)]
+        counts[row, home] = major
+        counts[row, others] = share
+        counts[row, others[:left]] += 1
+    return counts
+
+
+def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: int, seed: int) -> np.ndarray:
+    """The context of each sample of a class, int64 [per_class]: the counts of `group_counts`, laid out so that rho is a dial.
+
+    Sample i has a rank that depends on seed, class and i alone, and stands in its own context when its rank is below rho. So from one rho to
+    a higher one samples only move into their own context, and all else about them can stay as it is.
+
+    Args:
+        per_class: samples of the class.
+        rho: as for `group_counts`.
+        contexts: number of contexts.
+        home: index of the class's own context.
+        row: number of the class.
+        seed: decides the ranks.
+    """
+    own = [home] * (row + 1)
+    counts = group_counts(per_class, rho=rho, contexts=contexts, own=own)[row]
+    rank = np.random.default_rng((seed, row)).permutation(per_class)
+    others = [context for context in range(contexts) if context != home]
+    rest = np.repeat(others, counts[others])
+    # From the last rank down and in turns, so that a sample keeps its other context while rho grows.
+    away = np.argsort(np.concatenate([np.arange(counts[other]) for other in others]), kind="stable")
+    placed = np.full(per_class, home, np.int64)
+    placed[per_class - 1 - np.arange(rest.size)] = rest[away]
+    return placed[rank]
