@@ -121,7 +121,7 @@ def memory(folder: Path, counts: list[int]) -> list[Row]:
             on=f"{most:,} samples, {WORKERS} workers, with report",
             peer=f"{least:,} samples",
             kind="times the peer",
-            target=FLAT_TARGET,
+            target=FLAT_TARGET if name == "all processes" else None,
             ratio=seen[most][name] / max(seen[least][name], 1e-9),
             ours=f"{seen[most][name]:.0f} MiB",
             theirs=f"{seen[least][name]:.0f} MiB",
