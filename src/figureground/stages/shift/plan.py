@@ -70,8 +70,8 @@ def group_counts(per_class: int, *, rho: float, contexts: int, own: Sequence[int
 def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: int, seed: int) -> np.ndarray:
     """The context of each sample of a class, int64 [per_class]: the counts of `group_counts`, laid out so that rho is a dial.
 
-    Sample i has a rank that depends on seed, class and i alone, and stands in its own context when its rank is below rho. So from one rho to
-    a higher one samples only move into their own context, and all else about them can stay as it is.
+    Sample i has a rank that depends on seed, class and i alone, and stands in its own context when its rank is below rho. So from one rho
+    to a higher one samples only move into their own context, and all else about them can stay as it is.
 
     Args:
         per_class: samples of the class.
