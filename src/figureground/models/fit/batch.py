@@ -1,0 +1,39 @@
+"""A batch of training pictures, and the value of pixels that do not count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+IGNORE = 255
+"""Class index of pixels that are not counted: void, and what padding adds. So training knows at most 255 classes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """Pictures as the network and the objective take them."""
+
+    images: torch.Tensor
+    """float32 [batch, 3, height, width], normalised; padding is 0."""
+    masks: torch.Tensor
+    """int64 [batch, height, width]: index of the class in the class table (not its id), or `IGNORE`."""
+    groups: torch.Tensor
+    """int64 [batch]: index of the group, -1 where it is not known."""
+    indices: torch.Tensor
+    """int64 [batch]: number of the sample in the data it was drawn from."""
+    weights: torch.Tensor
+    """float32 [batch], above 0: what the loss of each picture is multiplied with."""
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on a device; without a copy where it is there already."""
+        return Batch(
+            images=self.images.to(device, non_blocking=True),
+            masks=self.masks.to(device, non_blocking=True),
+            groups=self.groups.to(device, non_blocking=True),
+            indices=self.indices.to(device, non_blocking=True),
+            weights=self.weights.to(device, non_blocking=True),
+        )

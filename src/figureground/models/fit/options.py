@@ -1,0 +1,108 @@
+"""The options of a training, declared once for flags, TOML keys, docs and Python; and the recipes that preset them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from figureground.core.errors import InputError
+from figureground.core.options import make_options, option
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # The recipe of arXiv 2604.13326 (U-Net, Adam without decay or schedule, inputs in 0..1); MiT-B2: architecture smp:unet/mit_b2.
+    "label-flips": {
+        "architecture": "smp:unet/resnet50",
+        "size": 512,
+        "norm": "none",
+        "augment": "label-flips",
+        "optimizer": "adam",
+        "lr": 1e-4,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "warmup": 0.0,
+        "epochs": 200,
+        "batch": 8,
+        "clip": 0.0,
+        "precision": "auto",
+        "patience": 25,
+        "monitor": "loss",
+    }
+}
+"""Name -> defaults that take the place of those below; a TOML file and flags win over them."""
+
+LOWER_IS_BETTER: Mapping[str, bool] = {
+    "loss": True,
+    "miou": False,
+    "foreground_iou": False,
+    "flipped": True,
+    "worst_group_flipped": True,
+}
+"""The figures of a validation that can decide which weights are best, and in which direction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitOptions:
+    """What is trained, on which samples, and how."""
+
+    preset: str = option("", help=f"Recipe whose values take the place of the defaults: {', '.join(PRESETS)}.")
+    architecture: str = option(
+        "smp:unet/resnet18",
+        help="Network: smp:ARCHITECTURE/ENCODER, torchvision:NAME, or python:FILE.py:FUNCTION, which is called with classes=N.",
+    )
+    encoder_weights: str = option("", help="Weights file for the encoder, such as ImageNet weights; nothing is ever downloaded.")
+    weights: str = option("", help="Weights of the whole network to start from: a file, or the directory of an earlier training.")
+    train_split: str = option("train", help="Split to train on; empty = every sample.")
+    val_split: str = option("val", help="Split to validate on after each epoch; empty = no validation.")
+    size: int = option(256, help="Side of the square that pictures are resized to; 0 = native size.", unit="px", bounds=(0, 8192))
+    norm: Literal["imagenet", "half", "none"] = option("imagenet", help="Mean and deviation that are taken off inputs in 0..1.")
+    objective: Literal["ce", "dice-ce", "group-dro"] = option("ce", help="What is made small.")
+    dro_step: float = option(0.01, help="Step size of the group weights of group-dro.", bounds=(0.0, 10.0))
+    balance: Literal["none", "sample", "weight"] = option(
+        "none", help="Groups that are evened out: sample = each is drawn equally often, weight = each weighs the same in the loss."
+    )
+    cutmix: float = option(0.0, help="Probability of background CutMix for a picture.", bounds=(0.0, 1.0))
+    augment: Literal["none", "light", "label-flips"] = option("light", help="Random changes of training pictures.")
+    optimizer: Literal["adam", "adamw", "sgd"] = option("adamw", help="How weights follow gradients.")
+    lr: float = option(3e-4, help="Learning rate at its highest.", bounds=(1e-12, 1e3))
+    weight_decay: float = option(1e-4, help="Weight decay.", bounds=(0.0, 10.0))
+    momentum: float = option(0.9, help="Momentum of sgd.", bounds=(0.0, 0.9999))
+    schedule: Literal["constant", "cosine", "polynomial"] = option("cosine", help="Course of the learning rate over all steps.")
+    warmup: float = option(0.0, help="Epochs over which the learning rate rises from 0.", unit="epochs", bounds=(0.0, 1000.0))
+    epochs: int = option(30, help="Passes over the training samples.", bounds=(1, 1_000_000))
+    batch: int = option(8, help="Pictures that go through the network at a time.", bounds=(1, 65_536))
+    accumulate: int = option(1, help="Batches whose gradients are averaged to one step.", bounds=(1, 65_536))
+    clip: float = option(0.0, help="Largest norm of the gradient; 0 = not clipped.", bounds=(0.0, 1e9))
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "auto", help="Numbers the network computes with; auto = bf16 on an accelerator that has it, else fp16 there, fp32 on a processor."
+    )
+    patience: int = option(0, help="Epochs without a better `monitor` after which training stops; 0 = never.", bounds=(0, 1_000_000))
+    monitor: Literal["loss", "miou", "foreground_iou", "flipped", "worst_group_flipped"] = option(
+        "loss", help="Figure of the validation that says which weights are best."
+    )
+    device: str = option(
+        "auto", help="Where the network trains: cpu, auto, a name such as cuda:0, or accelerate for what `accelerate launch` gives."
+    )
+    workers: int = option(0, help="Processes that load pictures; 0 = threads of this process.", bounds=(0, 256))
+    checkpoint_every: int = option(200, help="Batches between two checkpoints: what an interruption can cost.", bounds=(1, 10_000_000))
+    seed: int = option(0, help="Seed of the weights, the order, the augmentation and dropout.", bounds=(0, 2**63 - 1))
+
+
+HARMLESS = ("workers", "checkpoint_every", "preset")
+"""Options that change no number, and so are no part of a training's identity."""
+
+
+def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
+    """Options of a training from layers of given values, later ones winning over earlier ones, and all of them over the preset.
+
+    Args:
+        layers: option name -> value, such as the keys of a TOML file and then the flags; the last `preset` named counts.
+
+    Raises:
+        InputError: an unknown option or preset, or a value out of bounds.
+    """
+    given = {key: value for layer in layers for key, value in layer.items()}
+    name = given.get("preset", "")
+    if name and name not in PRESETS:
+        raise InputError(f"`preset` must be one of {', '.join(PRESETS)}, or be left out; got {name!r}")
+    return make_options(FitOptions, PRESETS[name] if name else {}, *layers)
