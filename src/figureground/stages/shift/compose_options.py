@@ -1,0 +1,35 @@
+"""The options of a composition, declared once for flags, TOML keys, docs and Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from figureground.core.options import option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeOptions:
+    """Which pictures are composed, and how strongly class and context are tied in training."""
+
+    kind: str = option("figures", help="How pictures come about: figures are drawn and need no data, or another KIND that is known.")
+    classes: int = option(2, help="Number of foreground classes: the first so many of those there are.")
+    contexts: int = option(2, help="Number of contexts: the first so many of those there are.")
+    rho: float = option(
+        0.95, help="Part of each class's training pictures that stands in the context the class is tied to.", bounds=(0.0, 1.0)
+    )
+    train: int = option(400, help="Training pictures in all.", bounds=(0, 100_000_000))
+    val: int = option(40, help="Validation pictures in each group of class and context.", bounds=(0, 100_000_000))
+    test: int = option(80, help="Test pictures in each group of class and context.", bounds=(0, 100_000_000))
+    size: int = option(64, help="Height and width of a picture.", unit="px", bounds=(32, 2048))
+    seed: int = option(0, help="Decides every picture.", bounds=(0, 2**63 - 1))
+    area_low: float = option(0.06, help="Smallest visible area of a figure as a part of the picture.", bounds=(0.01, 0.2))
+    area_high: float = option(0.13, help="Largest visible area of a figure as a part of the picture.", bounds=(0.01, 0.2))
+    spread: float = option(1.0, help="How far from the middle figures stand: 0 all at one place, 1 as far as they fit.", bounds=(0.0, 1.0))
+    distractors: int = option(2, help="Most things a picture holds that are no class, painted as figures are.", bounds=(0, 8))
+    occlusion: float = option(
+        0.5, help="Part of the pictures in which something stands before the figure; it is left out of the mask.", bounds=(0.0, 1.0)
+    )
+    noise: float = option(0.015, help="Standard deviation of the camera's grain, as a part of full brightness.", bounds=(0.0, 0.5))
+    pictures: Literal["jpeg", "png"] = option("jpeg", help="How pictures are kept: jpeg of quality 95, or png without loss.")
+    sheet: int = option(4, help="Pictures of each group on the contact sheet; 0 = no sheet.", bounds=(0, 32))
