@@ -1,0 +1,325 @@
+"""Is it the context, or something else? The facts of each group, how far groups differ in them, and how label and context hang together.
+
+A shortcut is only shown to be the context where everything else is the same in every group. The balance table compares what else there is:
+the size, place and number of objects, their contact with the border, and the light.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite, log, nan, sqrt
+
+import numpy as np
+
+from figureground.core.errors import InputError
+from figureground.stages.shift.facts import FACTS, PictureFacts, measure_picture
+
+__all__ = ["FACTS", "THRESHOLD", "BalanceTable", "Difference", "GroupFacts", "PictureFacts", "balance_table", "measure_picture"]
+
+THRESHOLD = 0.1
+"""A standardised mean difference above this is a warning. Source: Austin 2009, the customary mark for covariate balance."""
+COLUMNS = ("row", "fact", "class", "context", "n", "mean", "sd", "other_class", "other_context", "other_n", "other_mean", "other_sd")
+COLUMNS += ("value", "se", "warning")
+_CHANCE = 1.96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFacts:
+    """One fact of the samples of a class and a context; an empty class or context stands for all of them."""
+
+    fact: str
+    label: str
+    context: str
+    n: int
+    """Samples that have the fact."""
+    mean: float
+    """NaN where `n` is 0."""
+    sd: float
+    """Standard deviation with n - 1; NaN where `n` is below 2."""
+
+    @property
+    def name(self) -> str:
+        """`cat-indoor`, or the class or context alone where it stands for all of the other."""
+        return "-".join(part for part in (self.label, self.context) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How far two groups differ in one fact, in standard deviations."""
+
+    first: GroupFacts
+    other: GroupFacts
+    d: float
+    """Mean of `first` minus mean of `other` by the pooled standard deviation; NaN where either has fewer than two samples with the fact."""
+    se: float
+    """Standard error of `d`; NaN where `d` is not finite."""
+
+    @property
+    def fact(self) -> str:
+        """Name of the fact."""
+        return self.first.fact
+
+    @property
+    def kind(self) -> str:
+        """`context` where the two are contexts of one class, `class` where they are classes of one context (or of all), else `both`."""
+        if self.first.label == self.other.label:
+            return "context"
+        return "class" if self.first.context == self.other.context else "both"
+
+    @property
+    def by_chance(self) -> bool:
+        """True where `d` is within 1.96 standard errors of 0: groups drawn alike would often differ so far."""
+        return isfinite(self.d) and abs(self.d) <= _CHANCE * self.se
+
+    @property
+    def sentence(self) -> str:
+        """The difference in words."""
+        a, b = _number(self.first.mean), _number(self.other.mean)
+        doubt = ", which chance alone can do" if self.by_chance else ""
+        return (
+            f"{self.fact.replace('_', ' ')} differs between {self.first.name} and {self.other.name}: "
+            f"{a} against {b}, d = {abs(self.d):.2f}{doubt}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceTable:
+    """Facts by group, their differences, and the association of label and context."""
+
+    groups: tuple[GroupFacts, ...]
+    """Every fact of every group that has samples, then of every class over all contexts; in order of label, context and fact."""
+    differences: tuple[Difference, ...]
+    """Every fact of every pair of groups, and of every pair of classes over all contexts."""
+    sizes: Mapping[tuple[str, str], int]
+    """Samples of each label and context that occur together."""
+    mutual_information: float
+    """Of label and context in nats, in [0, ln of the smaller number of values]; 0 = independent. NaN without samples."""
+    cramers_v: float
+    """Cramer's V of label and context, in [0, 1]; NaN where there is one label or one context only."""
+    left_out: int
+    """Samples without a label or without a context, which are in no group."""
+    threshold: float
+
+    @property
+    def warnings(self) -> tuple[Difference, ...]:
+        """Differences above the threshold, the largest first."""
+        found = [one for one in self.differences if abs(one.d) > self.threshold]
+        return tuple(sorted(found, key=lambda one: -abs(one.d)))
+
+    def find(self, fact: str, label: str, context: str = "") -> GroupFacts:
+        """One fact of one group, or of a class over all contexts; an unknown one raises `InputError`."""
+        for one in self.groups:
+            if (one.fact, one.label, one.context) == (fact, label, context):
+                return one
+        raise InputError(f"there is no fact '{fact}' of class '{label}' and context '{context}' in this table")
+
+    def rows(self) -> list[dict[str, str | int | float]]:
+        """All that the table holds as rows with the keys `COLUMNS`; what does not apply is the empty text, what is undefined NaN."""
+        associations = (("mutual_information", self.mutual_information), ("cramers_v", self.cramers_v))
+        found: list[dict[str, str | int | float]] = [
+            {"row": "association", "fact": name, "n": sum(self.sizes.values()), "value": value} for name, value in associations
+        ]
+        found += [{"row": "group", "fact": g.fact, **_columns(g)} for g in self.groups]
+        for one in self.differences:
+            warning = one.sentence if abs(one.d) > self.threshold else ""
+            against = {f"other_{key}": value for key, value in _columns(one.other).items()}
+            found.append(
+                {"row": one.kind, "fact": one.fact, **_columns(one.first), **against, "value": one.d, "se": one.se, "warning": warning}
+            )
+        return [{name: row.get(name, "") for name in COLUMNS} for row in found]
+
+    def to_csv(self) -> str:
+        """The rows as CSV with a header line; an undefined number is an empty cell."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows([_cell(value) for value in row.values()] for row in self.rows())
+        return text.getvalue()
+
+    def to_text(self, *, most: int = 20) -> str:
+        """What the table says as plain lines: the association, the groups, and at most `most` warnings."""
+        lines = [association_sentence(self)]
+        for (label, context), n in self.sizes.items():
+            facts = ", ".join(f"{fact.replace('_', ' ')} {_number(self.find(fact, label, context).mean)}" for fact in FACTS)
+            lines.append(f"{label}-{context}: n {n}, {facts}")
+        lines += [f"warning: {one.sentence}" for one in self.warnings[:most]]
+        if (more := len(self.warnings) - most) > 0:
+            lines.append(f"... and {more} more")
+        return "\n".join(lines) + "\n"
+
+
+def balance_table(
+    facts: Sequence[PictureFacts], label: Sequence[str], context: Sequence[str], *, threshold: float = THRESHOLD
+) -> BalanceTable:
+    """Compares the facts of pictures between the groups that share class and context.
+
+    The standardised mean difference of two groups is d = (m1 - m2) / sqrt((s1^2 + s2^2) / 2), with sample standard deviations (n - 1). It
+    does not depend on the sizes of the groups, so it stays what it is when the correlation is turned. Where both deviations are 0 it is 0
+    for equal means and infinite, with the sign of the difference, for others; with fewer than two samples on a side it is NaN. Facts that
+    are NaN (no mask, no picture, no object) are left out of their own group and fact only.
+
+    Args:
+        facts: of each sample.
+        label: class of each sample; empty = none.
+        context: context of each sample; empty = none.
+        threshold: differences above it are warnings, at least 0.
+
+    Raises:
+        InputError: the three are not of one length, or the threshold is below 0.
+
+    Source: Austin 2009 (Statistics in Medicine 28:3083) for d and its mark of 0.1; Bonett 2008 for its standard error; Cramer 1946 for V.
+
+    Example:
+        >>> facts = [PictureFacts(object_area=area) for area in (0.1, 0.3, 0.5, 0.7)]
+        >>> table = balance_table(facts, ["cat"] * 4, ["in", "in", "out", "out"])
+        >>> round(table.differences[0].d, 3), table.warnings[0].sentence
+        (-2.828, 'object area differs between cat-in and cat-out: 0.20 against 0.60, d = 2.83, which chance alone can do')
+    """
+    if not len(facts) == len(label) == len(context):
+        raise InputError(
+            f"`facts`, `label` and `context` must have one entry per sample; got {len(facts)}, {len(label)} and {len(context)} entries"
+        )
+    if not threshold >= 0:
+        raise InputError(f"`threshold` must be at least 0; got {threshold}")
+    kept = [i for i in range(len(facts)) if label[i] and context[i]]
+    values = np.array([[getattr(facts[i], name) for name in FACTS] for i in kept], np.float64).reshape(len(kept), len(FACTS))
+    members: dict[tuple[str, str], list[int]] = {}
+    for place, i in enumerate(kept):
+        members.setdefault((label[i], context[i]), []).append(place)
+    members = dict(sorted(members.items()))
+    sizes = {key: len(places) for key, places in members.items()}
+    whole = {(name, ""): [p for key, places in members.items() if key[0] == name for p in places] for name, _ in members}
+    crossed = {key: _group_facts(values[places], *key) for key, places in members.items()}
+    classes = {key: _group_facts(values[places], *key) for key, places in whole.items()}
+    pairs = [*itertools.combinations(crossed.values(), 2), *itertools.combinations(classes.values(), 2)]
+    return BalanceTable(
+        groups=tuple(g for groups in (*crossed.values(), *classes.values()) for g in groups),
+        differences=tuple(_difference(a, b) for first, other in pairs for a, b in zip(first, other, strict=True)),
+        sizes=sizes,
+        mutual_information=mutual_information(_contingency(sizes)),
+        cramers_v=cramers_v(_contingency(sizes)),
+        left_out=len(facts) - len(kept),
+        threshold=threshold,
+    )
+
+
+def mutual_information(counts: np.ndarray) -> float:
+    """Mutual information of the rows and columns of a table of counts: sum of p_ij ln(p_ij / (p_i p_j)), in nats.
+
+    Args:
+        counts: numbers at least 0, [rows, columns].
+
+    Returns:
+        In [0, ln of the smaller number of rows or columns]; 0 where one says nothing of the other. NaN where the table is empty.
+
+    Source: Shannon 1948; natural logarithm as everywhere here.
+
+    Example:
+        >>> round(mutual_information(np.array([[5, 0], [0, 5]])), 4)
+        0.6931
+    """
+    total = counts.sum()
+    if not total:
+        return nan
+    joint = counts / total
+    product = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    seen = joint > 0
+    return max(0.0, float((joint[seen] * np.log(joint[seen] / product[seen])).sum()))
+
+
+def cramers_v(counts: np.ndarray) -> float:
+    """Cramer's V of the rows and columns of a table of counts: sqrt(chi^2 / (n (k - 1))), k the smaller number of rows or columns.
+
+    Args:
+        counts: numbers at least 0, [rows, columns]; rows and columns of nothing but 0 do not count.
+
+    Returns:
+        In [0, 1]: 0 for independence, 1 where one decides the other. NaN where fewer than two rows or columns are left.
+
+    Source: Cramer 1946, without correction for continuity or bias.
+
+    Example:
+        >>> round(cramers_v(np.array([[19, 1], [1, 19]])), 6)
+        0.9
+    """
+    table = counts[counts.sum(1) > 0][:, counts.sum(0) > 0].astype(np.float64)
+    least = min(table.shape)
+    if least < 2:
+        return nan
+    total = table.sum()
+    expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / total
+    return min(1.0, sqrt(float(((table - expected) ** 2 / expected).sum()) / total / (least - 1)))
+
+
+def association_sentence(table: BalanceTable) -> str:
+    """How label and context hang together, in words."""
+    n = sum(table.sizes.values())
+    v = "undefined" if np.isnan(table.cramers_v) else f"{table.cramers_v:.3f}"
+    most = log(max(1, min(len({key[0] for key in table.sizes}), len({key[1] for key in table.sizes})))) if table.sizes else nan
+    shared = "undefined" if np.isnan(table.mutual_information) else f"{table.mutual_information:.3f} of at most {most:.3f} nats"
+    left = f"; {table.left_out} without label or context are left out" if table.left_out else ""
+    return f"label and context: Cramer's V {v}, mutual information {shared}, {n} samples{left}"
+
+
+def _group_facts(values: np.ndarray, label: str, context: str) -> tuple[GroupFacts, ...]:
+    """Mean and deviation of each column of float64 [samples, facts]."""
+    found = []
+    for fact, column in zip(FACTS, values.T, strict=True):
+        known = column[~np.isnan(column)]
+        same = known.size > 0 and known.min() == known.max()  # then rounding must not make a deviation
+        mean = float(known[0] if same else known.mean()) if known.size else nan
+        sd = nan if known.size < 2 else 0.0 if same else float(known.std(ddof=1))
+        found.append(GroupFacts(fact=fact, label=label, context=context, n=int(known.size), mean=mean, sd=sd))
+    return tuple(found)
+
+
+def _difference(first: GroupFacts, other: GroupFacts) -> Difference:
+    d = _standardised(first, other)
+    return Difference(first=first, other=other, d=d, se=_standard_error(d, first, other))
+
+
+def _standardised(first: GroupFacts, other: GroupFacts) -> float:
+    if first.n < 2 or other.n < 2:
+        return nan
+    apart, pooled = first.mean - other.mean, sqrt((first.sd**2 + other.sd**2) / 2)
+    if pooled == 0:
+        return 0.0 if apart == 0 else inf if apart > 0 else -inf
+    return apart / pooled
+
+
+def _standard_error(d: float, first: GroupFacts, other: GroupFacts) -> float:
+    """Of d: sqrt(d^2 (s1^4 / f1 + s2^4 / f2) / (8 s^4) + (s1^2 / f1 + s2^2 / f2) / s^2), f = n - 1."""
+    pooled = (first.sd**2 + other.sd**2) / 2
+    if not isfinite(d):
+        return nan
+    if pooled == 0:
+        return 0.0
+    parts = [(one.sd**2 / pooled, one.n - 1) for one in (first, other)]
+    return sqrt(d**2 / 8 * sum(v**2 / f for v, f in parts) + sum(v / f for v, f in parts))
+
+
+def _contingency(sizes: Mapping[tuple[str, str], int]) -> np.ndarray:
+    """int64 [labels, contexts]."""
+    labels, contexts = (sorted({key[part] for key in sizes}) for part in (0, 1))
+    return np.array([[sizes.get((a, b), 0) for b in contexts] for a in labels], np.int64).reshape(len(labels), len(contexts))
+
+
+def _columns(group: GroupFacts) -> dict[str, str | int | float]:
+    return {"class": group.label, "context": group.context, "n": group.n, "mean": group.mean, "sd": group.sd}
+
+
+def _cell(value: str | int | float) -> str:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.6g}"
+    return str(value)
+
+
+def _number(value: float) -> str:
+    """Two decimals for fractions and counts, two digits for what is smaller."""
+    if np.isnan(value):
+        return "unknown"
+    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
