@@ -46,8 +46,7 @@ class CrossEntropy(nn.Module):
             InputError: logits and masks do not belong together.
         """
         check_shapes(logits, masks)
-        sums, counts = picture_sums(logits, masks)
-        return (sums * weights).sum() / counts.sum().clamp(min=1)
+        return _pooled_entropy(logits, masks, weights)
 
 
 class DiceCrossEntropy(nn.Module):
@@ -72,16 +71,13 @@ class DiceCrossEntropy(nn.Module):
     def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor) -> Tensor:
         """The loss, a scalar at least 0; 0 where no pixel counts. Arguments and errors as for `CrossEntropy`."""
         check_shapes(logits, masks)
-        sums, counts = picture_sums(logits, masks)
-        entropy = (sums * weights).sum() / counts.sum().clamp(min=1)
-        missing = self._missing(_widened(logits), masks)
-        return entropy + (missing * weights).sum() / (counts > 0).sum().clamp(min=1)
+        missing, pictures = self._missing(_widened(logits), masks), (masks != IGNORE).any(dim=(1, 2)).sum()
+        return _pooled_entropy(logits, masks, weights) + (missing * weights).sum() / pictures.clamp(min=1)
 
     def _missing(self, logits: Tensor, masks: Tensor) -> Tensor:
         """One minus the mean Dice of the present foreground classes, [batch]; 0 where there are none."""
         counted = masks != IGNORE
-        # Ignored logits are taken out before the softmax: what is not finite there must not reach a product with 0.
-        shares = logits.masked_fill(~counted[:, None], 0).softmax(dim=1)
+        shares = logits.softmax(dim=1)
         overlap, area, size = [], [], []
         for index in self.foreground:
             share, truth = shares[:, index] * counted, (masks == index).to(shares.dtype)
@@ -210,6 +206,12 @@ def check_shapes(logits: Tensor, masks: Tensor) -> None:
             "an objective needs logits [batch, classes, height, width] and int64 masks [batch, height, width] of the same size; "
             f"got {list(logits.shape)} and {masks.dtype} {list(masks.shape)}. Bring the logits to the size of the masks first"
         )
+
+
+def _pooled_entropy(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sum of the cross entropy over all counted pixels, divided by their number; 0 where there are none."""
+    sums, counts = picture_sums(logits, masks)
+    return (sums * weights).sum() / counts.sum().clamp(min=1)
 
 
 def _widened(logits: Tensor) -> Tensor:
