@@ -85,10 +85,11 @@ class FitOptions:
     )
     workers: int = option(0, help="Processes that load pictures; 0 = threads of this process.", bounds=(0, 256))
     checkpoint_every: int = option(200, help="Batches between two checkpoints: what an interruption can cost.", bounds=(1, 10_000_000))
+    log: tuple[str, ...] = option((), help="Also tell tensorboard, mlflow or wandb; may be repeated.")
     seed: int = option(0, help="Seed of the weights, the order, the augmentation and dropout.", bounds=(0, 2**63 - 1))
 
 
-HARMLESS = ("workers", "checkpoint_every", "preset")
+HARMLESS = ("workers", "checkpoint_every", "log", "preset")
 """Options that change no number, and so are no part of a training's identity."""
 
 
