@@ -1,8 +1,10 @@
-"""`python:MODULE:CALLABLE`: any network that a Python callable runs."""
+"""`python:MODULE:CALLABLE` or `python:FILE.py:CALLABLE`: any network that a Python callable runs."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -38,7 +40,7 @@ class CallablePredictor:
 
 
 def open_python(where: str, settings: Mapping[str, str], *, device: str) -> CallablePredictor:
-    """A callable `MODULE:CALLABLE`, found on the Python path or in the working directory.
+    """A callable `MODULE:CALLABLE`, found on the Python path or in the working directory, or `FILE.py:CALLABLE`.
 
     With `factory=1` the callable takes no argument and returns the one to run: the place to load a network once.
     Defaults: no normalisation (range 0..1), each picture's own size, as many classes as a first empty picture gives.
@@ -49,7 +51,7 @@ def open_python(where: str, settings: Mapping[str, str], *, device: str) -> Call
     """
     what = f"python:{where}"
     read = read_settings(settings, where=what, own=("factory",), norm="none")
-    named = _find(where, what)
+    named = find_callable(where, what=what)
     function = _call_factory(named, what) if read.own.get("factory", "0") not in ("0", "") else named
     source = _source_file(named)
     digest = file_digest([source]) if source else None
@@ -76,15 +78,13 @@ def call_for_logits(function: Callable[[np.ndarray], Any], images: np.ndarray, w
     return np.ascontiguousarray(logits, dtype=np.float32)
 
 
-def _find(where: str, what: str) -> Callable[..., Any]:
-    name, colon, attribute = where.partition(":")
+def find_callable(where: str, *, what: str) -> Callable[..., Any]:
+    """The callable that `MODULE:NAME` or `FILE.py:NAME` names, imported now; `InputError` where there is none."""
+    name, colon, attribute = where.rpartition(":")
     if not colon or not name or not attribute:
-        raise InputError(f"{what}: must be python:MODULE:CALLABLE")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # last, so that a file here cannot stand in for an installed package
+        raise InputError(f"{what}: must be python:MODULE:CALLABLE or python:FILE.py:CALLABLE")
     try:
-        found: Any = importlib.import_module(name)
+        found: Any = _module_of_file(Path(name)) if name.endswith(".py") else _module(name)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
@@ -92,6 +92,30 @@ def _find(where: str, what: str) -> Callable[..., Any]:
     if not callable(found):
         raise InputError(f"{what}: `{attribute}` is {type(found).__name__} and cannot be called. Name a function or a class")
     return found
+
+
+def _module(name: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # last, so that a file here cannot stand in for an installed package
+    return importlib.import_module(name)
+
+
+def _module_of_file(path: Path) -> Any:
+    """A file as a module of its own, whatever else bears its name; imported once."""
+    name = f"{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise ImportError(f"there is no file {path}")
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def _call_factory(factory: Callable[..., Any], what: str) -> Callable[[np.ndarray], Any]:

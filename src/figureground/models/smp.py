@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,41 @@ _RESERVED = frozenset({"self", "encoder_name", "encoder_weights", "in_channels",
 _HEADS = ("segmentation_head.0.weight", "segmentation_head.head.4.weight")
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SmpArchitecture:
+    """A network that can be built: `smp:architecture/encoder`."""
+
+    what: str
+    """The spec without settings, for messages."""
+    build_class: Any
+    encoder: str
+    settings: tuple[str, ...]
+    """Names of the architecture's own arguments."""
+
+
+def find_smp(where: str) -> SmpArchitecture:
+    """The architecture that `architecture/encoder` names; an unknown one raises `InputError`."""
+    what = f"smp:{where}"
+    architecture, _, encoder = where.partition("/")
+    known = {cls.__name__.lower(): cls for cls in segmentation_models_pytorch.MODEL_ARCHITECTURES_MAPPING.values()}
+    if architecture not in known or not encoder:
+        raise InputError(f"{what}: must be smp:ARCHITECTURE/ENCODER with an architecture of {', '.join(sorted(known))}")
+    own = tuple(name for name in inspect.signature(known[architecture].__init__).parameters if name not in _RESERVED)
+    return SmpArchitecture(what=what, build_class=known[architecture], encoder=encoder, settings=own)
+
+
+def build_smp(found: SmpArchitecture, settings: Mapping[str, str], *, classes: int) -> Any:
+    """The network with random weights, from its own arguments as texts; what the library refuses raises `InputError`."""
+    own = {key: literal(value) for key, value in settings.items()}
+    try:
+        return found.build_class(encoder_name=found.encoder, encoder_weights=None, in_channels=3, classes=classes, **own)
+    except (KeyError, ValueError, TypeError, RuntimeError, AssertionError) as error:
+        reason = str(error).strip("'\"").split("supported encoders")[0].rstrip(" ,")
+        raise InputError(
+            f"{found.what}: segmentation_models_pytorch cannot build it ({reason}). Give an encoder that its documentation lists"
+        ) from error
+
+
 def open_smp(where: str, settings: Mapping[str, str], *, device: str) -> TorchPredictor:
     """A network of segmentation_models_pytorch.
 
@@ -31,32 +67,17 @@ def open_smp(where: str, settings: Mapping[str, str], *, device: str) -> TorchPr
     Raises:
         InputError: an unknown architecture, encoder or setting, or weights that are absent, unsafe or do not fit.
     """
-    what = f"smp:{where}"
-    architecture, _, encoder = where.partition("/")
-    known = {cls.__name__.lower(): cls for cls in segmentation_models_pytorch.MODEL_ARCHITECTURES_MAPPING.values()}
-    if architecture not in known or not encoder:
-        raise InputError(f"{what}: must be smp:ARCHITECTURE/ENCODER with an architecture of {', '.join(sorted(known))}")
-    own = [name for name in inspect.signature(known[architecture].__init__).parameters if name not in _RESERVED]
-    read = read_settings(settings, where=what, own=own, stride_px=32)
-    state, digest, notes = read_weights(read, where=what)
-    classes = channels_of(read, state, _HEADS, where=what)
-    network = _build(known[architecture], encoder, classes, {k: _value(v) for k, v in read.own.items()}, what)
+    found = find_smp(where)
+    read = read_settings(settings, where=found.what, own=found.settings, stride_px=32)
+    state, digest, notes = read_weights(read, where=found.what)
+    classes = channels_of(read, state, _HEADS, where=found.what)
+    network = build_smp(found, read.own, classes=classes)
     fields: dict[str, Any] = {**read.fields, "classes": classes, "sha256": digest}
     spec = PredictorSpec(kind="smp", where=where, extra=tuple(sorted(read.own.items())), notes=notes, **fields)
     return finish_network(network, state, spec=spec, device=device, logits_of=lambda output: output)
 
 
-def _build(architecture: Any, encoder: str, classes: int, own: Mapping[str, Any], what: str) -> Any:
-    try:
-        return architecture(encoder_name=encoder, encoder_weights=None, in_channels=3, classes=classes, **own)
-    except (KeyError, ValueError, TypeError, RuntimeError, AssertionError) as error:
-        reason = str(error).strip("'\"").split("supported encoders")[0].rstrip(" ,")
-        raise InputError(
-            f"{what}: segmentation_models_pytorch cannot build it ({reason}). Give an encoder that its documentation lists"
-        ) from error
-
-
-def _value(text: str) -> Any:
+def literal(text: str) -> Any:
     """`256,128` as a tuple, `True` as a boolean, anything else that is no Python literal as the text itself."""
     try:
         return ast.literal_eval(text)

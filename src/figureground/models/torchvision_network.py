@@ -27,18 +27,24 @@ def open_torchvision(where: str, settings: Mapping[str, str], *, device: str) ->
         InputError: an unknown network or setting, or weights that are absent, unsafe or do not fit.
     """
     what = f"torchvision:{where}"
-    names = zoo.list_models(module=zoo.segmentation)
-    if where not in names:
-        raise InputError(f"{what}: unknown network. Known: {', '.join(names)}")
+    check_torchvision(where)
     read = read_settings(settings, where=what)
     state, digest, notes = read_weights(read, where=what)
     classes = channels_of(read, state, _HEADS, where=what)
-    network = _build(where, classes, auxiliary=any("aux_classifier." in name for name in state))
+    network = build_torchvision(where, classes, auxiliary=any("aux_classifier." in name for name in state))
     fields: dict[str, Any] = {**read.fields, "classes": classes, "sha256": digest}
     spec = PredictorSpec(kind="torchvision", where=where, notes=notes, **fields)
     return finish_network(network, state, spec=spec, device=device, logits_of=lambda output: output["out"])
 
 
-def _build(name: str, classes: int, *, auxiliary: bool) -> Any:
+def check_torchvision(name: str) -> None:
+    """Raise `InputError` unless torchvision has a segmentation network of that name."""
+    names = zoo.list_models(module=zoo.segmentation)
+    if name not in names:
+        raise InputError(f"torchvision:{name}: unknown network. Known: {', '.join(names)}")
+
+
+def build_torchvision(name: str, classes: int, *, auxiliary: bool) -> Any:
+    """The network with random weights, with or without its auxiliary head."""
     heads = {} if name.startswith("lraspp") else {"aux_loss": auxiliary}
     return zoo.get_model(name, weights=None, weights_backbone=None, num_classes=classes, **heads)
