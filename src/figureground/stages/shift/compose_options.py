@@ -33,3 +33,23 @@ class ComposeOptions:
     noise: float = option(0.015, help="Standard deviation of the camera's grain, as a part of full brightness.", bounds=(0.0, 0.5))
     pictures: Literal["jpeg", "png"] = option("jpeg", help="How pictures are kept: jpeg of quality 95, or png without loss.")
     sheet: int = option(4, help="Pictures of each group on the contact sheet; 0 = no sheet.", bounds=(0, 32))
+    figures: str = option("", help="For paste: DATA set of cut-outs, with masks and a label.")
+    scenes: str = option("", help="For paste: folder with one subfolder of pictures a context, or DATA set with a context.")
+    common: tuple[str, ...] = option(
+        (), help="For paste: CLASS=CONTEXT that training ties together; only what is named here is used. May be repeated."
+    )
+    held_val: float = option(0.15, help="For paste: part of the figures and scenes kept for validation.", bounds=(0.0, 0.9))
+    held_test: float = option(0.25, help="For paste: part of the figures and scenes kept for the test.", bounds=(0.0, 0.9))
+    uses: int = option(
+        0,
+        help="For paste: most pictures of training, or of a group of validation or test, made of one figure or scene; 0 = any number.",
+        bounds=(0, 100_000_000),
+    )
+    trim: float = option(1.0, help="For paste: how far inside its mask the edge of a cut-out lies.", unit="px", bounds=(0.0, 32.0))
+    feather: float = option(2.0, help="For paste: width over which the edge of a cut-out fades.", unit="px", bounds=(0.0, 32.0))
+    smallest: int = option(
+        256, help="For paste: cut-outs with fewer pixels in their own picture are left out and listed.", unit="px", bounds=(1, 2**31)
+    )
+    cub: str = option("", help="For waterbirds: folder of CUB-200-2011 with its `images` and `segmentations`.")
+    places: str = option("", help="For waterbirds: folder of Places365 that the manifest's paths start from.")
+    manifest: str = option("", help="For waterbirds: the published CSV table that says which bird stands on which place.")

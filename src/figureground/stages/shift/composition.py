@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -53,3 +54,7 @@ class Composition:
     """The picture of an index in [0, count): picklable, and a pure function of the index."""
     inputs: Mapping[str, str] = field(default_factory=dict[str, str])
     """Digest of each input by role, for the key of the artifact; empty where nothing is read."""
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the manifest records of this kind, such as how often each thing is used; must become JSON."""
+    notes: tuple[str, ...] = ()
+    """What a user should be told before the first picture: things left out, options that do not count here."""

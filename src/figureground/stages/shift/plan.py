@@ -83,7 +83,7 @@ def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: 
     """
     own = [home] * (row + 1)
     counts = group_counts(per_class, rho=rho, contexts=contexts, own=own)[row]
-    rank = np.random.default_rng((seed, row)).permutation(per_class)
+    rank = dial_ranks(per_class, row=row, seed=seed)
     others = [context for context in range(contexts) if context != home]
     rest = np.repeat(others, counts[others])
     # From the last rank down and in turns, so that a sample keeps its other context while rho grows.
@@ -91,3 +91,14 @@ def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: 
     placed = np.full(per_class, home, np.int64)
     placed[per_class - 1 - np.arange(rest.size)] = rest[away]
     return placed[rank]
+
+
+def dial_ranks(per_class: int, *, row: int, seed: int) -> np.ndarray:
+    """When each sample of a class moves into its own context as rho grows: int64 [per_class], a permutation of 0, 1, ...
+
+    Args:
+        per_class: samples of the class.
+        row: number of the class.
+        seed: decides the ranks.
+    """
+    return np.random.default_rng((seed, row)).permutation(per_class)
