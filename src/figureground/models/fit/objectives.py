@@ -54,8 +54,8 @@ class DiceCrossEntropy(nn.Module):
 
     For picture b and a foreground class c that its mask shows, with p the softmax and sums over its counted pixels,
     `dice_bc = (2 sum p_c [y = c] + s) / (sum p_c + sum [y = c] + s)`, s = `SMOOTH`. The second term is
-    `sum_b w_b (1 - mean over c of dice_bc) / B`, B being the pictures that have a counted pixel. A class that is absent from a picture is not
-    in its mean (with smoothing it would be a constant near 1 in every picture of one class), and a picture without any foreground adds
+    `sum_b w_b (1 - mean over c of dice_bc) / B`, B being the pictures that have a counted pixel. A class that is absent from a picture is
+    not in its mean (with smoothing it would be a constant near 1 in every picture of one class), and a picture without any foreground adds
     cross entropy alone.
     Source: V-Net's soft Dice (arXiv 1606.04797, without squares) as the reference recipe of arXiv 2604.13326 uses it; absent classes: here.
 
@@ -95,9 +95,9 @@ class DiceCrossEntropy(nn.Module):
 class GroupDRO(nn.Module):
     """The losses of the groups, weighted towards the groups that fare worst so far.
 
-    The loss of a picture is its mean cross entropy over counted pixels, that of a group the mean over its pictures in the batch (times their
-    weights). In training, before each loss: `log q_g += step * loss_g` for the groups in the batch, then q is brought to the sum 1. The loss
-    is `sum_g q_g loss_g`, q being a constant for the gradient.
+    The loss of a picture is its mean cross entropy over counted pixels, that of a group the mean over its pictures in the batch (times
+    their weights). In training, before each loss: `log q_g += step * loss_g` for the groups in the batch, then q is brought to the sum 1.
+    The loss is `sum_g q_g loss_g`, q being a constant for the gradient.
 
     - A group that is absent from the batch adds nothing and keeps its weight (up to the common factor). q is kept as logarithms, so that no
       group can fall to 0 and stay there.

@@ -1,0 +1,244 @@
+"""Batches made ahead of the network, by threads of this process or by processes of their own; the batches are the same either way."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from types import TracebackType
+
+import cv2
+import numpy as np
+import torch
+
+from figureground.core.errors import InputError, StateError
+from figureground.models.fit.augment import AUGMENTATIONS, Augmentation, augmented
+from figureground.models.fit.batch import IGNORE, Batch
+from figureground.models.fit.cache import PictureCache
+from figureground.models.fit.cutmix import Partners, background_cutmix
+from figureground.models.fit.options import FitOptions
+from figureground.models.fit.order import batch_edges, epoch_order, group_weights, sample_stream, turns
+from figureground.models.fit.samples import TrainData, at_size
+from figureground.models.inputs import normalised
+from figureground.models.predictor import PredictorSpec
+
+THREADS = 2
+"""Threads that make batches where no processes are asked for."""
+AHEAD = 2
+"""Batches that may wait ready, beside those in the making."""
+
+Pictures = list[tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Which samples make a batch."""
+
+    epoch: int
+    indices: np.ndarray
+    """int64 [batch], numbers of the samples."""
+    turns: np.ndarray
+    """int64 [batch], how often each was shown before in this epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BatchMaker:
+    """Makes any batch of any epoch from nothing but its part; picklable."""
+
+    data: TrainData
+    seed: int
+    how: Augmentation | None
+    """None = pictures as they are."""
+    cutmix: float
+    """Chance of background CutMix."""
+    partners: Partners
+    weights: np.ndarray
+    """float32 [samples]."""
+
+    def pictures(self, part: Part) -> Pictures:
+        """Pictures and masks of a batch after CutMix and augmentation, each uint8, by sample."""
+        return [self._changed(int(index), part.epoch, int(turn)) for index, turn in zip(part.indices, part.turns, strict=True)]
+
+    def finished(self, pictures: Pictures, part: Part) -> Batch:
+        """The batch of these pictures: normalised, padded to the largest of them and to the stride, as tensors."""
+        stride = self.data.stride_px
+        height, width = (-(-max(mask.shape[axis] for _, mask in pictures) // stride) * stride for axis in (0, 1))
+        images = np.zeros((len(pictures), 3, height, width), np.float32)
+        masks = np.full((len(pictures), height, width), IGNORE, np.int64)
+        spec = PredictorSpec(kind="fit", where="batch", classes=len(self.data.classes), mean=self.data.mean, std=self.data.std)
+        for slot, (picture, mask) in enumerate(pictures):
+            rows, columns = mask.shape
+            images[slot, :, :rows, :columns] = normalised(picture, spec)
+            masks[slot, :rows, :columns] = mask
+        return Batch(
+            images=torch.from_numpy(images),
+            masks=torch.from_numpy(masks),
+            groups=torch.from_numpy(self.data.groups[part.indices]),
+            indices=torch.from_numpy(part.indices),
+            weights=torch.from_numpy(self.weights[part.indices]),
+        )
+
+    def _changed(self, index: int, epoch: int, turn: int) -> tuple[np.ndarray, np.ndarray]:
+        """One sample; CutMix and augmentation have streams of their own, so that either can be switched without changing the other."""
+        picture, mask = self.data.read(index)
+        if self.how is None and not self.cutmix:
+            return picture, mask
+        mixing, changing = sample_stream(seed=self.seed, epoch=epoch, index=index, turn=turn).spawn(2)
+        background = self.data.background
+        if mixing.random() < self.cutmix:
+            other = self.partners.draw(index, mixing)
+            partner = None if other is None else self._partner(other, mask.shape)
+            picture = background_cutmix(picture, mask, partner=partner, background=background, rng=mixing)
+        return (picture, mask) if self.how is None else augmented(picture, mask, how=self.how, background=background, rng=changing)
+
+    def _partner(self, index: int, size_hw: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        picture, mask = self.data.read(index)
+        return (picture, mask) if mask.shape == size_hw else at_size(picture, mask, (size_hw[0], size_hw[1]))
+
+
+class Loader:
+    """The batches of epochs, made ahead in the background.
+
+    With `workers` 0, threads of this process make them, sharing one cache of decoded pictures: decoding, resizing and augmentation let go
+    of Python's lock for most of their time. With more, processes do, each with its part of the cache; they start once and serve all epochs,
+    so keep the loader open for the whole training. Use it in a `with` statement, or call `close`.
+
+    Args:
+        data: the samples.
+        options: `batch`, `seed`, `balance`, `augment`, `cutmix` and `workers` are looked at.
+        train: shuffled, balanced, weighed and augmented; otherwise each sample once, in order, as it is, with weight 1.
+
+    Raises:
+        InputError: `balance` without groups.
+    """
+
+    def __init__(self, data: TrainData, *, options: FitOptions, train: bool) -> None:
+        self._data, self._options, self._train = data, options, train
+        balanced = train and options.balance != "none"
+        weights = group_weights(data.groups) if balanced else np.ones(len(data))
+        self._maker = BatchMaker(
+            data=data,
+            seed=options.seed,
+            how=AUGMENTATIONS[options.augment] if train else None,
+            cutmix=options.cutmix if train else 0.0,
+            partners=Partners(data.labels, data.contexts),
+            weights=(weights if balanced and options.balance == "weight" else np.ones(len(data))).astype(np.float32),
+        )
+        self._threads = ThreadPoolExecutor(1 if options.workers else THREADS, thread_name_prefix="batches")
+        self._processes = _open_processes(self._maker, options.workers) if options.workers else None
+        self._ahead = (options.workers or THREADS) + AHEAD
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return len(batch_edges(len(self._data), self._options.batch)) - 1
+
+    def close(self) -> None:
+        """End threads and processes; batches not yet taken are dropped."""
+        if self._processes is not None:
+            self._processes.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from `start` on, in order.
+
+        Args:
+            epoch: number of the epoch, from 0; without meaning outside training.
+            start: batches to leave out, in [0, batches of an epoch].
+
+        Raises:
+            InputError: an epoch or start that is not there.
+            FormatError: a faulty picture or mask, when its batch is reached.
+            StateError: a process ended unexpectedly.
+        """
+        if epoch < 0 or not 0 <= start <= len(self):
+            raise InputError(f"`epoch` must be at least 0 and `start` in [0, {len(self)}]; got {epoch} and {start}")
+        return self._ahead_of(self.parts(epoch)[start:])
+
+    def parts(self, epoch: int) -> list[Part]:
+        """Which samples make each batch of an epoch; a pure function of the data, the options and the epoch."""
+        order = np.arange(len(self._data))
+        if self._train:
+            order = epoch_order(self._data.groups, seed=self._options.seed, epoch=epoch, balance=self._options.balance)
+        edges, seen = batch_edges(len(self._data), self._options.batch), turns(order)
+        return [Part(epoch=epoch, indices=order[a:b], turns=seen[a:b]) for a, b in pairwise(edges)]
+
+    def _ahead_of(self, parts: list[Part]) -> Iterator[Batch]:
+        waiting: deque[Future[Batch]] = deque()
+        try:
+            for part in parts:
+                waiting.append(self._submitted(part))
+                if len(waiting) > self._ahead:
+                    yield _taken(waiting.popleft())
+            while waiting:
+                yield _taken(waiting.popleft())
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _submitted(self, part: Part) -> Future[Batch]:
+        if self._processes is None:
+            return self._threads.submit(lambda: self._maker.finished(self._maker.pictures(part), part))
+        try:
+            made = self._processes.submit(_work, part)
+        except BrokenProcessPool as error:
+            raise _process_lost() from error
+        return self._threads.submit(lambda: self._maker.finished(made.result(), part))
+
+
+_maker: BatchMaker | None = None
+
+
+def _open_processes(maker: BatchMaker, workers: int) -> ProcessPoolExecutor:
+    """Processes with their own copy of the maker, which share the memory for decoded pictures between them."""
+    limit = maker.data.cache.limit_bytes // workers
+    copy = replace(maker, data=replace(maker.data, cache=PictureCache(limit)))
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method), initializer=_start_worker, initargs=(copy,))
+
+
+def _start_worker(maker: BatchMaker) -> None:
+    global _maker  # the one place where a loader process keeps what it works with
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    _maker = maker
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that wanted its work is gone, however that ended."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _work(part: Part) -> Pictures:
+    assert _maker is not None
+    return _maker.pictures(part)
+
+
+def _taken(future: Future[Batch]) -> Batch:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise _process_lost() from error
+
+
+def _process_lost() -> StateError:
+    return StateError(
+        "a process that loads pictures ended unexpectedly, perhaps for want of memory. Start again with fewer --workers; "
+        "training goes on from its last checkpoint"
+    )
