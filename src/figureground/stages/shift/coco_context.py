@@ -37,8 +37,8 @@ NATURAL_STUFF = _names(
 )
 BUILT_STUFF = _names("bridge, building-other, fence, house, pavement, platform, playingfield, railroad, road, roof, skyscraper, tent")
 NEUTRAL_STUFF = _names(
-    "door-stuff, floor-stone, metal, plastic, solid-other, stairs, structural-other, wall-brick, wall-concrete, wall-other, wall- "
-    "panel, wall-stone, wall-tile, wall-wood, window-other, wood"
+    "door-stuff, floor-stone, metal, plastic, solid-other, stairs, structural-other, wall-brick, wall-concrete, wall-other, "
+    "wall-panel, wall-stone, wall-tile, wall-wood, window-other, wood"
 )
 INDOOR_THINGS = _names(
     "bottle, wine glass, cup, fork, knife, spoon, bowl, chair, couch, bed, dining table, toilet, tv, laptop, mouse, remote, "
@@ -102,10 +102,13 @@ def area_contexts(files: Iterable[str], *, figures: Collection[str] = ()) -> Are
     Raises:
         FormatError: a file that is no COCO file, or an image or annotation in it that is crooked.
     """
+    return _contexts({file: _read(file) for file in files}, figures)
+
+
+def _contexts(documents: Mapping[str, dict[str, Any]], figures: Collection[str]) -> AreaContexts:
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     images: dict[str, tuple[float, str]] = {}
-    for file in files:
-        document = _read(file)
+    for file, document in documents.items():
         found = {str(image["id"]): image for image in document["images"]}
         names = _category_names(document, file)
         for key, category, area in _areas(document, found, names, file):
@@ -130,19 +133,20 @@ def contexts_of(dataset: Dataset, stuff: Sequence[str], *, figures: Collection[s
         InputError: no file is given, or none of their images is a sample of the data set.
         FormatError: as `area_contexts`.
     """
-    own = [file for file in dataset.files if file.endswith(".json")]
-    if not stuff and not any(_is_panoptic(_read(file)) for file in own):
+    own = {file: _read(file) for file in dataset.files if file.endswith(".json")}
+    given = {file: _read(file) for file in stuff}
+    if not given and not any(map(_is_panoptic, own.values())):
         raise InputError(
             f"--context area-rule needs annotations of stuff for {dataset.name}. Give --stuff STUFF.json: a COCO-Stuff or panoptic file "
             "of the same images"
         )
-    panoptic = any(_is_panoptic(_read(file)) for file in stuff)
-    found = area_contexts((*stuff, *(() if panoptic else own)), figures=figures)
+    things = {} if any(map(_is_panoptic, given.values())) else own
+    found = _contexts({**given, **things}, figures)
     matches = [{s.id: table[s.id] for s in dataset.samples if s.id in table} for table in (found.by_id, found.by_stem)]
     best = max(matches, key=len)
     if not best:
         raise InputError(
-            f"{', '.join(stuff) or own[0]}: none of its {len(found.by_id)} images is a sample of {dataset.name}, by image id or by name. "
+            f"{', '.join(given or own)}: none of its {len(found.by_id)} images is a sample of {dataset.name}, by image id or by name. "
             "Give the annotations of the same images"
         )
     return {s.id: best.get(s.id, UNKNOWN) for s in dataset.samples}
