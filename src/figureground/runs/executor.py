@@ -22,7 +22,14 @@ Result = TypeVar("Result")
 
 FORKED = "forkserver"
 
-ENGINES = Registry("engine", group="figureground.engines", builtin={"local": "figureground.runs.executor:local_executor"})
+ENGINES = Registry(
+    "engine",
+    group="figureground.engines",
+    builtin={
+        "local": "figureground.runs.executor:local_executor",
+        "ray": "figureground.runs.ray_executor:ray_executor",
+    },
+)
 """Names behind `--engine`; an engine is a callable `(address: str, workers: int) -> Executor`."""
 
 

@@ -1,0 +1,157 @@
+"""The executor on a Ray cluster: one actor a worker, each built once, and a node that dies costs only what it was working on."""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from figureground.core.errors import FiguregroundError, MissingExtra, StateError
+from figureground.runs.executor import Executor
+
+try:
+    import ray
+    from ray.exceptions import RayActorError, RayTaskError
+except ImportError as error:
+    raise MissingExtra("ray", extra="ray", needed_for="the engine 'ray'") from error
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+
+class RayExecutor:
+    """Maps batches over actors of a Ray cluster.
+
+    Args:
+        address: of a running cluster, such as `auto` or `ray://host:10001`; empty = the cluster this process is connected to, else one
+            started here for as long as the process lives.
+        workers: number of actors, each with one core.
+
+    What a worker reads and writes must be reachable from every node, for example on a shared disk or by fsspec URLs.
+    """
+
+    def __init__(self, address: str = "", workers: int = 1) -> None:
+        self._address, self._workers = address, max(1, workers)
+
+    @property
+    def workers(self) -> int:
+        """How many batches are worked on at a time."""
+        return self._workers
+
+    def map_batches(self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]) -> Iterator[Result]:
+        """Results in the order of the batches; an error of a worker is raised here unchanged."""
+        _connect(self._address, self._workers)
+        payload = ray.put(pickle.dumps(make_worker))
+        actors = [ray.remote(num_cpus=1)(_Worker).remote(payload) for _ in range(self._workers)]
+        try:
+            yield from _Dispatch(actors).results(batches)
+        finally:
+            for actor in actors:
+                ray.kill(actor)
+
+
+def ray_executor(address: str, workers: int) -> Executor:
+    """The engine `ray[:ADDRESS]`."""
+    return RayExecutor(address, workers)
+
+
+class _Worker:
+    """Holds the worker of one actor."""
+
+    def __init__(self, payload: bytes) -> None:
+        self._work = pickle.loads(payload)()
+
+    def ready(self) -> None:
+        """Returns when the worker is built."""
+
+    def run(self, batch: Any) -> Any:
+        return self._work(batch)
+
+
+def _connect(address: str, workers: int) -> None:
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(
+            address=address or None,
+            num_cpus=None if address else workers,
+            include_dashboard=None if address else False,
+            log_to_driver=False,
+            logging_level="error",
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise StateError(f"no Ray cluster answers at '{address or 'local'}' ({error}). Start one with `ray start --head`") from error
+
+
+class _Dispatch:
+    """Hands batches to the actors that are up, takes back those of an actor that died, and gives results in order.
+
+    An actor gets work only once it has answered, so that more actors than the cluster has room for do no harm. Under way or waiting for
+    their turn are at most four batches an actor.
+    """
+
+    def __init__(self, actors: Sequence[Any]) -> None:
+        self._actors = actors
+        self._starting = {actor.ready.remote(): place for place, actor in enumerate(actors)}
+        self._load: dict[int, int] = {}
+        """Batches under way of each actor that is up."""
+        self._busy: dict[Any, tuple[int, int, Any]] = {}
+        """Reference -> actor, number of the batch, batch."""
+        self._again: deque[tuple[int, Any]] = deque()
+        self._done: dict[int, Any] = {}
+
+    def results(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """The results, in order."""
+        source, given, turn = enumerate(batches), 0, 0
+        more = True
+        while True:
+            while more and not self._again and given - turn < 4 * len(self._actors) and (place := self._free()) is not None:
+                if (following := next(source, None)) is None:
+                    more = False
+                else:
+                    self._give(place, *following)
+                    given += 1
+            while self._again and (place := self._free()) is not None:
+                self._give(place, *self._again.popleft())
+            if not more and not self._busy and not self._again:
+                return
+            self._settle()
+            while turn in self._done:
+                yield self._done.pop(turn)
+                turn += 1
+
+    def _free(self) -> int | None:
+        place = min(self._load, key=lambda one: self._load[one], default=None)
+        return place if place is not None and self._load[place] < 2 else None
+
+    def _give(self, place: int, number: int, batch: Any) -> None:
+        self._busy[self._actors[place].run.remote(batch)] = (place, number, batch)
+        self._load[place] += 1
+
+    def _settle(self) -> None:
+        """Waits until an actor is up, or a batch is done or lost."""
+        if not self._busy and not self._starting:
+            raise StateError("every worker of the Ray cluster is gone. What is finished is kept: run the same command again")
+        done, _ = ray.wait([*self._starting, *self._busy], num_returns=1)
+        for reference in done:
+            place, number, batch = self._busy.pop(reference, (self._starting.pop(reference, -1), -1, None))
+            try:
+                value = ray.get(reference)
+            except RayTaskError as error:
+                raise error.cause if isinstance(error.cause, FiguregroundError) else error from None
+            except RayActorError as error:
+                if isinstance(getattr(error, "cause", None), FiguregroundError):
+                    raise error.cause from None
+                self._load.pop(place, None)
+                if number >= 0:
+                    self._again.append((number, batch))
+                elif "creation task" in str(error):
+                    raise StateError(f"a worker could not be built on the Ray cluster ({error})") from error
+                continue
+            if number < 0:
+                self._load[place] = 0
+            else:
+                self._done[number] = value
+                if place in self._load:
+                    self._load[place] -= 1
