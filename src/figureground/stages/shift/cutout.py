@@ -41,8 +41,8 @@ def soft_edge(figure: np.ndarray, *, trim_px: float = 0.0, feather_px: float = 0
     """Alpha of a figure from its hard mask: 1 inside, 0 outside, a ramp at the edge.
 
     With d the distance of a pixel's centre to the nearest one that is no figure, minus one half, alpha is
-    (d - trim_px) / feather_px + 1/2, held in [0, 1]. Outside the mask it is 0, so colours of the old ground never come in. The border of the
-    picture counts as an edge. With `trim_px` = 0, alpha is above `HALF` on exactly the pixels of the mask.
+    (d - trim_px) / feather_px + 1/2, held in [0, 1]. Outside the mask it is 0, so colours of the old ground never come in. The border of
+    the picture counts as an edge. With `trim_px` = 0, alpha is above `HALF` on exactly the pixels of the mask.
 
     Args:
         figure: [height, width], true or nonzero where the figure is; may be all false.
@@ -182,7 +182,7 @@ def _blend(out: np.ndarray, rgb: np.ndarray, alpha: np.ndarray) -> None:  # prag
 
 
 @njit(cache=True, nogil=True)
-def _fill_edge(inside: np.ndarray, deep: np.ndarray, steps: np.ndarray, levels: np.ndarray, alpha: np.ndarray) -> None:  # pragma: no cover - compiled
+def _fill_edge(inside, deep, steps, levels, alpha) -> None:  # pragma: no cover - compiled
     """Writes alpha; `inside` and `deep` are wider than it by the same number of zeros on every side."""
     reach = (inside.shape[0] - alpha.shape[0]) // 2
     for y in range(alpha.shape[0]):

@@ -1,4 +1,4 @@
-"""Pictures at another size with the Lanczos kernel, widened where they become smaller so that nothing aliases; and cut-outs with their alpha.
+"""Pictures at another size with the Lanczos kernel, widened where they become smaller so that nothing aliases; also cut-outs.
 
 The same numbers as Pillow's `resize(..., LANCZOS, box=...)` but for the last digit, since rows are kept as floats between the two passes.
 """

@@ -1,0 +1,186 @@
+"""The kind `paste`: figures cut out of one data set, set on scenes of another, with class and context tied as strongly as asked.
+
+Training sample n keeps its figure, place, size and mirror for every rho; only its scene changes when it moves to another context. A
+validation or test figure stands at the same place and size on a scene of every context, so that groups of a class differ in their ground
+and in nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from figureground.core.errors import InputError
+from figureground.core.types import ClassTable
+from figureground.stages.shift.composition import ComposeOptions, Composition
+from figureground.stages.shift.ingredients import find_figures, find_scenes, hold_out, scenes_digest
+from figureground.stages.shift.layout import SPLITS, Layout
+from figureground.stages.shift.placing import PasteDraw, train_slots
+from figureground.stages.shift.plan import ties
+
+
+def compose_paste(options: ComposeOptions) -> Composition:
+    """The composition of given figures on given scenes.
+
+    Raises:
+        InputError: options that are missing or do not fit the data, or too few figures or scenes for what is asked.
+        FormatError: a mask that cannot be read.
+    """
+    common = _common(options)
+    classes, contexts = tuple(common), tuple(dict.fromkeys(common.values()))
+    ties(classes, contexts, common)
+    figures = find_figures(options.figures, classes, trim_px=options.trim, feather_px=options.feather, smallest_px=options.smallest)
+    scenes = find_scenes(options.scenes, contexts)
+    layout = Layout(
+        classes=len(classes),
+        contexts=len(contexts),
+        homes=tuple(contexts.index(common[name]) for name in classes),
+        rho=options.rho,
+        train=options.train,
+        val=options.val,
+        test=options.test,
+        seed=options.seed,
+    )
+    draw = PasteDraw(
+        layout=layout,
+        classes=classes,
+        contexts=contexts,
+        figures=_shared_out(
+            {name: [s.id for s in some] for name, some in figures.by_class.items()}, figures.by_class, "figures of", options
+        ),
+        scenes=_shared_out({name: [s.name for s in some] for name, some in scenes.items()}, scenes, "scenes of", options),
+        reader=figures.reader,
+        size=options.size,
+        area=(options.area_low, options.area_high),
+        spread=options.spread,
+    )
+    check_uses(draw, options.uses)
+    left_out = {reason: list(ids) for reason, ids in figures.left_out.items() if ids}
+    return Composition(
+        name="paste",
+        classes=ClassTable(names=("background", *classes)),
+        common=common,
+        count=len(layout),
+        draw=draw,
+        inputs={"figures": figures.digest, "scenes": scenes_digest(scenes)},
+        details={"figures": figure_uses(draw), "scenes": scene_uses(draw), "left_out": left_out},
+        notes=tuple(
+            f"{len(ids)} cut-outs are left out because they are {'empty' if reason == 'empty' else f'smaller than {options.smallest} px'}: "
+            f"{', '.join(ids[:5])}{', ...' if len(ids) > 5 else ''}"
+            for reason, ids in left_out.items()
+        ),
+    )
+
+
+def _common(options: ComposeOptions) -> dict[str, str]:
+    for name in ("figures", "scenes"):
+        if not getattr(options, name):
+            raise InputError(f"the kind `paste` needs `{name}`. Give --{name}")
+    if not options.common:
+        raise InputError("the kind `paste` needs `common`: CLASS=CONTEXT for each class, such as --common flamingo=sea --common emu=forest")
+    if options.area_low > options.area_high:
+        raise InputError(f"`area_low` must not be above `area_high`; got {options.area_low} and {options.area_high}")
+    common: dict[str, str] = {}
+    for text in options.common:
+        name, _, context = text.partition("=")
+        if not name or not context:
+            raise InputError(f"`common` must be CLASS=CONTEXT; got '{text}'")
+        if name in common:
+            raise InputError(f"`common` ties '{name}' twice, to '{common[name]}' and '{context}'. Tie each class to one context")
+        common[name] = context
+    return common
+
+
+def _shared_out(
+    names: Mapping[str, Sequence[str]], things: Mapping[str, Sequence[Any]], what: str, options: ComposeOptions
+) -> dict[str, tuple[tuple[Any, ...], ...]]:
+    """Split -> for each class or context in order, the things it may use."""
+    parts = {"test": options.held_test if options.test else None, "val": options.held_val if options.val else None, "train": 1.0}
+    asked = {split: part for split, part in parts.items() if part is not None}
+    shares = {name: hold_out(ids, seed=options.seed, what=f"{what} '{name}'", parts=asked) for name, ids in names.items()}
+    return {split: tuple(tuple(things[name][i] for i in shares[name].get(split, ())) for name in names) for split in SPLITS}
+
+
+def figure_uses(draw: PasteDraw) -> dict[str, dict[str, dict[str, int]]]:
+    """Class -> split -> how many figures there are, and of how many pictures one is part at least and at most."""
+    layout = draw.layout
+    asked = {"val": layout.val * layout.contexts, "test": layout.test * layout.contexts}
+    return {
+        name: {
+            split: _uses(len(draw.figures[split][row]), layout.per_class(row) if split == "train" else asked[split])
+            for split in SPLITS
+            if draw.figures[split][row]
+        }
+        for row, name in enumerate(draw.classes)
+    }
+
+
+def scene_uses(draw: PasteDraw) -> dict[str, dict[str, dict[str, int]]]:
+    """Context -> split -> how many scenes there are, and of how many pictures one is part at least and at most."""
+    layout = draw.layout
+    asked = {"val": layout.val * layout.classes, "test": layout.test * layout.classes}
+    out: dict[str, dict[str, dict[str, int]]] = {}
+    for column, name in enumerate(draw.contexts):
+        some = {split: len(draw.scenes[split][column]) for split in SPLITS}
+        out[name] = {split: _uses(some[split], asked[split]) for split in ("val", "test") if some[split]}
+        times = train_scene_times(layout, column, some["train"])
+        out[name]["train"] = {"there": some["train"], "least": int(times.min()), "most": int(times.max())}
+    return out
+
+
+def train_scene_times(layout: Layout, column: int, scenes: int) -> np.ndarray:
+    """In how many training pictures each scene of a context stands, int64 [scenes]."""
+    slots = [slots[placed == column] for slots, placed in (train_slots(layout, row) for row in range(layout.classes))]
+    return np.bincount(np.concatenate(slots) % scenes, minlength=scenes)
+
+
+def _uses(there: int, pictures: int) -> dict[str, int]:
+    return {"there": there, "least": pictures // there, "most": -(-pictures // there)}
+
+
+def check_uses(draw: PasteDraw, most: int) -> None:
+    """Raise `InputError` where a figure or scene would have to be used more often than `most` times; 0 = any number.
+
+    In training all its pictures count, in validation and test those of one group for a figure, and those of one context for a scene.
+    """
+    if not most:
+        return
+    layout = draw.layout
+    for row, name in enumerate(draw.classes):
+        there = {split: len(draw.figures[split][row]) for split in SPLITS}
+        what = f"class '{name}' has {{}} figures"
+        if layout.per_class(row) > most * there["train"]:
+            raise _too_few(what, "train", there["train"], most, most * there["train"] * layout.classes + row, layout.train)
+        for split, asked in (("val", layout.val), ("test", layout.test)):
+            if asked > most * there[split]:
+                raise _too_few(what, split, there[split], most, most * there[split], asked)
+    for column, name in enumerate(draw.contexts):
+        there = {split: len(draw.scenes[split][column]) for split in SPLITS}
+        what = f"context '{name}' has {{}} scenes"
+        if train_scene_times(layout, column, there["train"]).max() > most:
+            raise _too_few(what, "train", there["train"], most, _largest_train(layout, column, there["train"], most), layout.train)
+        for split, asked in (("val", layout.val), ("test", layout.test)):
+            if asked * layout.classes > most * there[split]:
+                raise _too_few(what, split, there[split], most, most * there[split] // layout.classes, asked)
+
+
+def _largest_train(layout: Layout, column: int, scenes: int, most: int) -> int:
+    """The largest number of training samples for which no scene is used too often."""
+    low, high = 0, layout.train  # enough for `low`, not for `high`
+    while high - low > 1:
+        middle = (low + high) // 2
+        if train_scene_times(replace(layout, train=middle), column, scenes).max() > most:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def _too_few(what: str, split: str, there: int, most: int, largest: int, asked: int) -> InputError:
+    return InputError(
+        f"{what.format(there)} for {split}, each to be used at most {most} times (`uses`): enough for `{split}` = {largest}; got {asked}. "
+        f"Ask for {largest}, bring more, or raise `uses`"
+    )
