@@ -95,7 +95,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except Exception as error:  # noqa: BLE001 - libraries raise their own types for a full disk
+    except Exception as error:
         temporary.unlink(missing_ok=True)
         raise _cannot_write(path, error) from error
     return path

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,9 @@ def validate(
     devices: Devices,
     classes: ClassTable,
     group_names: Sequence[str],
-    mass_of: Any,
-    autocast: Any,
+    objective_groups: torch.Tensor,
+    mass_of: Callable[[Batch], float],
+    autocast: Callable[[], AbstractContextManager[Any]],
 ) -> Validation:
     """The figures of a network over some batches; network and objective are in evaluation mode meanwhile, and nothing of them changes.
 
@@ -132,11 +134,13 @@ def validate(
         batches: all of them; each process takes its part.
         devices: where the network is.
         classes: of the data.
-        group_names: name of each group.
+        group_names: name of each group of these batches.
+        objective_groups: int64 [groups + 1], what the objective calls each of them, -1 for one it does not know and at the end.
         mass_of: (batch) -> what the objective's mean over this batch is a mean over.
         autocast: () -> context in which the network computes.
     """
     tally = Tally(classes, group_names)
+    known = objective_groups.to(devices.device)
     modes = network.training, objective.training
     network.eval()
     objective.eval()
@@ -150,8 +154,8 @@ def validate(
                     logits = network(here.images)
                 if logits.shape[1] != len(classes):
                     raise InputError(f"the network gives {logits.shape[1]} channels for {len(classes)} classes. Build it with classes=N")
-                loss = objective(logits, here.masks, here.groups, here.weights)
-                tally.add(batch, logits, loss=float(loss), mass=float(mass_of(batch)))
+                loss = objective(logits, here.masks, known[here.groups], here.weights)
+                tally.add(batch, logits, loss=float(loss), mass=mass_of(batch))
     finally:
         network.train(modes[0])
         objective.train(modes[1])

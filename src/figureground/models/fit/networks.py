@@ -1,7 +1,7 @@
 """Networks to train, from the text that names them: segmentation_models_pytorch, torchvision, or anybody's torch module.
 
-Whatever it is, it becomes a `Network`: inputs are padded to the network's stride as the predictor pads them, the output is taken out of what
-the library gives, and logits are brought to the size of the picture.
+Whatever it is, it becomes a `Network`: inputs are padded to the network's stride as the predictor pads them, the logits are taken out of
+what the library gives, and brought to the size of the picture.
 """
 
 from __future__ import annotations

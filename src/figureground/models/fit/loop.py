@@ -1,0 +1,278 @@
+"""The one training loop: epochs of steps, a validation after each, the best weights at the end, and a state to go on from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from figureground.core.errors import InputError
+from figureground.core.progress import Progress, QuietReporter, Reporter
+from figureground.models.fit.batch import Batch
+from figureground.models.fit.checkpoint import Checkpoints, Tensors
+from figureground.models.fit.data import TrainData, batch_count
+from figureground.models.fit.devices import Devices, open_devices
+from figureground.models.fit.evaluate import Validation, validate
+from figureground.models.fit.history import Epoch, Position, epoch_sentence, improves
+from figureground.models.fit.loader import Loader
+from figureground.models.fit.loggers import FitLogger, finite
+from figureground.models.fit.networks import Network
+from figureground.models.fit.objectives import make_objective
+from figureground.models.fit.options import HARMLESS, FitOptions
+from figureground.models.fit.precision import open_precision, reproducible
+from figureground.models.fit.step import NotFinite, Stepper, mass_of
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FitResult:
+    """A finished training."""
+
+    network: nn.Module
+    """The network itself (not the wrapper) with the best weights, on the processor, in evaluation mode."""
+    history: tuple[Epoch, ...]
+    """Every epoch, in order."""
+    best_epoch: int
+    """The epoch whose weights these are, from 1; the last one where nothing was validated."""
+    figures: Validation | None
+    """The validation of these very weights; None without validation samples."""
+    steps: int
+    stopped_early: bool
+    """True where `patience` ended the training."""
+    precision: str
+    """What the network computed with."""
+
+
+def fit(
+    network: Network,
+    *,
+    train: TrainData,
+    val: TrainData | None,
+    options: FitOptions,
+    state_dir: Path,
+    reporter: Reporter | None = None,
+    loggers: Sequence[FitLogger] = (),
+    devices: Devices | None = None,
+) -> FitResult:
+    """Trains a network, and goes on where an interrupted call with the same arguments stopped.
+
+    On one machine with one number of threads the same arguments give the same weights bit for bit, interrupted or not, with any number of
+    `workers` (on CUDA as far as its kernels are deterministic).
+
+    Args:
+        network: from `network_to_train`; its weights are changed.
+        train: samples to learn from.
+        val: samples to validate on after each epoch; None = the last weights are kept and nothing stops early.
+        options: everything else.
+        state_dir: where the state of the training stands. Of several processes all need to read it.
+        reporter: where progress is told; default nowhere.
+        loggers: who else is told the figures of each epoch.
+        devices: where it runs; default what `options.device` names.
+
+    Raises:
+        InputError: options, data and network do not fit together; the state belongs to another training or cannot be written; or the loss
+            is no longer a number (the last good weights are kept in `state_dir`).
+        FormatError: a faulty picture or mask.
+    """
+    devices = devices or open_devices(options.device)
+    speaker = reporter if reporter is not None and devices.rank == 0 else QuietReporter()
+    check_fit(train, val, options)
+    with reproducible(devices.device), _Run(network, train, val, options, state_dir, devices, speaker, loggers) as run:
+        run.resume()
+        total = options.epochs * run.per_epoch
+        with speaker.track("train", total=total, unit="batches", done=run.at.epoch * run.per_epoch + run.at.batch) as progress:
+            while not run.ended:
+                run.epoch(progress)
+        return run.finish()
+
+
+def check_fit(train: TrainData, val: TrainData | None, options: FitOptions) -> None:
+    """Raise `InputError` where data and options contradict one another."""
+    if val is None and options.patience:
+        raise InputError("`patience` needs a validation to wait for, and there are no validation samples. Give --val-split, or patience 0")
+    if val is not None and val.classes.names != train.classes.names:
+        raise InputError(f"training and validation must have the same classes; got {train.classes.names} and {val.classes.names}")
+    if val is not None and options.monitor == "worst_group_flipped" and not (val.groups >= 0).any():
+        raise InputError(
+            "`monitor` worst_group_flipped needs validation samples with both a class and a context; there are none. Give another --monitor"
+        )
+
+
+class _Run:
+    """What a training holds while it runs."""
+
+    def __init__(
+        self,
+        network: Network,
+        train: TrainData,
+        val: TrainData | None,
+        options: FitOptions,
+        state_dir: Path,
+        devices: Devices,
+        reporter: Reporter,
+        loggers: Sequence[FitLogger],
+    ) -> None:
+        self.bare, self.train, self.val, self.options, self.devices, self.loggers = network, train, val, options, devices, loggers
+        self.reporter, self.checkpoints, self.at = reporter, Checkpoints(state_dir), Position()
+        self.objective = make_objective(options, classes=train.classes, groups=len(train.group_names)).to(devices.device).train()
+        self.wrapped = devices.wrap(network).train()
+        self.per_epoch = batch_count(train, options)
+        self.steps_per_epoch = -(-self.per_epoch // options.accumulate)
+        self.stepper = Stepper(
+            self.wrapped,
+            self.objective,
+            options=options,
+            devices=devices,
+            precision=open_precision(options.precision, devices.device),
+            steps=options.epochs * self.steps_per_epoch,
+            warmup_steps=round(options.warmup * self.steps_per_epoch),
+        )
+        self.best: Tensors | None = None
+        self.figures: Validation | None = None
+        self.loader = Loader(train, options=options, train=True)
+        self.val_loader = Loader(val, options=options, train=False) if val is not None else None
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.loader.close()
+        if self.val_loader is not None:
+            self.val_loader.close()
+
+    @property
+    def ended(self) -> bool:
+        """True where no epoch is left, or patience is at its end."""
+        waited = self.at.epoch - self.at.best_epoch
+        return self.at.epoch >= self.options.epochs or bool(
+            self.options.patience and self.at.best_epoch and waited >= self.options.patience
+        )
+
+    def epoch(self, progress: Progress) -> None:
+        """One epoch, or what is left of it: steps, validation, figures."""
+        for group in self._groups():
+            try:
+                done = self.stepper.take(group, step=self.at.step)
+            except NotFinite as error:
+                raise self._not_finite(error) from error
+            self.at.add(done, batches=len(group))
+            progress.advance(len(group))
+            if self.at.unsaved >= self.options.checkpoint_every and self.at.batch < self.per_epoch:
+                self.save()
+        figures = self._validate()
+        self._note(figures)
+        if self.at.unsaved >= self.options.checkpoint_every:
+            self.save()
+
+    def finish(self) -> FitResult:
+        """The result, with the best weights back in the network and validated once more."""
+        if self.best is not None:
+            self.bare.network.load_state_dict(self.best)
+            self.figures = self._validate()
+        self.save()
+        stopped = self.at.epoch < self.options.epochs
+        return FitResult(
+            network=self.bare.network.to("cpu").eval(),
+            history=tuple(self.at.history),
+            best_epoch=self.at.best_epoch or self.at.epoch,
+            figures=self.figures,
+            steps=self.at.step,
+            stopped_early=stopped,
+            precision=self.stepper.precision.name,
+        )
+
+    def save(self) -> None:
+        """Writes the state; one process does it for all."""
+        self.at.unsaved = 0
+        if self.devices.rank:
+            return
+        state = {
+            "identity": self._identity(),
+            "network": self.bare.network.state_dict(),
+            "optimizer": self.stepper.optimizer.state_dict(),
+            "scaler": self.stepper.precision.scaler.state_dict(),
+            "objective": self.objective.state_dict(),
+            "skipped": self.stepper.skipped,
+            "position": self.at.to_plain(),
+        }
+        self.checkpoints.save(state, best=self.best, best_epoch=self.at.best_epoch)
+
+    def resume(self) -> None:
+        """Goes back to the last state, where there is one."""
+        found = self.checkpoints.load()
+        if found is None:
+            return
+        state, self.best = found
+        if state["identity"] != self._identity():
+            raise InputError(
+                f"{self.checkpoints.folder}: holds the state of a training with other options or data. Give another directory, or remove it"
+            )
+        self.bare.network.load_state_dict(state["network"])
+        self.stepper.optimizer.load_state_dict(state["optimizer"])
+        self.stepper.precision.scaler.load_state_dict(state["scaler"])
+        self.objective.load_state_dict(state["objective"])
+        self.stepper.skipped = state["skipped"]
+        self.at = Position.from_plain(state["position"])
+        self.reporter.say(f"going on in epoch {self.at.epoch + 1} behind batch {self.at.batch} of {self.per_epoch}")
+
+    def _groups(self) -> Iterator[list[Batch]]:
+        """The batches that are left of this epoch, as many at a time as make one step."""
+        group: list[Batch] = []
+        for number, batch in enumerate(self.loader.epoch(self.at.epoch, start=self.at.batch), start=self.at.batch + 1):
+            group.append(batch)
+            if len(group) == self.options.accumulate or number == self.per_epoch:
+                yield group
+                group = []
+
+    def _validate(self) -> Validation | None:
+        if self.val_loader is None or self.val is None:
+            return None
+        names = {name: number for number, name in enumerate(self.train.group_names)}
+        known = [names.get(name, -1) for name in self.val.group_names]
+        return validate(
+            self.bare,
+            self.objective,
+            self.val_loader.epoch(0),
+            devices=self.devices,
+            classes=self.val.classes,
+            group_names=self.val.group_names,
+            objective_groups=torch.tensor([*known, -1]),
+            mass_of=lambda batch: mass_of(batch, self.options.objective),
+            autocast=self.stepper.precision.autocast,
+        )
+
+    def _note(self, figures: Validation | None) -> None:
+        """Writes an epoch down, remembers the weights where they are the best so far, and tells about it."""
+        line = self.at.close_epoch(figures)
+        if figures is not None:
+            value = figures.figures()[self.options.monitor]
+            if improves(value, self.at.best_value, monitor=self.options.monitor):
+                self.at.best_epoch, self.at.best_value = line.epoch, value
+                self.best = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.bare.network.state_dict().items()}
+        self.reporter.say(epoch_sentence(line, epochs=self.options.epochs, best=self.at.best_epoch == line.epoch))
+        for logger in self.loggers if self.devices.rank == 0 else ():
+            logger.log(line.step, finite(line.numbers()))
+
+    def _not_finite(self, error: NotFinite) -> InputError:
+        at, options = self.at, self.options
+        kept = "" if self.devices.rank else f" The weights from before it are in {self._keep()}."
+        lower = f"--lr {options.lr / 10:g} (now {options.lr:g})"
+        others = [*(["--clip 1"] if not options.clip else []), *(["--warmup 1"] if not options.warmup else [])]
+        precise = ["--precision fp32"] if self.stepper.precision.name != "fp32" else []
+        return InputError(
+            f"training stopped at step {at.step + 1}, epoch {at.epoch + 1}, batch {at.batch + 1} of {self.per_epoch}: {error.what}.{kept} "
+            f"Try {', '.join([lower, *others, *precise])}"
+        )
+
+    def _keep(self) -> Path:
+        return self.checkpoints.keep_last_good(self.bare.network.state_dict())
+
+    def _identity(self) -> str:
+        """What must be the same for a state to be gone on from."""
+        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in HARMLESS}
+        return json.dumps(
+            [options, len(self.train), len(self.val or ()), list(self.train.classes.names), self.devices.world], sort_keys=True
+        )

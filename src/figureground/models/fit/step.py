@@ -1,0 +1,206 @@
+"""One step of training: the gradient of several batches as if they were one, checked before it reaches the weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from figureground.core.errors import InputError
+from figureground.models.fit.batch import IGNORE, Batch
+from figureground.models.fit.devices import Devices
+from figureground.models.fit.options import FitOptions
+from figureground.models.fit.precision import Precision, seed_step
+from figureground.models.fit.schedule import rate_factor
+
+_SKIPS = 40
+"""Steps in a row that fp16 may leave out while its scale comes down; 2^16 is at 1 after 16."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What a step says."""
+
+    loss: float
+    """Mean loss of the step's batches together."""
+    mass: float
+    """What it is a mean over: counted pixels, or pictures."""
+    rate: float
+    """The learning rate."""
+
+
+class NotFinite(Exception):
+    """The loss or its gradient is no number; the weights are those from before the step."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+def mass_of(batch: Batch, objective: str) -> float:
+    """What the mean that an objective takes over a batch is a mean over.
+
+    Counted pixels for `ce`, pictures with a counted pixel for the others: `dice-ce` (whose cross-entropy part has pixels for its mean, so
+    that parts of a batch only come close to the whole) and `group-dro`.
+    """
+    counted = batch.masks != IGNORE
+    return float(counted.sum() if objective == "ce" else counted.flatten(1).any(1).sum())
+
+
+def make_optimizer(network: nn.Module, options: FitOptions) -> torch.optim.Optimizer:
+    """The optimizer that the options name, over the weights that are not frozen; `InputError` where all are."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    if not weights:
+        raise InputError(f"{options.architecture}: no weight of the network may change. Leave some of them unfrozen")
+    kinds = {weight.device.type for weight in weights}
+    fused = kinds <= {"cpu", "cuda"} and all(weight.is_floating_point() for weight in weights)
+    lr, decay = options.lr, options.weight_decay
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(weights, lr=lr, weight_decay=decay, momentum=options.momentum, fused=fused)
+    kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
+    return kind(weights, lr=lr, weight_decay=decay, fused=fused)
+
+
+class Stepper:
+    """Takes steps.
+
+    Args:
+        network: the wrapped network in training mode, on the device.
+        objective: on the device, in training mode.
+        options: of the training.
+        devices: where it runs.
+        precision: what it computes with.
+        steps: number of steps of the whole training.
+        warmup_steps: those over which the learning rate rises.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: nn.Module,
+        *,
+        options: FitOptions,
+        devices: Devices,
+        precision: Precision,
+        steps: int,
+        warmup_steps: int,
+    ) -> None:
+        self.network, self.objective, self.precision, self.devices = network, objective, precision, devices
+        self.optimizer = make_optimizer(network, options)
+        self.skipped = 0
+        """Steps in a row that fp16 left out."""
+        self._options, self._steps, self._warmup_steps = options, steps, warmup_steps
+
+    def take(self, group: Sequence[Batch], *, step: int) -> StepResult:
+        """One step on the mean over all batches of a group.
+
+        Each batch counts by what its mean is over, so that the gradient is that of one large batch, also where sizes differ. Every
+        process takes its part of each batch.
+
+        Raises:
+            NotFinite: loss or gradient are not finite; weights and running statistics are as they were.
+            InputError: the network cannot take the batch.
+        """
+        parts = [part_of(batch, self.devices) for batch in group]
+        masses = [mass_of(part, self._options.objective) for part in parts]
+        rate = self._options.lr * self._factor(step)
+        before = [buffer.clone() for buffer in self.network.buffers()]
+        totals = self.devices.total(self._backward(parts, masses, step)).tolist()
+        mass = totals[1]
+        loss = totals[0] / mass if mass else 0.0
+        if not math.isfinite(loss):
+            self._undo(before)
+            raise NotFinite(f"the loss is {loss}")
+        for settings in self.optimizer.param_groups:
+            settings["lr"] = rate
+        self._apply(before)
+        return StepResult(loss=loss, mass=mass, rate=rate)
+
+    def _factor(self, step: int) -> float:
+        return rate_factor(step, steps=self._steps, warmup_steps=self._warmup_steps, schedule=self._options.schedule)
+
+    def _backward(self, parts: Sequence[Batch], masses: Sequence[float], step: int) -> Tensor:
+        """Adds up gradients; returns the sum of the losses times their masses, and the sum of the masses, float64 [2]."""
+        whole = self.devices.total(torch.tensor(sum(masses), dtype=torch.float64)).item()
+        loss_sum = torch.zeros((), dtype=torch.float64)
+        self.optimizer.zero_grad(set_to_none=True)
+        for place, (part, mass) in enumerate(zip(parts, masses, strict=True)):
+            seed_step(self._options.seed, step=step, part=place * self.devices.world + self.devices.rank)
+            loss = self._loss(part, last=place == len(parts) - 1, share=mass * self.devices.world / max(whole, 1.0))
+            loss_sum += loss.detach().to("cpu", torch.float64) * mass if mass else 0.0
+        return torch.stack([loss_sum, torch.tensor(float(sum(masses)), dtype=torch.float64)])
+
+    def _loss(self, part: Batch, *, last: bool, share: float) -> Tensor:
+        here = part.to(self.devices.device)
+        # processes average once a step, with the last batch
+        with nullcontext() if last else self.devices.silent(self.network):
+            with self.precision.autocast():
+                logits = forward(self.network, here.images)
+            loss: Tensor = self.objective(logits, here.masks, here.groups, here.weights)
+            self.precision.scaler.scale(loss * share).backward()
+        return loss
+
+    def _apply(self, before: Sequence[Tensor]) -> None:
+        scaler = self.precision.scaler
+        scaler.unscale_(self.optimizer)
+        weights = [weight for settings in self.optimizer.param_groups for weight in settings["params"] if weight.grad is not None]
+        norm = torch.nn.utils.clip_grad_norm_(weights, self._options.clip) if self._options.clip else gradient_norm(weights)
+        if not bool(torch.isfinite(norm)):
+            self._undo(before)
+            self.skipped += 1
+            if not scaler.is_enabled() or self.skipped > _SKIPS:
+                raise NotFinite(f"the gradient is {float(norm)}")
+        else:
+            self.skipped = 0
+        scaler.step(self.optimizer)  # leaves the step out where fp16 overflowed
+        scaler.update()
+
+    def _undo(self, before: Sequence[Tensor]) -> None:
+        with torch.no_grad():
+            for buffer, old in zip(self.network.buffers(), before, strict=True):
+                buffer.copy_(old)
+
+
+def gradient_norm(weights: Sequence[Tensor]) -> Tensor:
+    """A number that is finite where every gradient is: their joint norm."""
+    return torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+
+
+def forward(network: nn.Module, images: Tensor) -> Tensor:
+    """The network's logits; what it cannot take, or has no memory for, raises one `InputError`."""
+    try:
+        logits: Tensor = network(images)
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"{images.device} has no memory for batches of {len(images)}. Give a smaller --batch, and as much more --accumulate"
+        ) from error
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        hint = "Give a larger --batch or --size" if "more than 1 value per channel" in reason else "Give another --size"
+        raise InputError(f"the network cannot train on inputs {list(images.shape)} ({reason}). {hint}") from error
+    return logits
+
+
+def part_of(batch: Batch, devices: Devices) -> Batch:
+    """The pictures of a batch that this process takes: every n-th. Where there is none for it, one picture that counts for nothing."""
+    if devices.world == 1:
+        return batch
+    rows = torch.arange(devices.rank, len(batch), devices.world)
+    if len(rows):
+        return _rows(batch, rows)
+    first = _rows(batch, torch.zeros(1, dtype=torch.int64))
+    return dataclasses.replace(first, masks=torch.full_like(first.masks, IGNORE))
+
+
+def _rows(batch: Batch, rows: Tensor) -> Batch:
+    return Batch(
+        images=batch.images[rows],
+        masks=batch.masks[rows],
+        groups=batch.groups[rows],
+        indices=batch.indices[rows],
+        weights=batch.weights[rows],
+    )
