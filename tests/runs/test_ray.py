@@ -61,3 +61,12 @@ def test_a_node_that_dies_in_mid_run_loses_nothing(cluster):
         if place == 4:
             found.remove_node(nodes[0], allow_graceful=False)
     assert results == [n * n for n in range(24)]
+
+
+def worker_that_cannot_be_built():
+    raise InputError("no such model")
+
+
+def test_a_worker_that_cannot_be_built_ends_the_run(cluster):
+    with pytest.raises(Exception, match="no such model"):
+        list(open_executor("ray", workers=1).map_batches(worker_that_cannot_be_built, [1, 2]))

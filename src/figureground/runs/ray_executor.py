@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,7 +49,7 @@ class RayExecutor:
             yield from _Dispatch(actors).results(batches)
         finally:
             for actor in actors:
-                ray.kill(actor)
+                ray.kill(actor)  # pyright: ignore[reportArgumentType] - a proxy is a handle
 
 
 def ray_executor(address: str, workers: int) -> Executor:
@@ -78,7 +79,7 @@ def _connect(address: str, workers: int) -> None:
             num_cpus=None if address else workers,
             include_dashboard=None if address else False,
             log_to_driver=False,
-            logging_level="error",
+            logging_level=logging.ERROR,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise StateError(f"no Ray cluster answers at '{address or 'local'}' ({error}). Start one with `ray start --head`") from error
@@ -139,15 +140,13 @@ class _Dispatch:
             try:
                 value = ray.get(reference)
             except RayTaskError as error:
-                raise error.cause if isinstance(error.cause, FiguregroundError) else error from None
+                raise _own(error) from None
             except RayActorError as error:
-                if isinstance(getattr(error, "cause", None), FiguregroundError):
-                    raise error.cause from None
+                if number < 0 and "creation task" in str(error):
+                    raise _own(error) from None
                 self._load.pop(place, None)
                 if number >= 0:
                     self._again.append((number, batch))
-                elif "creation task" in str(error):
-                    raise StateError(f"a worker could not be built on the Ray cluster ({error})") from error
                 continue
             if number < 0:
                 self._load[place] = 0
@@ -155,3 +154,9 @@ class _Dispatch:
                 self._done[number] = value
                 if place in self._load:
                     self._load[place] -= 1
+
+
+def _own(error: BaseException) -> BaseException:
+    """What a worker raised, where it is one of ours; else the error as Ray tells it."""
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, FiguregroundError) else error
