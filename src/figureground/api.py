@@ -27,6 +27,7 @@ from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.result import group_table, read_summary
 from figureground.stages.audit.stage import KIND, run_audit
 from figureground.stages.predict.options import PredictOptions
+from figureground.stages.shift.compose_options import ComposeOptions
 
 DEMO_SPLIT = "test"
 """The split of the demo that is predicted and audited: every class on every ground equally often."""
@@ -153,6 +154,33 @@ def predict(
     from figureground.stages.predict.stage import run_predict
 
     return run_predict(model, as_dataset(dataset), options=options, out=Path(out), reporter=reporter or QuietReporter())
+
+
+def compose(
+    out: str | Path,
+    *,
+    options: ComposeOptions | None = None,
+    workers: int | None = 1,
+    engine: str = "local",
+    reporter: Reporter | None = None,
+) -> Path:
+    """Composes a data set whose classes and contexts are tied as strongly as asked, and returns its directory.
+
+    Args:
+        out: directory to write; an interrupted run goes on there.
+        options: kind, classes, contexts, rho, numbers of pictures and the like; default: drawn figures, two classes, two contexts.
+        workers: worker processes, None = one per core; above 1, a script must guard its start with `if __name__ == "__main__"`.
+        engine: where the work runs.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        InputError: options that do not fit together or the data.
+        FormatError: a file that is needed cannot be read.
+    """
+    from figureground.stages.shift.compose import run_compose
+
+    executor = open_executor(engine, workers=workers)
+    return run_compose(options or ComposeOptions(), out=Path(out), executor=executor, reporter=reporter or QuietReporter())
 
 
 def demo(out: str | Path, *, seed: int = 0, workers: int = 1, reporter: Reporter | None = None) -> Audit:

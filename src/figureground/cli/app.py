@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from figureground.cli import audit, demo, doctor, predict, report
+from figureground.cli import audit, demo, doctor, predict, report, shift_compose
 from figureground.core.errors import FiguregroundError
 from figureground.version import __version__
 
@@ -21,6 +21,13 @@ app = typer.Typer(
 )
 for module in (demo, doctor, predict, audit, report):
     app.command(name=module.__name__.rpartition(".")[2])(module.VERB)
+
+shift = typer.Typer(
+    help="Data sets whose classes and contexts are tied as strongly as asked.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(shift, name="shift")
+for module in (shift_compose,):
+    shift.command(name=module.__name__.rpartition("_")[2])(module.VERB)
 
 
 def _print_version(wanted: bool) -> None:

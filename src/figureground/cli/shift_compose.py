@@ -1,0 +1,57 @@
+"""`figureground shift compose`: a data set whose classes and contexts are tied as strongly as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from figureground.cli.options import Config, Debug, Engine, Json, Out, Workers, with_options
+from figureground.stages.shift.compose_options import ComposeOptions
+
+
+def compose(
+    out: Out,
+    json_output: Json = False,
+    workers: Workers = None,
+    engine: Engine = "local",
+    config: Config = None,
+    debug: Debug = False,
+    *,
+    options: ComposeOptions,
+) -> None:
+    """Compose pictures with exact masks: class and context tied in training, every group alike in validation and test."""
+    del config, debug
+    import dataclasses
+    import json
+
+    from figureground import api
+    from figureground.runs.artifact import read_manifest, to_json
+    from figureground.runs.progress import terminal_reporter
+
+    path = api.compose(out, options=options, workers=workers, engine=engine, reporter=terminal_reporter())
+    manifest = read_manifest(path)
+    if json_output:
+        typer.echo(json.dumps(json.loads(to_json(dataclasses.asdict(manifest)))))
+        return
+    for split, groups in manifest.details["groups"].items():
+        typer.echo(f"{split}:")
+        typer.echo(group_lines(groups, manifest.details["common"]))
+    typer.echo(f"Data set: {path}")
+    if options.sheet:
+        typer.echo(f"Contact sheet: {path / 'sheet.jpg'}")
+
+
+def group_lines(groups: Mapping[str, Mapping[str, int]], common: Mapping[str, Any]) -> str:
+    """Pictures of each class (rows) in each context (columns); a star marks the context that the class is tied to."""
+    contexts = list(dict.fromkeys([*common.values(), *(context for row in groups.values() for context in row)]))
+    width = max(len(name) for name in groups) + 2
+    lines = [" " * width + "".join(f"{context:>12}" for context in contexts)]
+    for name, row in groups.items():
+        cells = (f"{row.get(context, 0):,}{'*' if common.get(name) == context else ' '}" for context in contexts)
+        lines.append(f"{name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
+    return "\n".join(lines)
+
+
+VERB = with_options(ComposeOptions)(compose)
