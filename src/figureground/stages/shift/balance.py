@@ -78,7 +78,7 @@ class Difference:
     @property
     def sentence(self) -> str:
         """The difference in words."""
-        a, b = _number(self.first.mean), _number(self.other.mean)
+        a, b = number_text(self.first.mean), number_text(self.other.mean)
         doubt = ", which chance alone can do" if self.by_chance else ""
         return (
             f"{self.fact.replace('_', ' ')} differs between {self.first.name} and {self.other.name}: "
@@ -106,9 +106,9 @@ class BalanceTable:
 
     @property
     def warnings(self) -> tuple[Difference, ...]:
-        """Differences above the threshold, the largest first."""
+        """Differences above the threshold: first those that chance alone would rarely make, then the others, the largest first."""
         found = [one for one in self.differences if abs(one.d) > self.threshold]
-        return tuple(sorted(found, key=lambda one: -abs(one.d)))
+        return tuple(sorted(found, key=lambda one: (one.by_chance, -abs(one.d))))
 
     def find(self, fact: str, label: str, context: str = "") -> GroupFacts:
         """One fact of one group, or of a class over all contexts; an unknown one raises `InputError`."""
@@ -144,8 +144,9 @@ class BalanceTable:
         """What the table says as plain lines: the association, the groups, and at most `most` warnings."""
         lines = [association_sentence(self)]
         for (label, context), n in self.sizes.items():
-            facts = ", ".join(f"{fact.replace('_', ' ')} {_number(self.find(fact, label, context).mean)}" for fact in FACTS)
+            facts = ", ".join(f"{fact.replace('_', ' ')} {number_text(self.find(fact, label, context).mean)}" for fact in FACTS)
             lines.append(f"{label}-{context}: n {n}, {facts}")
+        lines.append(warning_sentence(self))
         lines += [f"warning: {one.sentence}" for one in self.warnings[:most]]
         if (more := len(self.warnings) - most) > 0:
             lines.append(f"... and {more} more")
@@ -255,6 +256,12 @@ def cramers_v(counts: np.ndarray) -> float:
     return min(1.0, sqrt(float(((table - expected) ** 2 / expected).sum()) / total / (least - 1)))
 
 
+def warning_sentence(table: BalanceTable) -> str:
+    """How many differences are above the threshold, in words."""
+    surely = sum(not one.by_chance for one in table.warnings)
+    return f"{len(table.warnings)} of {len(table.differences)} differences are above {table.threshold:g}, {surely} of them beyond chance"
+
+
 def association_sentence(table: BalanceTable) -> str:
     """How label and context hang together, in words."""
     n = sum(table.sizes.values())
@@ -318,7 +325,7 @@ def _cell(value: str | int | float) -> str:
     return str(value)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """Two decimals for fractions and counts, two digits for what is smaller."""
     if np.isnan(value):
         return "unknown"

@@ -24,7 +24,7 @@ def ground_features(rgb: np.ndarray, ground: np.ndarray) -> np.ndarray:
 
     At each of three scales: mean and deviation of grey and of two opponent colours (red - green, yellow - blue), and the logarithm of the
     mean step to the next pixel, along and down, in grey and in colour. Then the mean colours of the upper, middle and lower third, and
-    square roots of histograms of grey and of hue (weighted by chroma). Averages and steps take ground pixels only, so the figure may be anything.
+    square roots of histograms of grey and of hue (weighted by chroma). All of it takes ground pixels only, so the figure may be anything.
 
     Args:
         rgb: uint8 [height, width, 3].
