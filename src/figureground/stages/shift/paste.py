@@ -107,15 +107,15 @@ def _shared_out(
 def figure_uses(draw: PasteDraw) -> dict[str, dict[str, dict[str, int]]]:
     """Class -> split -> how many figures there are, and of how many pictures one is part at least and at most."""
     layout = draw.layout
-    asked = {"val": layout.val * layout.contexts, "test": layout.test * layout.contexts}
-    return {
-        name: {
-            split: _uses(len(draw.figures[split][row]), layout.per_class(row) if split == "train" else asked[split])
-            for split in SPLITS
-            if draw.figures[split][row]
-        }
-        for row, name in enumerate(draw.classes)
-    }
+    out: dict[str, dict[str, dict[str, int]]] = {}
+    for row, name in enumerate(draw.classes):
+        some = {split: len(draw.figures[split][row]) for split in SPLITS}
+        out[name] = {"train": _uses(some["train"], layout.per_class(row))}
+        for split, asked in (("val", layout.val), ("test", layout.test)):
+            if some[split]:
+                told = _uses(some[split], asked)  # of one group; the same figures stand in every context
+                out[name][split] = {**told, **{key: told[key] * layout.contexts for key in ("least", "most")}}
+    return out
 
 
 def scene_uses(draw: PasteDraw) -> dict[str, dict[str, dict[str, int]]]:
@@ -125,9 +125,9 @@ def scene_uses(draw: PasteDraw) -> dict[str, dict[str, dict[str, int]]]:
     out: dict[str, dict[str, dict[str, int]]] = {}
     for column, name in enumerate(draw.contexts):
         some = {split: len(draw.scenes[split][column]) for split in SPLITS}
-        out[name] = {split: _uses(some[split], asked[split]) for split in ("val", "test") if some[split]}
         times = train_scene_times(layout, column, some["train"])
-        out[name]["train"] = {"there": some["train"], "least": int(times.min()), "most": int(times.max())}
+        out[name] = {"train": {"there": some["train"], "least": int(times.min()), "most": int(times.max())}}
+        out[name].update({split: _uses(some[split], asked[split]) for split in ("val", "test") if some[split]})
     return out
 
 
