@@ -11,15 +11,16 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from figureground.core.errors import InputError
+from figureground.core.errors import InputError, MissingExtra
 from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
 from figureground.data.predictions import Predictions, open_predictions, predictions_from_arrays, unique_names
+from figureground.models.fit.options import FitOptions
 from figureground.runs.artifact import is_artifact, read_manifest
 from figureground.runs.executor import open_executor
 from figureground.runs.progress import QuietReporter, Reporter
@@ -28,6 +29,11 @@ from figureground.stages.audit.result import group_table, read_summary
 from figureground.stages.audit.stage import KIND, run_audit
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.shift.compose_options import ComposeOptions
+from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
+from figureground.stages.train.result import Weights, read_weights
+
+if TYPE_CHECKING:
+    from figureground.stages.shift.balance import BalanceTable
 
 DEMO_SPLIT = "test"
 """The split of the demo that is predicted and audited: every class on every ground equally often."""
@@ -181,6 +187,97 @@ def compose(
 
     executor = open_executor(engine, workers=workers)
     return run_compose(options or ComposeOptions(), out=Path(out), executor=executor, reporter=reporter or QuietReporter())
+
+
+def train(
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    options: FitOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Weights:
+    """Trains a segmentation network and returns its weights; an interrupted training goes on where it stopped.
+
+    Args:
+        dataset: a DATA spec or a `Dataset`, with pictures and masks.
+        out: directory to write.
+        options: what is trained, and how; `make_fit_options({"preset": "label-flips"})` for a recipe.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        FormatError: a faulty picture or mask.
+        InputError: options, data, network and weights do not fit together, or the loss is no longer a number.
+        MissingExtra: a library that the options ask for is not installed.
+    """
+    try:
+        from figureground.stages.train.stage import run_train
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "safetensors"):
+            raise
+        raise MissingExtra(error.name, extra="train", needed_for="training") from error
+
+    return read_weights(run_train(as_dataset(dataset), options=options, out=Path(out), reporter=reporter or QuietReporter()))
+
+
+def split(
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    options: SplitOptions,
+    workers: int | None = 1,
+    engine: str = "local",
+    reporter: Reporter | None = None,
+) -> Path:
+    """Splits a data set at chosen correlations of class and context, and returns the directory; each is a data set at `rho-<rho>` in it.
+
+    Args:
+        dataset: a DATA spec or a `Dataset` with a class for each sample.
+        out: directory to write.
+        options: correlations, sizes, where the context comes from, scenes and seed.
+        workers: worker processes, None = one per core; above 1, a script must guard its start with `if __name__ == "__main__"`.
+        engine: where the work runs.
+        reporter: where progress and warnings are told; default nowhere.
+
+    Raises:
+        InputError: no context, one class only, or a group too small; the message says what is possible.
+        FormatError: a mask or picture that cannot be read.
+    """
+    from figureground.stages.shift.split_stage import run_split
+
+    executor = open_executor(engine, workers=workers)
+    return run_split(as_dataset(dataset), options=options, out=Path(out), executor=executor, reporter=reporter or QuietReporter())
+
+
+def balance(
+    dataset: str | Path | Dataset,
+    *,
+    options: BalanceOptions | None = None,
+    out: str | Path | None = None,
+    workers: int | None = 1,
+    engine: str = "local",
+    reporter: Reporter | None = None,
+) -> BalanceTable:
+    """Compares object area, place, number, border contact, brightness and sharpness between the groups of class and context.
+
+    Args:
+        dataset: a DATA spec or a `Dataset` with classes and contexts.
+        options: split, context and the mark above which a difference is a warning.
+        out: CSV file to write; default none.
+        workers: worker processes, None = one per core; above 1, a script must guard its start with `if __name__ == "__main__"`.
+        engine: where the work runs.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        InputError: no context or no label, a split that is not there, or a file that cannot be written.
+        FormatError: a mask or picture that cannot be read.
+    """
+    from figureground.stages.shift.balance_stage import run_balance
+
+    target = None if out is None else Path(out)
+    executor = open_executor(engine, workers=workers)
+    return run_balance(
+        as_dataset(dataset), options=options or BalanceOptions(), out=target, executor=executor, reporter=reporter or QuietReporter()
+    )
 
 
 def demo(out: str | Path, *, seed: int = 0, workers: int = 1, reporter: Reporter | None = None) -> Audit:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from figureground.stages.shift.balance import BalanceTable
 
 MOST_GROUPS, MOST_WARNINGS = 60, 20
+HEADS = {"brightness": "bright-\nness", "sharpness": "sharp-\nness"}
 
 
 def balance(
@@ -50,7 +51,7 @@ def _print(table: BalanceTable, out: Path | None) -> None:
 
     console = Console(highlight=False)
     shown = Table("class", "context", box=None, header_style="bold", pad_edge=False)
-    for name in ("n", *(fact.replace("_", "\n") for fact in FACTS)):
+    for name in ("n", *(HEADS.get(fact, fact.replace("_", "\n")) for fact in FACTS)):
         shown.add_column(name, justify="right")
     for (label, context), n in list(table.sizes.items())[:MOST_GROUPS]:
         facts = [table.find(fact, label, context) for fact in FACTS]
@@ -59,10 +60,10 @@ def _print(table: BalanceTable, out: Path | None) -> None:
     console.print(shown)
     if (more := len(table.sizes) - MOST_GROUPS) > 0:
         console.print(f"... and {more} more groups")
-    console.print(association_sentence(table), markup=False)
-    console.print(warning_sentence(table), markup=False)
+    console.print(association_sentence(table), markup=False, soft_wrap=True)
+    console.print(warning_sentence(table), markup=False, soft_wrap=True)
     for one in table.warnings[:MOST_WARNINGS]:
-        console.print(f"warning: {one.sentence}", markup=False)
+        console.print(f"warning: {one.sentence}", markup=False, soft_wrap=True)
     if (more := len(table.warnings) - MOST_WARNINGS) > 0:
         console.print(f"... and {more} more{'' if out else '; --out FILE.csv writes all'}")
     if out:

@@ -25,6 +25,7 @@ THRESHOLD = 0.1
 COLUMNS = ("row", "fact", "class", "context", "n", "mean", "sd", "other_class", "other_context", "other_n", "other_mean", "other_sd")
 COLUMNS += ("value", "se", "warning")
 _CHANCE = 1.96
+_WORDS = {"objects": "number of objects"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ class Difference:
         a, b = number_text(self.first.mean), number_text(self.other.mean)
         doubt = ", which chance alone can do" if self.by_chance else ""
         return (
-            f"{self.fact.replace('_', ' ')} differs between {self.first.name} and {self.other.name}: "
+            f"{_WORDS.get(self.fact, self.fact.replace('_', ' '))} differs between {self.first.name} and {self.other.name}: "
             f"{a} against {b}, d = {abs(self.d):.2f}{doubt}"
         )
 
