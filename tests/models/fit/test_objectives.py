@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.models.fit.batch import IGNORE
-from figureground.models.fit.objectives import SMOOTH, CrossEntropy, DiceCrossEntropy, GroupDRO, make_objective
+from figureground.models.fit.objectives import SMOOTH, CrossEntropy, DiceCrossEntropy, GroupDRO, make_objective, validation_objective
 
 OBJECTIVES = ("ce", "dice-ce", "group-dro")
 TABLE = ClassTable(names=("ground", "land", "water"))
@@ -449,6 +449,13 @@ def test_objectives_by_name():
     dro = make_objective(named(objective="group-dro", dro_step=0.5), classes=TABLE, groups=4)
     assert isinstance(dro, GroupDRO)
     assert (dro.step, len(dro.log_weights)) == (0.5, 4)
+
+
+def test_validation_has_a_loss_that_epochs_share():
+    """The loss of validation is the objective's own where that is a function of the pictures, and cross entropy for group-dro."""
+    assert isinstance(validation_objective(named(), classes=TABLE), CrossEntropy)
+    assert isinstance(validation_objective(named(objective="group-dro"), classes=TABLE), CrossEntropy)
+    assert isinstance(validation_objective(named(objective="dice-ce"), classes=TABLE), DiceCrossEntropy)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ costs 0 and has gradients of 0, so that a step on it changes nothing but what mo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.distributed
 from torch import Tensor, nn
@@ -17,9 +15,7 @@ from torch.nn import functional
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.models.fit.batch import IGNORE
-
-if TYPE_CHECKING:
-    from figureground.models.fit.options import FitOptions
+from figureground.models.fit.options import FitOptions
 
 SMOOTH = 1e-5
 """Added above and below the fraction of Dice."""
@@ -186,6 +182,15 @@ def make_objective(options: FitOptions, *, classes: ClassTable, groups: int) -> 
     if options.balance == "weight":
         raise InputError("`objective` group-dro weighs groups itself, so `balance` must be none or sample beside it; got weight")
     return GroupDRO(groups=groups, step=options.dro_step)
+
+
+def validation_objective(options: FitOptions, *, classes: ClassTable) -> nn.Module:
+    """What `loss` means on validation data: the objective itself, but plain cross entropy for group-dro.
+
+    With frozen weights the loss of `GroupDRO` still depends on which groups a batch happens to hold, and from epoch to epoch on weights
+    that moved: two epochs could not be compared by it.
+    """
+    return CrossEntropy() if options.objective == "group-dro" else make_objective(options, classes=classes, groups=0)
 
 
 def picture_sums(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
