@@ -55,7 +55,7 @@ def _print(table: BalanceTable, out: Path | None) -> None:
         shown.add_column(name, justify="right")
     for (label, context), n in list(table.sizes.items())[:MOST_GROUPS]:
         facts = [table.find(fact, label, context) for fact in FACTS]
-        cells = [f"{number_text(f.mean)}\n[dim]± {number_text(f.sd)}[/dim]" if f.n else "-" for f in facts]
+        cells = [f"{number_text(f.mean)}\n[dim]±{number_text(f.sd) if f.n > 1 else ' -'}[/dim]" if f.n else "-" for f in facts]
         shown.add_row(escape(label), escape(context), str(n), *cells)
     console.print(shown)
     if (more := len(table.sizes) - MOST_GROUPS) > 0:

@@ -22,15 +22,15 @@ class PictureFacts:
     """What is measured of one picture; NaN is a fact that is not there, never 0."""
 
     object_area: float = nan
-    """Foreground pixels by counted pixels, in [0, 1]; void is not counted. NaN without a mask or where all is void."""
+    """Object pixels by counted pixels, in [0, 1]; void is not counted. NaN without a mask or where all is void."""
     centre_y: float = nan
-    """Mean height of the foreground pixels (their centres) by the height of the picture, in (0, 1), 0 = top. NaN without foreground."""
+    """Mean height of the object pixels (their centres) by the height of the picture, in (0, 1), 0 = top. NaN without an object."""
     centre_x: float = nan
     """Likewise by the width, 0 = left."""
     objects: float = nan
-    """Number of regions: foreground pixels of one class that touch at a side or a corner. NaN without a mask."""
+    """Number of regions: object pixels of one class that touch at a side or a corner. NaN without a mask."""
     border_contact: float = nan
-    """Part of the picture's outermost pixels that is foreground, in [0, 1], void not counted. NaN without a mask or where all is void."""
+    """Part of the picture's outermost pixels that is object, in [0, 1], void not counted. NaN without a mask or where all is void."""
     brightness: float = nan
     """Mean of grey, in [0, 1]. NaN without a picture."""
     sharpness: float = nan
@@ -38,15 +38,21 @@ class PictureFacts:
 
 
 def measure_picture(
-    rgb: np.ndarray | None, label_map: np.ndarray | LabelRuns | None, background: int = 0, ignore: int | None = 255
+    rgb: np.ndarray | None,
+    label_map: np.ndarray | LabelRuns | None,
+    background: int = 0,
+    ignore: int | None = 255,
+    *,
+    figure: int | None = None,
 ) -> PictureFacts:
     """The facts of one picture and its label map.
 
     Args:
         rgb: uint8 [height, width, 3]; None = there is no picture, and brightness and sharpness are NaN.
         label_map: uint8 or uint16 [height, width], or its runs; None = there is no mask, and the facts of the object are NaN.
-        background: class id of the ground; every other class is object.
+        background: class id of the ground.
         ignore: value of void pixels, which are neither; None = there are none.
+        figure: class id that is the object, all others being ground with it; None = every class but the background is object.
 
     Raises:
         InputError: a picture that is no uint8 [height, width, 3], or of another size than its label map.
@@ -68,7 +74,7 @@ def measure_picture(
     brightness, sharpness = (nan, nan) if rgb is None else _light(rgb)
     if runs is None:
         return PictureFacts(brightness=brightness, sharpness=sharpness)
-    return _object_facts(runs, background, ignore, brightness=brightness, sharpness=sharpness)
+    return _object_facts(runs, background, ignore, figure, brightness=brightness, sharpness=sharpness)
 
 
 def _light(rgb: np.ndarray) -> tuple[float, float]:
@@ -78,24 +84,29 @@ def _light(rgb: np.ndarray) -> tuple[float, float]:
     return float(grey.mean()) / 255, float((spread[0, 0] / 255) ** 2)
 
 
-def _object_facts(runs: LabelRuns, background: int, ignore: int | None, *, brightness: float, sharpness: float) -> PictureFacts:
+def _object_facts(
+    runs: LabelRuns, background: int, ignore: int | None, figure: int | None, *, brightness: float, sharpness: float
+) -> PictureFacts:
     regions = component_runs(runs, background=background, ignore=ignore)
-    length = (regions.stop - regions.start).astype(np.float64)
+    wanted = np.ones(len(regions), bool) if figure is None else regions.class_id == figure
+    kept = wanted[regions.component]
+    row, start, stop = regions.row[kept], regions.start[kept], regions.stop[kept]
+    length = (stop - start).astype(np.float64)
     area = float(length.sum())
     void = 0 if ignore is None else int(runs.lengths[runs.values == ignore].sum(dtype=np.int64))
     counted = runs.height * runs.width - void
     return PictureFacts(
         object_area=area / counted if counted else nan,
-        centre_y=float((length * (regions.row + 0.5)).sum()) / area / runs.height if area else nan,
-        centre_x=float((length * (regions.start + regions.stop)).sum()) / 2 / area / runs.width if area else nan,
-        objects=float(len(regions)),
-        border_contact=_border_contact(runs, background, ignore),
+        centre_y=float((length * (row + 0.5)).sum()) / area / runs.height if area else nan,
+        centre_x=float((length * (start + stop)).sum()) / 2 / area / runs.width if area else nan,
+        objects=float(wanted.sum()),
+        border_contact=_border_contact(runs, background, ignore, figure),
         brightness=brightness,
         sharpness=sharpness,
     )
 
 
-def _border_contact(runs: LabelRuns, background: int, ignore: int | None) -> float:
+def _border_contact(runs: LabelRuns, background: int, ignore: int | None, figure: int | None) -> float:
     """Looks the frame's pixels up in the runs, so that the inside is never unpacked."""
     across, last = np.arange(runs.width), (runs.height - 1) * runs.width
     down = np.arange(runs.height) * runs.width
@@ -103,4 +114,5 @@ def _border_contact(runs: LabelRuns, background: int, ignore: int | None) -> flo
     ends = np.cumsum(runs.lengths, dtype=np.int64)
     values = runs.values[np.searchsorted(ends, frame, side="right")]
     counted = np.ones(values.size, bool) if ignore is None else values != ignore
-    return float((values[counted] != background).mean()) if counted.any() else nan
+    touching = values != background if figure is None else values == figure
+    return float(touching[counted].mean()) if counted.any() else nan

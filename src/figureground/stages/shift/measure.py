@@ -34,10 +34,11 @@ class FactsMeter:
         return [self.facts(sample) for sample in samples]
 
     def facts(self, sample: Sample) -> PictureFacts:
-        """The facts of one sample; what it has no mask or no picture for is NaN."""
+        """The facts of one sample, its object being the pixels of its label; what it has no mask or no picture for is NaN."""
         runs = None if self.masks is None else self.masks.read(sample.id)
         rgb = read_picture(sample.image, sample=sample.id) if sample.image else None
-        return measure_picture(rgb, runs, background=self.classes.background, ignore=self.classes.ignore)
+        figure = self.classes.id_of(sample.label) if sample.label else None
+        return measure_picture(rgb, runs, background=self.classes.background, ignore=self.classes.ignore, figure=figure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
