@@ -100,8 +100,10 @@ def _draw_some(indices: Sequence[int], *, draw: Callable[[int], Picture], folder
     for index in indices:
         picture = draw(index)
         data = jpeg_bytes(picture.image) if pictures == "jpeg" else png_rgb_bytes(picture.image)
-        (folder / image_name(picture.id, pictures)).write_bytes(data)
-        (folder / mask_name(picture.id)).write_bytes(png_bytes(picture.mask))
+        for name, content in ((image_name(picture.id, pictures), data), (mask_name(picture.id), png_bytes(picture.mask))):
+            if "/" in picture.id:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
         facts = dataclasses.asdict(measure_picture(picture.image, picture.mask))
         told = json.dumps(dict(picture.attributes), ensure_ascii=False)
         rows.append(
@@ -167,11 +169,12 @@ def _sheet(composition: Composition, options: ComposeOptions, table: Mapping[str
             some.append(index)
     classes = [name for place, name in zip(composition.classes.ids, composition.classes.names, strict=True) if place]
     contexts = list(dict.fromkeys([*composition.common.values(), *table["context"]]))
+    rho = composition.details.get("rho", options.rho if options.train else None)  # a manifest has its own
     return contact_sheet(
         {group: [composition.draw(index).image for index in some] for group, some in found.items()},
         classes=classes,
         contexts=contexts,
         common=composition.common,
         caption=f"{composition.name}, {shown}; framed: what training ties together"
-        + ("" if not options.train else f", rho {options.rho:g}"),
+        + ("" if rho is None else f", rho {rho:g}"),
     )

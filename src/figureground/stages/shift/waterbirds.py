@@ -49,6 +49,7 @@ def compose_waterbirds(options: ComposeOptions) -> Composition:
         common=COMMON,
         count=len(birds),
         draw=WaterbirdsDraw(birds=birds),
+        details={"rho": tied_part(birds)},
         inputs={"manifest": hashlib.sha256(paths.read_bytes(options.manifest)).hexdigest(), "files": _files_digest(birds)},
         notes=(f"{', '.join(f'`{name}`' for name in changed)} do not count here: the manifest decides",) if changed else (),
     )
@@ -97,6 +98,12 @@ class WaterbirdsDraw:
         )
 
 
+def tied_part(birds: tuple[Bird, ...]) -> float | None:
+    """Part of the training pictures whose place is the one their class is tied to, to three digits; None where there are none."""
+    training = [COMMON[bird.sample.label or ""] == bird.sample.attributes["place"] for bird in birds if bird.sample.split == "train"]
+    return round(sum(training) / len(training), 3) if training else None
+
+
 def read_segmentation(path: str, *, sample: str) -> np.ndarray:
     """The soft segmentation of a bird, uint8 [height, width], 255 = bird; some are grey files, some grey with alpha, which does not count.
 
@@ -118,6 +125,14 @@ def read_segmentation(path: str, *, sample: str) -> np.ndarray:
 def _birds(manifest: Dataset, options: ComposeOptions) -> tuple[Bird, ...]:
     table = read_table(options.manifest)
     table.require("place_filename")
+    for row in table.rows:
+        if row["img_filename"].startswith("/") or ".." in row["img_filename"].split("/"):
+            raise refusal(
+                "bad-table",
+                f"`img_filename` is '{row['img_filename']}' and must be a path below the folder of pictures",
+                "Bring the published table",
+                file=table.file,
+            )
     base = _segmentation_folder(options.cub)
     scenes = _places_folder(options.places, table.rows[0]["place_filename"])
     return tuple(
