@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from figureground.cli import audit, demo, doctor, predict, report, shift_compose
+from figureground.cli import audit, demo, doctor, predict, report, shift_balance, shift_compose, shift_split, train
 from figureground.core.errors import FiguregroundError
 from figureground.version import __version__
 
@@ -19,14 +19,12 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: quicker by a third, and nothing is cut off
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, doctor, predict, audit, report):
+for module in (demo, doctor, train, predict, audit, report):
     app.command(name=module.__name__.rpartition(".")[2])(module.VERB)
 
-shift = typer.Typer(
-    help="Data sets whose classes and contexts are tied as strongly as asked.", no_args_is_help=True, rich_markup_mode=None
-)
+shift = typer.Typer(help="Data sets whose classes and contexts are tied as strongly as asked.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(shift, name="shift")
-for module in (shift_compose,):
+for module in (shift_compose, shift_split, shift_balance):
     shift.command(name=module.__name__.rpartition("_")[2])(module.VERB)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,12 +22,13 @@ Config = Annotated[Path | None, typer.Option("--config", help="TOML file of opti
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback where something fails.")]
 
 
-def with_options(options_type: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def with_options(options_type: type, *, make: Callable[..., Any] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator: the verb gets one flag per option and receives the finished value as `options`.
 
-    The verb must take `options` and `config`, keyword or positional. Precedence: default < TOML < flag.
+    The verb must take `options` and `config`, keyword or positional. Precedence: default < TOML < flag; `make` takes these layers to the
+    options where they have presets.
     """
-    infos = describe_options(options_type)
+    infos, make = describe_options(options_type), make or partial(make_options, options_type)
 
     def decorate(verb: Callable[..., Any]) -> Callable[..., Any]:
         own = [p for p in inspect.signature(verb, eval_str=True).parameters.values() if p.name != "options"]
@@ -35,7 +37,7 @@ def with_options(options_type: type) -> Callable[[Callable[..., Any]], Callable[
             flags = {info.name: given.pop(info.name) for info in infos}
             layers = [read_option_file(given["config"])] if given.get("config") else []
             chosen = {name: value for name, value in flags.items() if value not in (None, [])}
-            return verb(**given, options=make_options(options_type, *layers, chosen))
+            return verb(**given, options=make(*layers, chosen))
 
         flags = [_parameter(info) for info in infos]
         positional = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]

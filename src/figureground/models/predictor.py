@@ -28,6 +28,7 @@ PREDICTORS = Registry(
         "hf": "figureground.models.hf:open_hf",
         "onnx": "figureground.models.onnx:open_onnx",
         "python": "figureground.models.python:open_python",
+        "weights": "figureground.models.trained:open_weights",
     },
 )
 

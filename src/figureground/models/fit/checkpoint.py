@@ -91,7 +91,10 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     """Writes a file under a temporary name, brings it to the disk, and renames it; a disk that refuses raises `InputError`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         write(temporary)
+        temporary.chmod(mode)  # safetensors makes files that their owner alone may read
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

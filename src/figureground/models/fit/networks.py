@@ -11,17 +11,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
-from figureground.core.errors import InputError
+from figureground.core.errors import InputError, MissingExtra
 from figureground.data.spec import parse_spec
 from figureground.models.fit.options import FitOptions
 from figureground.models.predictor import PredictorSpec
 from figureground.models.python import find_callable
 from figureground.models.settings import NORMALISATIONS
 from figureground.models.weights import PREFIXES, State, load_weights, read_state_dict
+
+try:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+except ImportError as error:
+    raise MissingExtra("torch", extra="train", needed_for="building a torch network") from error
 
 KINDS = ("smp", "torchvision", "python")
 WEIGHTS_FILE = "weights.safetensors"

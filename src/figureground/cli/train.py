@@ -1,0 +1,34 @@
+"""`figureground train DATA`: trains a segmentation network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from figureground.cli.options import Config, Debug, Json, Out, with_options
+from figureground.models.fit.options import FitOptions, make_fit_options
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="Data set with pictures and masks.", metavar="DATA")],
+    out: Out,
+    json_output: Json = False,
+    config: Config = None,
+    debug: Debug = False,
+    *,
+    options: FitOptions,
+) -> None:
+    """Train a segmentation network and write its weights, their card and curves; goes on where an interrupted run stopped."""
+    del config, debug
+    from figureground import api
+    from figureground.runs.progress import terminal_reporter
+
+    weights = api.train(data, out=out, options=options, reporter=terminal_reporter())
+    if json_output:
+        typer.echo((weights.path / "card.json").read_text(encoding="utf-8"))
+    else:
+        typer.echo(f"{weights.sentence}\nWeights: weights:{weights.path}")
+
+
+VERB = with_options(FitOptions, make=make_fit_options)(train)

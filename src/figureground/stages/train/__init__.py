@@ -1,0 +1,1 @@
+"""The train stage: a data set in, weights with a card and curves out."""

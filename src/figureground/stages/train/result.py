@@ -1,0 +1,60 @@
+"""Trained weights as a value: where they are, and what their card says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from figureground.runs.artifact import read_manifest
+
+KIND = "weights"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """A finished training: a directory with weights, their card and curves."""
+
+    path: Path
+    card: Mapping[str, Any]
+    """The content of `card.json`."""
+
+    @property
+    def model(self) -> str:
+        """The MODEL spec that `predict` takes."""
+        return f"weights:{self.path}"
+
+    @property
+    def figures(self) -> Mapping[str, Any] | None:
+        """The validation of these weights, fractions by name, None where one is undefined; None without validation samples."""
+        return self.card["figures"]
+
+    @property
+    def sentence(self) -> str:
+        """What came out, in words."""
+        training, figures = self.card["training"], self.card["figures"]
+        ended = ", then nothing got better" if training["stopped_early"] else ""
+        told = f"{self.card['architecture']}: {training['epochs']} epochs{ended}; weights of epoch {training['best_epoch']}."
+        if figures is None:
+            return told
+        worst = (
+            f", in the worst group ({figures['worst_group']}) {_percent(figures['worst_group_flipped'])}" if figures["worst_group"] else ""
+        )
+        return (
+            f"{told} On the validation samples {_percent(figures['correct'])} of the foreground is correct, "
+            f"{_percent(figures['flipped'])} flipped{worst}, {_percent(figures['missed'])} missed; foreground IoU "
+            f"{_percent(figures['foreground_iou'])}."
+        )
+
+
+def read_weights(directory: str | Path) -> Weights:
+    """The weights that stand in a directory; anything else raises `ArtifactError`."""
+    path = Path(directory)
+    read_manifest(path, kind=KIND)
+    return Weights(path=path, card=json.loads((path / "card.json").read_text(encoding="utf-8")))
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,172 @@
+"""The train stage: opens splits and network, runs the loop, and writes weights with their card and curves."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+from figureground.core.errors import InputError
+from figureground.data.dataset import Dataset
+from figureground.data.paths import stamp
+from figureground.data.spec import parse_spec
+from figureground.models.digest import file_digest
+from figureground.models.fit.checkpoint import write_tensors
+from figureground.models.fit.data import train_data
+from figureground.models.fit.devices import Devices, open_devices
+from figureground.models.fit.loggers import open_loggers
+from figureground.models.fit.loop import FitResult, check_fit, fit
+from figureground.models.fit.networks import WEIGHTS_FILE, network_to_train, trained_spec
+from figureground.models.fit.options import HARMLESS, FitOptions
+from figureground.models.python import find_callable
+from figureground.models.trained import CARD
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json, write_atomically
+from figureground.runs.progress import QuietReporter, Reporter
+from figureground.stages.train.card import card_text, make_card
+from figureground.stages.train.curves import curves_csv, curves_svg
+from figureground.stages.train.result import KIND
+
+SCHEMA = 1
+STATE = "state"
+"""Shard in which the loop keeps its state."""
+
+
+def run_train(
+    dataset: Dataset,
+    *,
+    options: FitOptions | None = None,
+    out: Path,
+    reporter: Reporter | None = None,
+    devices: Devices | None = None,
+) -> Path:
+    """Trains a network and writes the artifact `weights`.
+
+    It holds `weights.safetensors`, the card (`card.json`, `card.md`) and the curves (`curves.csv`, `curves.svg`); MODEL spec `weights:DIR`
+    opens it. An interrupted training goes on behind its last checkpoint and ends with the same weights.
+
+    Args:
+        dataset: with pictures and masks; `train_split` and `val_split` say which samples are used.
+        options: what is trained, and how.
+        out: directory of the artifact; there already with the same key = nothing is done.
+        reporter: where progress is told; default nowhere.
+        devices: where it runs; default what `options.device` names.
+
+    Returns:
+        `out`.
+
+    Raises:
+        InputError: options, data and network do not fit together, weights do not fit, or the loss is no longer a number.
+        FormatError: a faulty picture or mask.
+        MissingExtra: a library that the options ask for is not installed.
+    """
+    options, devices = options or FitOptions(), devices or open_devices((options or FitOptions()).device)
+    speaker = reporter if reporter is not None and devices.rank == 0 else QuietReporter()
+    splits = choose_splits(dataset, options)
+    network, notes = network_to_train(options, classes=len(dataset.classes))
+    data = {role: train_data(split, size=options.size, norm=options.norm, stride_px=network.stride_px) for role, split in splits.items()}
+    check_fit(data["train"], data.get("val"), options)
+    inputs = _inputs(splits, options)
+    settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in HARMLESS}
+    settings["device"] = f"{devices.device.type} x {devices.world}"
+    key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
+    if finished(out, kind=KIND, key=key):
+        speaker.say(f"{out}: these weights are there already, nothing to do")
+        return out
+    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key) if devices.rank == 0 else None
+    devices.wait()
+    partial = out.with_name(out.name + ".partial")
+    state = writer.shard(STATE) if writer else partial / ".shards" / STATE
+    loggers = open_loggers(options.log, folder=partial, run=out.name, options=settings) if writer else []
+    for note in notes:
+        speaker.say(f"note: {note}")
+    try:
+        result = fit(
+            network,
+            train=data["train"],
+            val=data.get("val"),
+            options=options,
+            state_dir=state,
+            reporter=speaker,
+            loggers=loggers,
+            devices=devices,
+        )
+    finally:
+        for logger in loggers:
+            logger.close()
+    if writer:
+        _write(writer, result, options=options, splits=splits, inputs=inputs, settings=settings, device=str(devices.device), notes=notes)
+    devices.wait()
+    return out
+
+
+def choose_splits(dataset: Dataset, options: FitOptions) -> dict[str, Dataset]:
+    """The samples of each role, `train` and, where there is a validation, `val`.
+
+    Raises:
+        InputError: a split that the data set has not, or the same samples in both roles.
+    """
+    chosen = {"train": _split(dataset, options.train_split, "--train-split")}
+    if options.val_split:
+        chosen["val"] = _split(dataset, options.val_split, "--val-split")
+        if both := set(chosen["train"].ids) & set(chosen["val"].ids):
+            raise InputError(
+                f"{dataset.name}: {len(both)} samples are trained and validated on, for example '{min(both)}'. Give two splits that share "
+                "none, or --val-split '' for no validation"
+            )
+    return chosen
+
+
+def _split(dataset: Dataset, name: str, flag: str) -> Dataset:
+    if not name:
+        return dataset
+    known = sorted({s.split for s in dataset.samples if s.split})
+    if name not in known:
+        meant = "no validation" if flag == "--val-split" else "every sample"
+        raise InputError(
+            f"{dataset.name} has no split '{name}'; it has {', '.join(known) or 'none'}. Give {flag} one of them, or {flag} '' for {meant}"
+        )
+    return dataset.select(split=name)
+
+
+def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:
+    """Digests of what goes in, by role."""
+    found = {role: split.fingerprint() for role, split in splits.items()}
+    stamps = "\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for split in splits.values() for s in split.samples)
+    found["pictures"] = hashlib.sha256(stamps.encode()).hexdigest()
+    for role in ("encoder_weights", "weights"):
+        if given := getattr(options, role):
+            path = Path(given.removeprefix("weights:"))
+            found[role] = file_digest([path / WEIGHTS_FILE if path.is_dir() else path])
+    parsed = parse_spec(options.architecture)
+    if parsed.kind == "python":
+        source = inspect.getsourcefile(inspect.unwrap(find_callable(parsed.where, what=options.architecture)))
+        found["architecture"] = file_digest([Path(source)]) if source else ""
+    return found
+
+
+def _write(
+    writer: ArtifactWriter,
+    result: FitResult,
+    *,
+    options: FitOptions,
+    splits: dict[str, Dataset],
+    inputs: dict[str, str],
+    settings: dict[str, Any],
+    device: str,
+    notes: tuple[str, ...],
+) -> None:
+    weights = write_tensors(writer.path / WEIGHTS_FILE, result.network.state_dict())
+    classes = splits["train"].classes
+    spec = dataclasses.replace(
+        trained_spec(".", options, classes=len(classes), class_names=classes.names), sha256=file_digest([weights]), device=device
+    )
+    card = make_card(result, options=options, spec=spec, splits=splits, device=device, versions=library_versions(), notes=notes)
+    write_atomically(writer.path / CARD, to_json(card).encode())
+    write_atomically(writer.path / "card.md", card_text(card).encode())
+    write_atomically(writer.path / "curves.csv", curves_csv(result.history).encode())
+    write_atomically(writer.path / "curves.svg", curves_svg(result.history, best_epoch=result.best_epoch).encode())
+    counts = {**{role: len(split) for role, split in splits.items()}, "epochs": len(result.history), "steps": result.steps}
+    details = {name: card[name] for name in ("architecture", "sha256", "classes", "training", "figures")}
+    writer.finish(options=settings, inputs=inputs, counts=counts, seed=options.seed, details=details)
