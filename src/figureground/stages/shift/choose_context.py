@@ -71,7 +71,7 @@ def _by_column(dataset: Dataset, attribute: str) -> Dataset:
 
 
 def _ways(columns: set[str]) -> str:
-    known = f" (there are {', '.join(sorted(columns))})" if columns else ""
+    known = f" (columns: {', '.join(sorted(columns))})" if columns else ""
     return (
         f"Name a column with --context ATTRIBUTE{known} or bring one with ?attributes=TABLE; in `shift split` also --context area-rule "
         "--stuff STUFF.json for COCO images, or --context found:2 for clusters of grounds"

@@ -1,0 +1,251 @@
+"""Who goes where: one test set, training sets of one size, nobody twice, and what a group too small is told."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from figureground.core.errors import InputError
+from figureground.stages.shift.scenes import joined_scenes
+from figureground.stages.shift.split import Candidate, plan_split
+
+COCO_CD = {("cat", "indoor"): 967, ("cat", "outdoor"): 217, ("dog", "indoor"): 217, ("dog", "outdoor"): 967}
+"""Samples of each group of the published sets, all together."""
+
+
+def crowd(sizes: dict[tuple[str, str], int], scene_of: int = 1) -> list[Candidate]:
+    """Candidates of groups of these sizes, `scene_of` neighbours of a group to a scene."""
+    return [
+        Candidate(id=f"{label}-{context}-{i}", label=label, context=context, scene=f"{label}-{context}-s{i // scene_of}")
+        for (label, context), n in sizes.items()
+        for i in range(n)
+    ]
+
+
+def group_sizes(candidates: list[Candidate], ids: tuple[str, ...]) -> dict[tuple[str, str], int]:
+    of = {c.id: (c.label, c.context) for c in candidates}
+    assert len(set(ids)) == len(ids)
+    return {group: sum(of[i] == group for i in ids) for group in sorted(set(of.values()))}
+
+
+SIZES = st.tuples(st.integers(2, 3), st.integers(2, 3)).flatmap(
+    lambda shape: st.lists(st.integers(6, 30), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1]).map(
+        lambda numbers: {(f"c{i // shape[1]}", f"k{i % shape[1]}"): n for i, n in enumerate(numbers)}
+    )
+)
+RHOS = st.lists(st.sampled_from([0.0, 0.3, 0.5, 0.8, 0.95, 1.0]), min_size=1, max_size=3, unique=True)
+
+
+@given(SIZES, RHOS, st.integers(0, 2), st.integers(0, 3), st.integers(0, 3), st.integers(1, 3), st.randoms())
+def test_the_laws_of_a_split(sizes, rhos, val, test, seed, scene_of, random):
+    """Sizes and classes equal for every rho, groups balanced in val and test, nobody twice, no scene in two splits, order of no account."""
+    candidates = crowd(sizes, scene_of)
+    given_ = {"rhos": rhos, "val": val, "test": test, "seed": seed}
+    try:
+        plan = plan_split(candidates, **given_)
+    except InputError as error:
+        assume("too small" not in str(error))
+        raise
+    classes, contexts = sorted({c for c, _ in sizes}), sorted({k for _, k in sizes})
+    assert set(group_sizes(candidates, plan.val).values()) == {val}
+    assert set(group_sizes(candidates, plan.test).values()) == {test}
+    assert len({len(ids) for ids in plan.train.values()}) == 1
+    scene = {c.id: c.scene for c in candidates}
+    parts = [plan.val, plan.test, tuple({i for ids in plan.train.values() for i in ids})]
+    for place, part in enumerate(parts):
+        for other in parts[:place]:
+            assert not {scene[i] for i in part} & {scene[i] for i in other}
+    for rho, ids in plan.train.items():
+        found = group_sizes(candidates, ids)
+        per_class = [sum(found[c, k] for k in contexts) for c in classes]
+        assert len(set(per_class)) == 1
+        assert plan.counts[rho].tolist() == [[found[c, k] for k in contexts] for c in classes]
+        for row, name in enumerate(classes):
+            own = found[name, plan.common[name]]
+            assert own == math.floor(rho * per_class[row] + 0.5)
+            others = [found[name, k] for k in contexts if k != plan.common[name]]
+            assert max(others) - min(others) <= 1
+    shuffled = list(candidates)
+    random.shuffle(shuffled)
+    again = plan_split(shuffled, **given_)
+    assert (again.val, again.test, again.train, again.unused) == (plan.val, plan.test, plan.train, plan.unused)
+    assert plan.unused == len(candidates) - len({i for part in parts for i in part})
+
+
+@given(SIZES, RHOS, st.integers(0, 2))
+def test_the_size_is_the_largest_there_is(sizes, rhos, seed):
+    """The size that is found can be asked for and gives the same sets; one more of each class is refused."""
+    candidates = crowd(sizes)
+    plan = plan_split(candidates, rhos=rhos, val=1, test=1, seed=seed)
+    size = len(plan.train[rhos[0]])
+    assert plan_split(candidates, rhos=rhos, val=1, test=1, seed=seed, train=size).train == plan.train
+    with pytest.raises(InputError, match="too small"):
+        plan_split(candidates, rhos=rhos, val=1, test=1, seed=seed, train=size + len(plan.classes))
+
+
+def test_one_test_set_whatever_rho_and_size():
+    """Test and validation know neither rho nor the size of training; another seed draws others."""
+    candidates = crowd(COCO_CD)
+    plans = [
+        plan_split(candidates, rhos=rhos, val=50, test=125, train=train)
+        for rhos, train in (([0.5], 0), ([0.95], 0), ([0.5, 0.8, 1.0], 60), ([0.95], 80))
+    ]
+    assert len({(p.val, p.test) for p in plans}) == 1
+    assert plan_split(candidates, rhos=[0.5], val=50, test=125, seed=1).test != plans[0].test
+
+
+def test_samples_only_move_where_the_counts_demand():
+    """From one rho to the next each group grows or shrinks at one end; a larger size holds a smaller one."""
+    candidates = crowd(COCO_CD)
+    plan = plan_split(candidates, rhos=[0.5, 0.8, 0.95, 1.0], val=50, test=125)
+    of = {c.id: (c.label, c.context) for c in candidates}
+    for low, high in ((0.5, 0.8), (0.8, 0.95), (0.95, 1.0)):
+        for group in COCO_CD:
+            a, b = ({i for i in plan.train[rho] if of[i] == group} for rho in (low, high))
+            assert a <= b or b <= a
+    small = plan_split(candidates, rhos=[0.8], val=50, test=125, train=40)
+    assert set(small.train[0.8]) <= set(plan.train[0.8])
+
+
+def test_the_published_set_by_hand():
+    """COCO-CD at rho = 0.95: 42 cats outdoors are left, so 840 of each class would do, and 792 cats indoors allow 834."""
+    plan = plan_split(crowd(COCO_CD), rhos=[0.95], val=50, test=125)
+    assert plan.pool.tolist() == [[792, 42], [42, 792]]
+    assert plan.counts[0.95].tolist() == [[792, 42], [42, 792]]
+    assert len(plan.train[0.95]) == 1668
+    assert plan.reached(0.95) == pytest.approx(0.9496, abs=1e-4)
+    balanced = plan_split(crowd(COCO_CD), rhos=[0.5, 0.95], val=50, test=125)
+    assert [len(ids) for ids in balanced.train.values()] == [170, 170]  # 85 of each class: 43 and 42
+    odd = plan_split(crowd(COCO_CD), rhos=[0.95], val=50, test=125, train=101)
+    assert odd.counts[0.95].sum(1).tolist() == [51, 50]
+
+
+def test_which_context_a_class_is_tied_to():
+    """As `common` says; the order of the classes decides otherwise, and classes that are absent are left out of it."""
+    sizes = {(c, k): 9 for c in ("cat", "dog") for k in ("in", "out")}
+    named = plan_split(crowd(sizes), rhos=[1.0], val=1, test=1, common={"cat": "out", "dog": "in"})
+    assert named.counts[1.0].tolist() == [[0, 8 - 1], [8 - 1, 0]]
+    turned = plan_split(crowd(sizes), rhos=[1.0], val=1, test=1, classes=["background", "dog", "cat"])
+    assert (turned.classes, dict(turned.common)) == (("dog", "cat"), {"dog": "in", "cat": "out"})
+
+
+def test_a_group_too_small_says_what_is_possible():
+    """The message names group, number and need; the rhos and the size it calls possible are, and the next ones are not."""
+    candidates = crowd(COCO_CD)
+    setting = {"val": 50, "test": 125}
+    with pytest.raises(InputError) as refused:
+        plan_split(candidates, rhos=[0.5], train=1000, **setting)
+    text = str(refused.value)
+    assert text.startswith("group cat-outdoor is too small for rho = 0.5 with 1000 training samples: 250 are needed and it has 42 ")
+    assert "1 more group is too small" in text
+    low, high = (float(n) for n in re.search(r"rho from (\S+) to (\S+) is possible", text).groups())
+    for rho in (low, high):
+        assert len(plan_split(candidates, rhos=[rho], train=1000, **setting).train[rho]) == 1000
+    for rho in (low - 0.003, min(1.0, high + 0.003)) if high < 1 else (low - 0.003,):
+        with pytest.raises(InputError, match="too small"):
+            plan_split(candidates, rhos=[rho], train=1000, **setting)
+    most = int(re.search(r"at most (\d+) samples", text).group(1))
+    assert len(plan_split(candidates, rhos=[0.5], train=most, **setting).train[0.5]) == most
+    with pytest.raises(InputError, match="too small"):
+        plan_split(candidates, rhos=[0.5], train=most + 2, **setting)
+
+
+@given(SIZES, st.sampled_from([0.0, 0.4, 0.95, 1.0]), st.integers(4, 120))
+def test_what_a_refusal_calls_possible_is(sizes, rho, train):
+    """For any groups: every rho from the lowest to the highest named works, and so does the named size."""
+    candidates = crowd(sizes)
+    try:
+        plan_split(candidates, rhos=[rho], val=1, test=1, train=train)
+        return
+    except InputError as error:
+        text = str(error)
+    if span := re.search(r"rho from (\S+) to (\S+) is possible", text):
+        low, high = (float(n) for n in span.groups())
+        for possible in np.linspace(low, high, 4):
+            assert len(plan_split(candidates, rhos=[possible], val=1, test=1, train=train).train[possible]) == train
+        assert not low <= rho <= high
+    else:
+        assert "no rho is possible" in text
+        for possible in np.linspace(0, 1, 21):
+            with pytest.raises(InputError):
+                plan_split(candidates, rhos=[possible], val=1, test=1, train=train)
+    most = int(re.search(r"at most (\d+) samples", text).group(1))
+    assert most < train
+    assert len(plan_split(candidates, rhos=[rho], val=1, test=1, train=most).train[rho]) == most
+
+
+@pytest.mark.parametrize(
+    ("sizes", "given_", "words"),
+    [
+        (COCO_CD, {"rhos": [1.2]}, r"`rho` must be in \[0, 1\].*got 1.2"),
+        (COCO_CD, {"rhos": [float("nan")]}, r"`rho` must be in \[0, 1\]"),
+        (COCO_CD, {"rhos": []}, "at least once"),
+        (COCO_CD, {"rhos": [0.5], "val": -1}, "at least 0"),
+        (
+            COCO_CD,
+            {"rhos": [0.5], "val": 100, "test": 125},
+            r"group cat-outdoor is too small for --val 100 beside --test 125: it has 217.*217",
+        ),
+        (COCO_CD, {"rhos": [0.5], "common": {"cat": "indoor"}}, "no context for class 'dog'"),
+        (COCO_CD, {"rhos": [0.5], "common": {"cat": "indoor", "dog": "moon"}}, "which is no context"),
+        ({("cat", "in"): 9, ("cat", "out"): 9}, {"rhos": [0.5]}, "at least two values of class; got cat"),
+        ({("cat", "in"): 9, ("dog", "in"): 9}, {"rhos": [0.5]}, "at least two values of context; got in"),
+        ({}, {"rhos": [0.5]}, "at least two values of class; got none"),
+        ({("cat", "in"): 9, ("dog", "out"): 9}, {"rhos": [0.5], "test": 1}, "group cat-out is too small for --test 1: it has 0"),
+        (
+            {("cat", "in"): 2, ("cat", "out"): 9, ("dog", "in"): 9, ("dog", "out"): 9},
+            {"rhos": [1.0], "test": 2},
+            "group cat-in is too small",
+        ),
+    ],
+)
+def test_bad_input(sizes, given_, words):
+    with pytest.raises(InputError, match=words):
+        plan_split(crowd(sizes), **{"val": 0, "test": 0, **given_})
+
+
+def test_scenes_stay_whole():
+    """A scene goes to one split although it holds more than that needs; what is over is used by nobody."""
+    sizes = {(c, k): 40 for c in ("cat", "dog") for k in ("in", "out")}
+    candidates = crowd(sizes, scene_of=8)
+    plan = plan_split(candidates, rhos=[0.5], val=5, test=5)
+    assert set(group_sizes(candidates, plan.test).values()) == {5}
+    assert plan.pool.tolist() == [[24, 24], [24, 24]]
+    assert plan.unused == 4 * 2 * 3
+    with pytest.raises(InputError, match=r"group cat-in is too small .* it has 40 samples in 1 scene, which stay whole"):
+        plan_split(crowd(sizes, scene_of=40), rhos=[0.5], val=5, test=5)
+
+
+def test_scenes_that_fit_are_taken_first():
+    """Ten single samples and one scene of thirty: the test set of ten leaves the large scene to training."""
+    sizes = {(c, k): 40 for c in ("cat", "dog") for k in ("in", "out")}
+    candidates = [
+        Candidate(id=c.id, label=c.label, context=c.context, scene=c.id if i % 40 < 10 else f"{c.label}{c.context}")
+        for i, c in enumerate(crowd(sizes))
+    ]
+    for seed in range(5):
+        assert plan_split(candidates, rhos=[0.5], val=0, test=10, seed=seed).pool.tolist() == [[30, 30], [30, 30]]
+
+
+def test_a_scene_with_several_groups_counts_for_each():
+    """Videos that show every group: test takes whole videos, and no video is in two splits."""
+    candidates = [
+        Candidate(id=f"{c}{k}{v}", label=c, context=k, scene=f"video {v}") for c in ("cat", "dog") for k in ("in", "out") for v in range(12)
+    ]
+    plan = plan_split(candidates, rhos=[0.5, 1.0], val=2, test=3)
+    assert set(group_sizes(candidates, plan.test).values()) == {3}
+    assert plan.pool.tolist() == [[7, 7], [7, 7]]
+
+
+def test_scenes_are_joined_through_others():
+    """a and b share a bird, b and c a place: all three are one scene; an empty value joins nobody; attributes do not mix."""
+    ids = ["d", "c", "b", "a", "e"]
+    birds, places = ["x", "y", "z", "z", ""], ["", "p", "p", "x", ""]
+    assert joined_scenes(ids, [birds, places]) == ["d", "a", "a", "a", "e"]
+    assert joined_scenes(ids, []) == ids
+    assert joined_scenes([], [[]]) == []
