@@ -243,7 +243,7 @@ def test_a_scene_with_several_groups_counts_for_each():
 
 
 def test_scenes_are_joined_through_others():
-    """a and b share a bird, b and c a place: all three are one scene; an empty value joins nobody; attributes do not mix."""
+    """Samples a and b share a bird, b and c a place: all three are one scene; an empty value joins nobody; attributes do not mix."""
     ids = ["d", "c", "b", "a", "e"]
     birds, places = ["x", "y", "z", "z", ""], ["", "p", "p", "x", ""]
     assert joined_scenes(ids, [birds, places]) == ["d", "a", "a", "a", "e"]
