@@ -70,8 +70,8 @@ def run_compose(options: ComposeOptions, *, out: Path, executor: Executor | None
         writer.finish(options=settings, inputs=composition.inputs, counts=counts, seed=options.seed, details=details)
     except OSError as error:
         raise InputError(
-            f"{out}: cannot be written ({error.strerror or error}). What is finished is kept: make room and give the same command, or choose "
-            "another --out"
+            f"{out}: cannot be written ({error.strerror or error}). What is finished is kept: make room and give the same command, "
+            "or choose another --out"
         ) from error
     return out
 
@@ -175,6 +175,5 @@ def _sheet(composition: Composition, options: ComposeOptions, table: Mapping[str
         classes=classes,
         contexts=contexts,
         common=composition.common,
-        caption=f"{composition.name}, {shown}; framed: what training ties together"
-        + ("" if rho is None else f", rho {rho:g}"),
+        caption=f"{composition.name}, {shown}; framed: what training ties together" + ("" if rho is None else f", rho {rho:g}"),
     )

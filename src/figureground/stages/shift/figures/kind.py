@@ -48,7 +48,11 @@ def compose_figures(options: ComposeOptions) -> Composition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureDrawer:
-    """Draws the picture of an index."""
+    """Draws the picture of an index.
+
+    In validation and test a figure stands on every ground in turn, at the same place in the same light, each time in another scene: groups
+    of a class differ in their ground and in nothing else.
+    """
 
     classes: tuple[str, ...]
     contexts: tuple[str, ...]
@@ -60,11 +64,14 @@ class FigureDrawer:
         place, options = self.layout.place(index), self.options
         label, context = self.classes[place.row], self.contexts[place.column]
         manner = Manner(area_low=options.area_low, area_high=options.area_high, spread=options.spread, occlusion=options.occlusion)
+        split = SPLITS.index(place.split)
+        figure = place.number if place.split == "train" else place.number // len(self.contexts)
         drawn = draw_picture(
             label,
             context,
             size=options.size,
-            key=(options.seed, SPLITS.index(place.split), place.number),
+            key=(options.seed, split, figure),
+            ground_key=(options.seed, split, place.number),
             manner=manner,
             distractors=options.distractors,
             noise=options.noise,
@@ -77,6 +84,7 @@ class FigureDrawer:
             split=place.split,
             context=context,
             attributes={
+                "figure": f"{place.split}_{figure:06d}",
                 "area": f"{drawn.figure.mean():.4f}",
                 "faces": "right" if drawn.placed.faces_right else "left",
                 "occluder": drawn.placed.occluder,

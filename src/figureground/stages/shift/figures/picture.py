@@ -35,7 +35,15 @@ class Drawn:
 
 
 def draw_picture(
-    label: str, context: str, *, size: int, key: tuple[int, ...], manner: Manner, distractors: int = 2, noise: float = 0.015
+    label: str,
+    context: str,
+    *,
+    size: int,
+    key: tuple[int, ...],
+    ground_key: tuple[int, ...] | None = None,
+    manner: Manner,
+    distractors: int = 2,
+    noise: float = 0.015,
 ) -> Drawn:
     """A figure on a ground.
 
@@ -43,7 +51,8 @@ def draw_picture(
         label: one of `FIGURES`.
         context: one of `GROUNDS`. Figure, pose, place, light, paint and mask are the same on every one of them.
         size: height and width in pixels.
-        key: whole numbers from 0 on that decide all else, such as (seed, split, number).
+        key: whole numbers from 0 on that decide the figure and all that lies about, such as (seed, split, number).
+        ground_key: likewise for the scene; default `key`.
         manner: sizes, places and occlusion.
         distractors: most things that are no class.
         noise: standard deviation of the grain, as a part of full brightness.
@@ -56,7 +65,7 @@ def draw_picture(
     placed = place_figure(label, Chance((*key, _FIGURE)), size=size, manner=manner)
     ground, rest = GROUNDS[context], Chance((*key, _REST))
     canvas = Canvas(np.zeros((3, size, size), np.float32), textures(size))
-    ground.paint(canvas, Chance((*key, _GROUND)))
+    ground.paint(canvas, Chance((*(key if ground_key is None else ground_key), _GROUND)))
     light, count = rest.between(-1, 1), rest.whole(distractors + 1)
     for _ in range(count):
         _distract(canvas, rest, light)

@@ -19,7 +19,8 @@ from figureground.stages.shift.figures.things import OCCLUDERS, Occluder
 
 _TRIAL_PX = 40
 """Side of the picture in which area and centre are measured first."""
-_MARGIN = 0.008
+_MARGIN_PX = 1.0
+"""Between a figure and the edge of the picture, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def place_figure(label: str, chance: Chance, *, size: int, manner: Manner) -> Pl
     box = np.array(bounds(parts)).reshape(2, 2) * scale
     shift = np.array(centre_xy) * size - np.array(middle_xy) * scale
     # A figure that would reach over the edge is set back inside; one that is larger than the picture is cut off on both sides.
-    low, high = _MARGIN * size - box[0], (1 - _MARGIN) * size - box[1]
+    low, high = _MARGIN_PX - box[0], size - _MARGIN_PX - box[1]
     shift = np.where(low <= high, np.clip(shift, low, np.maximum(low, high)), (low + high) / 2)
     x, y = shift.tolist()
     return Placed(

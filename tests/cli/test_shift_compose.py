@@ -1,0 +1,71 @@
+"""`figureground shift compose` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def figureground(*arguments):
+    done = subprocess.run([sys.executable, "-m", "figureground", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+SMALL = ("--train", 8, "--val", 1, "--test", 1, "--size", 32, "--rho", 0.75, "--workers", 1)
+
+
+def test_group_counts_and_a_second_run(tmp_path):
+    """Counts of each split on stdout, progress on stderr; the same command again does nothing; doctor finds nothing."""
+    code, out, err = figureground("shift", "compose", *SMALL, "--out", tmp_path / "set")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0] == "train:"
+    assert lines[1].split() == ["shore", "forest"]
+    assert lines[2].split() == ["duck", "3*", "1"]
+    assert lines[3].split() == ["hare", "1", "3*"]
+    assert out.count("1*") == 4
+    assert "16 of 16 pictures" in err
+    assert (tmp_path / "set" / "sheet.jpg").exists()
+    code, out, err = figureground("shift", "compose", *SMALL, "--out", tmp_path / "set", "--json")
+    assert code == 0
+    assert "nothing to do" in err
+    assert json.loads(out)["details"]["groups"]["train"]["duck"] == {"shore": 3, "forest": 1}
+    code, out, _ = figureground("doctor", tmp_path / "set")
+    assert (code, "No faults found" in out) == (0, True)
+
+
+def test_an_options_file_and_flags(tmp_path):
+    """The file counts, and a flag wins over it."""
+    (tmp_path / "o.toml").write_text("classes = 3\ncontexts = 3\ntrain = 9\nval = 0\ntest = 0\nsize = 32\n")
+    code, out, err = figureground(
+        "shift", "compose", "--config", tmp_path / "o.toml", "--contexts", 2, "--out", tmp_path / "set", "--workers", 1
+    )
+    assert code == 0, err
+    assert [line.split()[0] for line in out.splitlines()[2:5]] == ["duck", "hare", "cat"]
+    assert "street" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--rho", 1.2), ["rho", "[0.0, 1.0]", "1.2"]),
+        (("--rho", -0.1), ["rho", "-0.1"]),
+        (("--classes", 1), ["classes", "duck, hare", "got 1"]),
+        (("--classes", 99), ["classes", "goat", "got 99"]),
+        (("--contexts", 99), ["contexts", "shore", "snow", "got 99"]),
+        (("--size", 8), ["size", "[32, 2048] px", "8"]),
+        (("--train", -1), ["train", "-1"]),
+        (("--kind", "figure"), ["figure", "figures"]),
+        (("--train", 0, "--val", 0, "--test", 0), ["train 0"]),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, words):
+    code, out, err = figureground("shift", "compose", *arguments, "--out", tmp_path / "set")
+    assert code == 2, err
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    assert all(word in err for word in words), err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,97 @@
+"""Which sample has which number: group counts, balance, and what may change with rho."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from figureground.core.errors import InputError
+from figureground.stages.shift.layout import Layout
+from figureground.stages.shift.plan import group_counts
+
+
+@st.composite
+def layouts(draw):
+    classes, contexts = draw(st.integers(2, 4)), draw(st.integers(2, 4))
+    return Layout(
+        classes=classes,
+        contexts=contexts,
+        homes=tuple(row % contexts for row in range(classes)),
+        rho=draw(st.floats(0, 1)),
+        train=draw(st.integers(1, 60)),
+        val=draw(st.integers(0, 3)),
+        test=draw(st.integers(0, 3)),
+        seed=draw(st.integers(0, 5)),
+    )
+
+
+@given(layout=layouts())
+def test_counts_are_those_of_the_dial(layout):
+    """Training groups as `group_counts` says, every other group alike, ids unique and counted within their split."""
+    places = [layout.place(index) for index in range(len(layout))]
+    counts = {split: Counter((p.row, p.column) for p in places if p.split == split) for split in ("train", "val", "test")}
+    for row in range(layout.classes):
+        sizes = group_counts(layout.per_class(row), rho=layout.rho, contexts=layout.contexts, own=list(layout.homes[: row + 1]))[row]
+        assert [counts["train"][row, column] for column in range(layout.contexts)] == sizes.tolist()
+    assert sum(layout.per_class(row) for row in range(layout.classes)) == layout.train
+    for split, each in (("val", layout.val), ("test", layout.test)):
+        assert set(counts[split].values()) <= {each}
+        assert sum(counts[split].values()) == each * layout.groups
+    assert len({p.id for p in places}) == len(layout)
+    for split in counts:
+        numbers = [p.number for p in places if p.split == split]
+        assert numbers == list(range(len(numbers)))
+
+
+@given(layout=layouts(), higher=st.floats(0, 1))
+def test_a_higher_rho_only_brings_samples_home(layout, higher):
+    """No sample leaves its own context when rho grows, and classes never change."""
+    low, high = sorted((layout.rho, higher))
+    one, other = (
+        Layout(
+            classes=layout.classes,
+            contexts=layout.contexts,
+            homes=layout.homes,
+            rho=rho,
+            train=layout.train,
+            val=1,
+            test=1,
+            seed=layout.seed,
+        )
+        for rho in (low, high)
+    )
+    for index in range(layout.train):
+        a, b = one.place(index), other.place(index)
+        assert (a.row, a.id) == (b.row, b.id)
+        if a.column == one.homes[a.row]:
+            assert b.column == a.column
+
+
+def test_a_hand_checked_layout():
+    """Three classes, seven samples, rho 1: in turns, each at home; then groups in order."""
+    layout = Layout(classes=3, contexts=2, homes=(0, 1, 0), rho=1.0, train=7, val=1, test=0, seed=0)
+    places = [layout.place(index) for index in range(13)]
+    assert [p.id for p in places[5:9]] == ["train_000005", "train_000006", "val_000000", "val_000001"]
+    assert [(p.row, p.column) for p in places] == [
+        *((0, 0), (1, 1), (2, 0), (0, 0), (1, 1), (2, 0), (0, 0)),
+        *((0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)),
+    ]
+
+
+def test_a_million_samples_are_no_list():
+    """A far index of a huge layout costs what a near one does."""
+    layout = Layout(classes=2, contexts=2, homes=(0, 1), rho=0.95, train=1_000_000, val=10**9, test=10**9, seed=0)
+    assert layout.place(len(layout) - 1).number == 4 * 10**9 - 1
+    homes = np.array([layout.place(index).column == layout.place(index).row for index in range(0, 1_000_000, 997)])
+    assert abs(homes.mean() - 0.95) < 0.03
+
+
+@pytest.mark.parametrize("index", [-1, 13])
+def test_outside_is_refused(index):
+    layout = Layout(classes=3, contexts=2, homes=(0, 1, 0), rho=1.0, train=7, val=1, test=0, seed=0)
+    with pytest.raises(InputError, match=r"\[0, 13\)"):
+        layout.place(index)
