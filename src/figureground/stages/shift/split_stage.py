@@ -24,7 +24,7 @@ from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards
 from figureground.stages.shift.balance import BalanceTable, PictureFacts, balance_table, warning_sentence
-from figureground.stages.shift.choose_context import ContextChoice, with_context
+from figureground.stages.shift.choose_context import AREA_RULE, ContextChoice, with_context
 from figureground.stages.shift.measure import FactsMeter, facts_to_table, table_to_facts
 from figureground.stages.shift.scenes import joined_scenes
 from figureground.stages.shift.split import Candidate, SplitPlan, plan_split
@@ -149,7 +149,7 @@ def _digest(dataset: Dataset, options: SplitOptions) -> str:
     digest = hashlib.sha256(str(Path.cwd()).encode())  # relative places mean something else elsewhere
     for s in dataset.samples:
         digest.update(repr((s.id, s.image, s.mask, paths.stamp(s.image) if s.image else "")).encode())
-    for file in options.stuff:
+    for file in options.stuff if options.context == AREA_RULE else ():
         digest.update(hashlib.sha256(paths.read_bytes(file)).digest())
     return digest.hexdigest()
 

@@ -1,0 +1,89 @@
+"""`shift split` and `shift balance` as a user meets them: exit codes, stdout and stderr."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+def shift(*arguments: object) -> tuple[int, str, str]:
+    """Runs a verb of `shift`; returns exit code, stdout and stderr."""
+    command = [sys.executable, "-m", "figureground", "shift", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty masks without pictures, ten of each group; dogs outdoors are larger."""
+    folder = tmp_path_factory.mktemp("pets")
+    lines = ["id,image,mask,label,split,context"]
+    for number in range(40):
+        label, context = ("cat", "dog")[number % 2], ("in", "out")[number // 20]
+        mask = np.zeros((16, 16), np.uint8)
+        side = (10 if (label, context) == ("dog", "out") else 5) + number // 4 % 2
+        mask[2 : 2 + side, 3 : 3 + side] = 1 + number % 2
+        cv2.imwrite(str(folder / f"{number}.png"), mask)
+        lines.append(f"s{number},,{number}.png,{label},,{context}")
+    (folder / "samples.csv").write_text("\n".join(lines) + "\n")
+    (folder / "dataset.toml").write_text(
+        '[classes]\nnames = ["ground", "cat", "dog"]\n[samples]\ntable = "samples.csv"\n[attributes]\nlabel = "label"\ncontext = "context"\n'
+    )
+    return folder
+
+
+def test_split_prints_its_groups(pets, tmp_path):
+    """A table of groups and where each data set lies; again, nothing is done; --json says the same in one object."""
+    command = ("split", pets, "--rho", "0.5", "--rho", "0.75", "--val", 1, "--test", 2, "--out", tmp_path / "out", "--workers", 1)
+    code, out, err = shift(*command)
+    assert code == 0, err
+    lines = [line.split() for line in out.splitlines()]
+    assert ["train", "0.75", "7", "2", "2", "7", "18"] in [line[:7] for line in lines]
+    assert ["test", "2", "2", "2", "2", "8"] in [line[:6] for line in lines]
+    assert "object area differs" in err
+    code, out, err = shift(*command, "--json")
+    assert code == 0
+    assert "nothing to do" in err
+    assert [one["groups"] for one in json.loads(out)["train"]] == [[[5, 4], [4, 5]], [[7, 2], [2, 7]]]
+    code, out, _ = shift("balance", tmp_path / "out" / "rho-0.5", "--split", "test", "--workers", 1)
+    assert code == 0
+    assert "8 samples" in out
+
+
+def test_balance_prints_what_differs(pets, tmp_path):
+    code, out, err = shift("balance", pets, "--out", tmp_path / "b.csv", "--workers", 1)
+    assert code == 0, err
+    assert "Cramer's V 0.000" in out
+    assert "object area differs between dog-in and dog-out" in out
+    assert (tmp_path / "b.csv").read_text().startswith("row,fact,class,context,n,mean")
+    code, out, _ = shift("balance", pets, "--json", "--workers", 1)
+    document = json.loads(out)
+    assert code == 0
+    assert document["rows"][1] | {"value": 0.0} == document["rows"][1]
+    assert next(r for r in document["rows"] if r["fact"] == "brightness")["mean"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--rho", "2"), "`rho` must be in [0, 1]"),
+        (("--rho", "0.5", "--train", "100"), "group cat-in is too small for rho = 0.5"),
+        (("--rho", "0.5", "--context", "place"), "has no column `place`"),
+        (("--rho", "0.5", "--classes", "cat"), "at least two values of class; got cat"),
+        (("--rho", "0.5", "--context", "found:2"), "has no picture"),
+        (("--rho", "0.5", "--context", "area-rule"), "Give --stuff STUFF.json"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(pets, tmp_path, arguments, words):
+    code, out, err = shift("split", pets, *arguments, "--val", 1, "--test", 1, "--out", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert err.startswith("figureground: ")
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
