@@ -57,14 +57,14 @@ def soft_edge(figure: np.ndarray, *, trim_px: float = 0.0, feather_px: float = 0
         [[191, 191, 191]]
     """
     steps, levels = _edge_levels(trim_px, feather_px)
-    reach = int(steps.max(initial=0))
-    inside = np.pad(np.asarray(figure) != 0, max(reach, 1)).view(np.uint8)
-    inner = np.s_[max(reach, 1) : -max(reach, 1), max(reach, 1) : -max(reach, 1)]
-    if not reach:
-        return inside[inner] * np.uint8(255)
-    deep = cv2.erode(inside, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    alpha = np.empty((inside.shape[0] - 2 * reach, inside.shape[1] - 2 * reach), np.uint8)
-    _fill_edge(inside, deep, steps, levels, alpha)
+    hard = np.asarray(figure)
+    inside = (hard if hard.dtype == np.bool_ else hard != 0).view(np.uint8)
+    alpha = inside * np.uint8(255)
+    if reach := int(np.abs(steps).max(initial=0)):
+        padded = cv2.copyMakeBorder(inside, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
+        deep = cv2.erode(padded, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))[reach:-reach, reach:-reach]
+        edge = np.flatnonzero(inside != deep)
+        _fill_edge(padded, edge, steps, levels, alpha)
     return alpha
 
 
@@ -114,8 +114,9 @@ def resize_cutout(cutout: Cutout, size_hw: tuple[int, int], *, mirror: bool = Fa
     Returns:
         uint8 [height, width, 3] and uint8 [height, width].
     """
-    rgb, alpha = (cutout.rgb[:, ::-1], cutout.alpha[:, ::-1]) if mirror else (cutout.rgb, cutout.alpha)
-    return (rgb, alpha) if cutout.size_hw == size_hw else resample_cutout(rgb, alpha, size_hw)
+    same = cutout.size_hw == size_hw
+    rgb, alpha = (cutout.rgb, cutout.alpha) if same else resample_cutout(cutout.rgb, cutout.alpha, size_hw)
+    return (rgb[:, ::-1], alpha[:, ::-1]) if mirror else (rgb, alpha)
 
 
 def cover(scene: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
@@ -182,15 +183,13 @@ def _blend(out: np.ndarray, rgb: np.ndarray, alpha: np.ndarray) -> None:  # prag
 
 
 @njit(cache=True, nogil=True)
-def _fill_edge(inside, deep, steps, levels, alpha) -> None:  # pragma: no cover - compiled
-    """Writes alpha; `inside` and `deep` are wider than it by the same number of zeros on every side."""
-    reach = (inside.shape[0] - alpha.shape[0]) // 2
-    for y in range(alpha.shape[0]):
-        for x in range(alpha.shape[1]):
-            level = 255 if inside[y + reach, x + reach] else 0
-            if level and not deep[y + reach, x + reach]:
-                for k in range(levels.size):
-                    if not inside[y + reach + steps[k, 0], x + reach + steps[k, 1]]:
-                        level = levels[k]
-                        break
-            alpha[y, x] = level
+def _fill_edge(padded, edge, steps, levels, alpha) -> None:  # pragma: no cover - compiled
+    """Writes the alpha of edge pixels, given by their place in it; `padded` is the mask in a frame of zeros."""
+    width = alpha.shape[1]
+    reach = (padded.shape[1] - width) // 2
+    for place in edge:
+        y, x = place // width, place % width
+        for k in range(levels.size):
+            if not padded[y + reach + steps[k, 0], x + reach + steps[k, 1]]:
+                alpha[y, x] = levels[k]
+                break
