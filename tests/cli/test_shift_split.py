@@ -44,8 +44,10 @@ def test_split_prints_its_groups(pets, tmp_path):
     code, out, err = shift(*command)
     assert code == 0, err
     lines = [line.split() for line in out.splitlines()]
-    assert ["train", "0.75", "7", "2", "2", "7", "18"] in [line[:7] for line in lines]
-    assert ["test", "2", "2", "2", "2", "8"] in [line[:6] for line in lines]
+    assert ["cat", "in", "*", "5", "7", "1", "2"] in lines
+    assert ["cat", "out", "4", "2", "1", "2"] in lines
+    assert ["all", "18", "18", "4", "8"] in lines
+    assert f"rho 0.75: {tmp_path / 'out' / 'rho-0.75'}" in out
     assert "object area differs" in err
     code, out, err = shift(*command, "--json")
     assert code == 0

@@ -44,24 +44,26 @@ def _print(details: Mapping[str, Any], path: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    table = Table("class", "context", box=None, header_style="bold", pad_edge=False)
+    for name in (*(f"train\nrho {one['rho']:g}" for one in details["train"]), "val", "test"):
+        table.add_column(name, justify="right")
     groups = [(name, context) for name in details["classes"] for context in details["contexts"]]
-    table = Table("set", box=None, header_style="bold", pad_edge=False)
-    for name, context in groups:
-        tied = details["common"].get(name) == context
-        table.add_column(escape(f"{name}\n{context}{' *' if tied else ''}"), justify="right")
-    table.add_column("samples", justify="right")
-    table.add_column("data set", overflow="fold")
-    for one in details["train"]:
-        counts = [str(n) for row in one["groups"] for n in row]
-        table.add_row(f"train {one['rho']:g}", *counts, str(one["samples"]), escape(str(path / one["folder"])))
-    for split_name in ("val", "test"):
-        each = details[split_name] // max(1, len(groups))
-        table.add_row(split_name, *[str(each)] * len(groups), str(details[split_name]), "in each of them")
+    each = [details[name] // len(groups) for name in ("val", "test")]
+    for place, (name, context) in enumerate(groups):
+        row, column = divmod(place, len(details["contexts"]))
+        tied = " *" if details["common"][name] == context else ""
+        numbers = [one["groups"][row][column] for one in details["train"]]
+        table.add_row(escape(name), escape(context + tied), *map(str, (*numbers, *each)))
+    table.add_row("all", "", *(str(one["samples"]) for one in details["train"]), str(details["val"]), str(details["test"]), style="bold")
     console = Console(highlight=False)
     console.print(table)
     stability = details["context"].get("stability")
     found = f" Contexts were found, stability {stability:.2f}." if stability is not None else ""
-    console.print(f"* the context that training ties to the class.{found} Samples in no set: {details['unused']}.", markup=False)
+    console.print(
+        f"* training ties the class to this context.{found} {details['unused']} samples are in no set.", markup=False, soft_wrap=True
+    )
+    for one in details["train"]:
+        console.print(f"rho {one['rho']:g}: {path / one['folder']}", markup=False, soft_wrap=True)
 
 
 VERB = with_options(SplitOptions)(split)

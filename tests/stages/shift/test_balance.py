@@ -238,6 +238,21 @@ def test_the_dial_is_cramers_v():
         assert cramers_v(np.array([[major, 200 - major], [200 - major, major]])) == pytest.approx(2 * rho - 1)
 
 
+def test_the_order_of_warnings():
+    """What chance would rarely make comes first, then the object before the light, then the largest."""
+    rng = np.random.default_rng(0)
+    facts = [
+        PictureFacts(object_area=a + rng.normal(), centre_y=y + rng.normal(), brightness=b + rng.normal())
+        for a, y, b in [(0.0, 0.0, 0.0)] * 40 + [(1.0, 2.0, 5.0)] * 40
+    ]
+    few = [PictureFacts(centre_x=float(v)) for v in (1, 2, 2, 5)]
+    label = ["cat"] * 80 + ["dog"] * 4
+    table = balance_table([*facts, *few], label, ["in"] * 40 + ["out"] * 40 + ["in", "in", "out", "out"])
+    inside = [one.fact for one in table.warnings if one.kind == "context"]
+    assert inside == ["centre_y", "object_area", "brightness", "centre_x"]
+    assert [one.by_chance for one in table.warnings if one.kind == "context"] == [False, False, False, True]
+
+
 def test_the_csv_says_it_all():
     """Header, association, groups and differences; undefined numbers are empty cells, and names with commas survive."""
     table = balance_table(areas(0.1, 0.2, 0.5, 0.6), ["cat, big"] * 4, ["in", "in", "out", "out"])

@@ -25,6 +25,7 @@ THRESHOLD = 0.1
 COLUMNS = ("row", "fact", "class", "context", "n", "mean", "sd", "other_class", "other_context", "other_n", "other_mean", "other_sd")
 COLUMNS += ("value", "se", "warning")
 _CHANCE = 1.96
+_LIGHT = ("brightness", "sharpness")
 _WORDS = {"objects": "number of objects"}
 
 
@@ -107,9 +108,12 @@ class BalanceTable:
 
     @property
     def warnings(self) -> tuple[Difference, ...]:
-        """Differences above the threshold: first those that chance alone would rarely make, then the others, the largest first."""
+        """Differences above the threshold, those that chance alone would rarely make before the others.
+
+        Among either, facts of the object come before those of the light, which often are what a context is; then the largest first.
+        """
         found = [one for one in self.differences if abs(one.d) > self.threshold]
-        return tuple(sorted(found, key=lambda one: (one.by_chance, -abs(one.d))))
+        return tuple(sorted(found, key=lambda one: (one.by_chance, one.fact in _LIGHT, -abs(one.d))))
 
     def find(self, fact: str, label: str, context: str = "") -> GroupFacts:
         """One fact of one group, or of a class over all contexts; an unknown one raises `InputError`."""
