@@ -19,6 +19,7 @@ from figureground.stages.audit.options import AuditOptions
 from figureground.stages.demo.draw import picture
 from figureground.stages.demo.figures import FIGURES
 from figureground.stages.demo.grounds import GROUNDS
+from figureground.stages.shift.compose_options import ComposeOptions
 
 OUT = Path("docs/assets")
 EDGE_PX = 4
@@ -51,6 +52,8 @@ def main() -> int:
     OUT.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(OUT / "animals.jpg"), animals()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     with tempfile.TemporaryDirectory() as folder:
+        options = ComposeOptions(classes=4, contexts=5, train=0, val=0, test=4, size=64)
+        shutil.copyfile(api.compose(Path(folder) / "composed", options=options) / "sheet.jpg", OUT / "compose.jpg")
         audit = api.audit(
             demo / "dataset", f"tied={demo / 'predictions' / 'tied'}", out=Path(folder) / "a", options=AuditOptions(split="test")
         )

@@ -84,7 +84,12 @@ def verbs() -> dict[str, Callable[..., Any]]:
     """Every verb of the command line, in the order of its help."""
     from figureground.cli.app import app
 
-    return {str(command.name): command.callback for command in app.registered_commands if command.callback}
+    found = {str(command.name): command.callback for command in app.registered_commands if command.callback}
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        commands = group.typer_instance.registered_commands
+        found |= {f"{group.name} {command.name}": command.callback for command in commands if command.callback}
+    return found
 
 
 def parameters(verb: Callable[..., Any]) -> tuple[list[tuple[Any, Any, Any]], list[tuple[Any, Any, Any]]]:
@@ -200,7 +205,11 @@ def artifacts() -> str:
     parts += [
         "`report.html` is one page made from these tables; `figureground report AUDIT` writes it again.\n",
         "## dataset\n",
-        "Written by `demo`: a data set in the project's own form, `dataset.toml`, `samples.csv`, `images/` and `masks/`.\n",
+        "Written by `demo` and `shift compose`: a data set in the project's own form, `dataset.toml`, `samples.csv`, `images/` and `masks/`.",
+        "`shift compose` adds `balance.csv`, the balance table of its training pictures, and `sheet.jpg`, some pictures of each group. Its",
+        "`samples.csv` has the columns below beside `id`, `image`, `mask`, `label`, `split` and `context`; the manifest's `details` hold the",
+        "classes, which context each is tied to, the pictures of each group, and how label and context hang together in training.\n",
+        table(("column", "meaning"), ((f"`{column}`", _word("columns.dataset", column)) for column in _composed_columns())),
         "## model\n",
         "Written by `demo`: `model.npz`, the fitted numbers of its predictor by name.\n",
     ]
@@ -281,6 +290,15 @@ def _small_audit(out: Path) -> Path:
         given.append(predictions_from_arrays(maps, data.classes, name=name, scores=scores))
     options = figureground.AuditOptions(resamples=20, common=("cat=indoor", "dog=outdoor"), merge=("pet=cat,dog",), confusable=("cat,dog",))
     return figureground.audit(data, given, out=out, options=options).path
+
+
+def _composed_columns() -> list[str]:
+    """The columns that the kinds of composition add, drawn figures first."""
+    from figureground.stages.shift.composition import ComposeOptions
+    from figureground.stages.shift.figures.kind import compose_figures
+
+    drawn = compose_figures(ComposeOptions(train=1, val=0, test=0)).draw(0).attributes
+    return _complete("columns.dataset", drawn)
 
 
 def _manifest_keys() -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from figureground.version import __version__
 
 if TYPE_CHECKING:
-    from figureground.api import Audit, audit, open_audit, predict
+    from figureground.api import Audit, audit, compose, open_audit, predict
     from figureground.core.errors import FiguregroundError, FormatError, InputError
     from figureground.core.types import ClassTable, LabelRuns, Sample
     from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from figureground.metrics.meter import Meter
     from figureground.metrics.risk import flip_risk
     from figureground.stages.audit.options import AuditOptions
+    from figureground.stages.shift.compose_options import ComposeOptions
 
 _HOMES = {
-    "figureground.api": ("Audit", "audit", "open_audit", "predict"),
+    "figureground.api": ("Audit", "audit", "compose", "open_audit", "predict"),
     "figureground.core.errors": ("FiguregroundError", "FormatError", "InputError"),
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
     "figureground.data.dataset": ("Dataset", "dataset_from_arrays", "open_dataset"),
@@ -35,6 +36,7 @@ _HOMES = {
     "figureground.metrics.meter": ("Meter",),
     "figureground.metrics.risk": ("flip_risk",),
     "figureground.stages.audit.options": ("AuditOptions",),
+    "figureground.stages.shift.compose_options": ("ComposeOptions",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -42,6 +44,7 @@ __all__ = [
     "Audit",
     "AuditOptions",
     "ClassTable",
+    "ComposeOptions",
     "Dataset",
     "Decomposition",
     "FiguregroundError",
@@ -54,6 +57,7 @@ __all__ = [
     "Sample",
     "__version__",
     "audit",
+    "compose",
     "dataset_from_arrays",
     "decode_runs",
     "decompose",

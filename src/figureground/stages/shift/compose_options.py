@@ -12,7 +12,10 @@ from figureground.core.options import option
 class ComposeOptions:
     """Which pictures are composed, and how strongly class and context are tied in training."""
 
-    kind: str = option("figures", help="How pictures come about: figures are drawn and need no data, or another KIND that is known.")
+    kind: str = option(
+        "figures",
+        help="How pictures come about: figures = drawn, no data needed; paste = cut-outs on scenes; waterbirds = by its published tables.",
+    )
     classes: int = option(2, help="Number of foreground classes: the first so many of those there are.")
     contexts: int = option(2, help="Number of contexts: the first so many of those there are.")
     rho: float = option(
