@@ -189,6 +189,35 @@ def compose(
     return run_compose(options or ComposeOptions(), out=Path(out), executor=executor, reporter=reporter or QuietReporter())
 
 
+def sweep(
+    recipe: str | Path,
+    *,
+    out: str | Path,
+    workers: int | None = 1,
+    engine: str = "local",
+    reporter: Reporter | None = None,
+) -> Path:
+    """Trains and audits a grid of networks on data of several correlations, and returns the directory of the table.
+
+    Args:
+        recipe: TOML file with the tables `compose`, `train` and `sweep`.
+        out: directory to write; an interrupted sweep goes on there.
+        workers: networks trained at a time, None = one per core; above 1, a script must guard its start with
+            `if __name__ == "__main__"`.
+        engine: where the work runs.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        InputError: a recipe that cannot be read or does not fit together.
+        MissingExtra: torch is not installed.
+    """
+    from figureground.sweep.recipe import read_recipe
+    from figureground.sweep.run import run_sweep
+
+    executor = open_executor(engine, workers=workers)
+    return run_sweep(read_recipe(Path(recipe)), out=Path(out), executor=executor, reporter=reporter or QuietReporter())
+
+
 def train(
     dataset: str | Path | Dataset,
     *,

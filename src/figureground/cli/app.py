@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from figureground.cli import audit, demo, doctor, predict, report, shift_balance, shift_compose, shift_split, train
+from figureground.cli import audit, demo, doctor, predict, report, shift_balance, shift_compose, shift_split, shift_sweep, train
 from figureground.core.errors import FiguregroundError
 from figureground.version import __version__
 
@@ -24,7 +24,7 @@ for module in (demo, doctor, train, predict, audit, report):
 
 shift = typer.Typer(help="Data sets whose classes and contexts are tied as strongly as asked.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(shift, name="shift")
-for module in (shift_compose, shift_split, shift_balance):
+for module in (shift_compose, shift_split, shift_balance, shift_sweep):
     shift.command(name=module.__name__.rpartition("_")[2])(module.VERB)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,20 @@ def print_audit(summary: Mapping[str, Any], page: Path | None) -> None:
         console.print(groups)
     if page is not None:
         console.print(f"Report: {page}", markup=False, soft_wrap=True)
+
+
+def print_sweep(rows: Sequence[Mapping[str, Any]], place: Path) -> None:
+    """Prints the rows of a sweep to stdout, one table an architecture, and where its table and picture stand."""
+    console = Console(highlight=False)
+    for architecture in dict.fromkeys(row["architecture"] for row in rows):
+        table = Table("objective", title=escape(architecture), title_justify="left", box=None, header_style="bold", pad_edge=False)
+        for name in ("rho", "IoU gap", "flipped,\nrare", "flipped,\ncommon", "IoU, any\nforeground", "IoU, mean\nof classes", "top\ntenth"):
+            table.add_column(name, justify="right")
+        figures = ("gap_iou", "counterfactual_flip", "common_flip", "foreground_iou", "class_iou", "top_decile_share")
+        for row in (row for row in rows if row["architecture"] == architecture):
+            table.add_row(row["objective"], f"{row['rho']:g}", *(_interval(row[name]) for name in figures))
+        console.print(table)
+    console.print(f"{rows[0]['seeds']} seeds. Table and picture: {place}", markup=False, soft_wrap=True)
 
 
 def _rates_table(found: Mapping[str, Any]) -> Table:

@@ -1,0 +1,40 @@
+"""`figureground shift sweep RECIPE.toml`: the same data at several correlations, trained, tested and audited, in one table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from figureground.cli.options import Debug, Engine, Json, Out, Workers
+
+
+def sweep(
+    recipe: Annotated[Path, typer.Argument(help="TOML file with the tables compose, train and sweep.", metavar="RECIPE.toml")],
+    out: Out,
+    json_output: Json = False,
+    workers: Workers = None,
+    engine: Engine = "local",
+    debug: Debug = False,
+) -> None:
+    """Train and audit a grid of networks: correlations x seeds x objectives x architectures; one table and one figure."""
+    del debug
+    from figureground import api
+    from figureground.cli.summary import print_sweep
+    from figureground.runs.executor import available_cores
+    from figureground.runs.progress import terminal_reporter
+
+    cores = available_cores() if workers is None else workers
+    table = api.sweep(recipe, out=out, workers=cores, engine=engine, reporter=terminal_reporter())
+    rows = json.loads((table / "sweep.json").read_text(encoding="utf-8"))
+    if json_output:
+        json.dump(rows, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
+    print_sweep(rows, table)
+
+
+VERB = sweep

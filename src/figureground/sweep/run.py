@@ -1,0 +1,133 @@
+"""Runs a sweep: data at every correlation, then train, predict and audit for every network of the grid, then the table.
+
+Every step is an artifact below the sweep's directory, so the same command goes on where a former one stopped.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from figureground.data.dataset import open_dataset
+from figureground.data.predictions import open_predictions
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, read_manifest, to_json, write_atomically
+from figureground.runs.executor import Executor, LocalExecutor
+from figureground.runs.progress import QuietReporter, Reporter
+from figureground.stages.audit.options import AuditOptions
+from figureground.stages.audit.stage import run_audit
+from figureground.stages.predict.options import PredictOptions
+from figureground.stages.predict.stage import run_predict
+from figureground.stages.shift.compose import run_compose
+from figureground.stages.train.stage import run_train
+from figureground.sweep.figure import sweep_svg
+from figureground.sweep.recipe import Recipe, Run
+from figureground.sweep.rows import FIGURES, Row, make_row, read_outcome
+
+KIND, SCHEMA = "sweep", 1
+SPLIT = "test"
+RESAMPLES = 1000
+
+
+def run_sweep(recipe: Recipe, *, out: Path, executor: Executor, reporter: Reporter, resamples: int = RESAMPLES) -> Path:
+    """Makes the data, trains and audits every network, and writes the artifact `table` with all rows.
+
+    Args:
+        recipe: what varies and what stays.
+        out: directory of the sweep: `data/`, `runs/`, `table/`.
+        executor: where networks are trained, one a worker at a time.
+        reporter: where progress is told.
+        resamples: bootstrap resamples of the intervals.
+
+    Returns:
+        `out / "table"`: `sweep.json` (rows), `sweep.csv`, `sweep.svg`.
+    """
+    for rho in recipe.rho:
+        run_compose(recipe.compose_options(rho), out=data_place(out, rho), executor=executor, reporter=reporter)
+    runs = recipe.runs()
+    with reporter.track("training and auditing", total=len(runs), unit="networks") as progress:
+        for _ in executor.map_batches(functools.partial(_Worker, recipe, out), ([run] for run in runs)):
+            progress.advance()
+    return _write_table(recipe, out, reporter, resamples)
+
+
+def data_place(out: Path, rho: float) -> Path:
+    """Where the data of one correlation stand."""
+    return Path(out) / "data" / f"rho-{rho:g}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Worker:
+    """Trains, tests and audits one network at a time; picklable."""
+
+    recipe: Recipe
+    out: Path
+
+    def __call__(self, runs: Sequence[Run]) -> int:
+        for run in runs:
+            self._one(run)
+        return len(runs)
+
+    def _one(self, run: Run) -> None:
+        where, quiet = Path(self.out) / run.place, QuietReporter()
+        dataset = open_dataset(str(data_place(self.out, run.rho)))
+        weights = run_train(dataset, options=self.recipe.fit_options(run), out=where / "weights", reporter=quiet)
+        predicted = run_predict(
+            f"weights:{weights}", dataset, options=PredictOptions(split=SPLIT, workers=1), out=where / "predictions", reporter=quiet
+        )
+        predictions = open_predictions(str(predicted), dataset.classes, name=run.objective)
+        audited = AuditOptions(split=SPLIT, resamples=0)
+        run_audit(dataset, [predictions], options=audited, out=where / "audit", executor=LocalExecutor(), reporter=quiet)
+
+
+def _write_table(recipe: Recipe, out: Path, reporter: Reporter, resamples: int) -> Path:
+    audits = {run: Path(out) / run.place / "audit" for run in recipe.runs()}
+    inputs = {run.place: read_manifest(audit).key for run, audit in audits.items()}
+    options = {"resamples": resamples, **_grid(recipe)}
+    key, target = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=options), Path(out) / "table"
+    if finished(target, kind=KIND, key=key):
+        reporter.say(f"{target}: this table is there already")
+        return target
+    rows = _rows(recipe, out, audits, resamples)
+    writer = ArtifactWriter(target, kind=KIND, schema=SCHEMA, key=key)
+    write_atomically(writer.path / "sweep.json", to_json([row.plain() for row in rows]).encode())
+    write_atomically(writer.path / "sweep.csv", _csv(rows).encode())
+    write_atomically(writer.path / "sweep.svg", sweep_svg(rows))
+    writer.finish(options=options, inputs=inputs, counts={"networks": len(audits), "rows": len(rows)}, details={"name": recipe.name})
+    return target
+
+
+def _rows(recipe: Recipe, out: Path, audits: dict[Run, Path], resamples: int) -> list[Row]:
+    rows = []
+    for architecture in recipe.architectures:
+        for objective in recipe.objectives:
+            for rho in recipe.rho:
+                dataset = open_dataset(str(data_place(out, rho)))
+                chosen = [a for r, a in audits.items() if (r.architecture, r.objective, r.rho) == (architecture, objective, rho)]
+                names = {"data": recipe.name, "architecture": architecture, "objective": objective, "rho": rho}
+                tested = [read_outcome(audit, dataset.classes) for audit in chosen]
+                rows.append(make_row(tested, common=dataset.common, names=names, resamples=resamples))
+    return rows
+
+
+def _grid(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "compose": dataclasses.asdict(recipe.compose),
+        "train": dict(recipe.train),
+        **{name: list(getattr(recipe, name)) for name in ("rho", "seeds", "objectives", "architectures")},
+    }
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["data", "architecture", "objective", "rho", "seeds", *(f"{n}{e}" for n in FIGURES for e in ("", "_low", "_high"))])
+    for row in rows:
+        ends = [getattr(getattr(row, name), end) for name in FIGURES for end in ("value", "low", "high")]
+        writer.writerow([row.data, row.architecture, row.objective, row.rho, row.seeds, *(f"{number:.6g}" for number in ends)])
+    return text.getvalue()
