@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import multiprocessing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -393,6 +394,29 @@ def test_a_huge_loss_leaves_q_finite():
     loss = objective(logits, torch.zeros(1, 1, 1, dtype=torch.int64), torch.tensor([0]), torch.ones(1))
     assert float(loss) == pytest.approx(10_000)
     assert torch.isfinite(objective.log_weights).all()
+
+
+def one_of_two(rank: int, folder: str) -> None:
+    """One of two devices: each sees one group only, and leaves its weights behind."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    objective = GroupDRO(groups=2, step=float(np.log(2)))
+    objective(*simple_batch([1.0 + 2 * rank], [rank]))
+    torch.save(objective.weights, f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_several_devices_share_one_q(tmp_path):
+    """Losses 1 and 3 of two groups on two devices move q on both as they would together: to (0.2, 0.8)."""
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=one_of_two, args=(rank, str(tmp_path))) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    for rank in (0, 1):
+        assert torch.load(tmp_path / f"{rank}.pt").tolist() == pytest.approx([0.2, 0.8], rel=1e-6)
 
 
 def waterbirds_groups(real_data: Path, split: str) -> np.ndarray:
