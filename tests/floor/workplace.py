@@ -66,6 +66,7 @@ def make_workplace(folder: Path) -> Path:
     _coco(folder, shots)
     _pets(folder, shots)
     _waterbirds(folder, shots)
+    _cutouts(folder, shots)
     _models(folder)
     return folder
 
@@ -174,6 +175,25 @@ def _waterbirds(folder: Path, shots: list[Shot]) -> None:
         _png(folder / "bird-predictions" / f"{name}.png", (np.roll(shot.truth, 2, axis=1) > 0).astype(np.uint8) * (1 + place))
         rows.append({"img_id": number, "img_filename": f"{name}.jpg", "y": y, "split": 2, "place": place, "place_filename": "x.jpg"})
     _table(birds / "metadata.csv", list(rows[0]), rows)
+
+
+def _cutouts(folder: Path, shots: list[Shot]) -> None:
+    """`animals`, in which duck and hare stand in for flamingo and emu, and `scenes` with a subfolder each of plain seas and forests."""
+    names = {"duck": "flamingo", "hare": "emu"}
+    rows = []
+    for shot in (s for s in shots if s.label in names):
+        _jpg(folder / "animals" / "images" / f"{shot.id}.jpg", shot.image)
+        value = 1 + list(names).index(shot.label)
+        _png(folder / "animals" / "masks" / f"{shot.id}.png", (shot.truth > 0).astype(np.uint8) * np.uint8(value))
+        rows.append({"id": shot.id, "image": f"images/{shot.id}.jpg", "mask": f"masks/{shot.id}.png", "label": names[shot.label]})
+    _table(folder / "animals" / "samples.csv", list(rows[0]), rows)
+    classes = '[classes]\nnames = ["background", "flamingo", "emu"]\n[samples]\ntable = "samples.csv"\n'
+    (folder / "animals" / "dataset.toml").write_text(classes)
+    rng = np.random.default_rng(0)
+    for name, colour in (("sea", (40, 90, 160)), ("forest", (50, 100, 40))):
+        for number in range(12):
+            scene = np.clip(rng.normal(colour, 20, (80, 100, 3)), 0, 255).astype(np.uint8)
+            _jpg(folder / "scenes" / name / f"{number}.jpg", scene)
 
 
 def _models(folder: Path) -> None:
