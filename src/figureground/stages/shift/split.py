@@ -250,8 +250,8 @@ class _Room:
         beside = f" ({more} more group{'s are' if more > 1 else ' is'} too small)" if more else ""
         raise InputError(
             f"group {self.classes[row]}-{self.contexts[column]} is too small for rho = {rho:g} with {total} training samples: "
-            f"{table[row, column]} are needed and it has {self.pool[row, column]} that are not in val or test{beside}. With {total} "
-            f"samples {span} is possible; at rho = {asked} at most {self._most(rhos)} samples are. Change --rho or --train, or make "
+            f"{table[row, column]} are needed and it has {self.pool[row, column]} that are not in val or test{beside}. Possible with "
+            f"{total} samples: {span}; possible at rho = {asked}: at most {self._most(rhos)} samples. Change --rho or --train, or make "
             "--val and --test smaller"
         )
 
