@@ -208,7 +208,8 @@ def artifacts() -> str:
         "Written by `demo` and `shift compose`: a data set in the project's own form, `dataset.toml`, `samples.csv`, `images/` and `masks/`.",
         "`shift compose` adds `balance.csv`, the balance table of its training pictures, and `sheet.jpg`, some pictures of each group. Its",
         "`samples.csv` has the columns below beside `id`, `image`, `mask`, `label`, `split` and `context`; the manifest's `details` hold the",
-        "classes, which context each is tied to, the pictures of each group, and how label and context hang together in training.\n",
+        "classes, which context each is tied to, the pictures of each group, and how label and context hang together in training; of pasted",
+        "pictures also how often each figure and scene is used at least and at most, and what was left out.\n",
         table(("column", "meaning"), ((f"`{column}`", _word("columns.dataset", column)) for column in _composed_columns())),
         "## model\n",
         "Written by `demo`: `model.npz`, the fitted numbers of its predictor by name.\n",
@@ -296,9 +297,10 @@ def _composed_columns() -> list[str]:
     """The columns that the kinds of composition add, drawn figures first."""
     from figureground.stages.shift.composition import ComposeOptions
     from figureground.stages.shift.figures.kind import compose_figures
+    from figureground.stages.shift.placing import COLUMNS
 
     drawn = compose_figures(ComposeOptions(train=1, val=0, test=0)).draw(0).attributes
-    return _complete("columns.dataset", drawn)
+    return _complete("columns.dataset", dict.fromkeys((*drawn, *COLUMNS)))
 
 
 def _manifest_keys() -> list[str]:

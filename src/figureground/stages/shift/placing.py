@@ -18,6 +18,9 @@ from figureground.stages.shift.ingredients import CutoutReader, Scene
 from figureground.stages.shift.layout import SPLITS, Layout, Place
 from figureground.stages.shift.plan import context_order, dial_ranks
 
+COLUMNS = ("figure", "ground", "mirrored", "area")
+"""What a table says of a picture beside its group."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PasteDraw:
@@ -56,12 +59,7 @@ class PasteDraw:
             label=self.classes[place.row],
             split=place.split,
             context=self.contexts[place.column],
-            attributes={
-                "figure": figure.id,
-                "ground": scene.name,
-                "mirrored": "yes" if mirror else "no",
-                "area": f"{np.count_nonzero(mask) / mask.size:.4f}",
-            },
+            attributes=dict(zip(COLUMNS, (figure.id, scene.name, "yes" if mirror else "no", f"{(mask > 0).mean():.4f}"), strict=True)),
         )
 
     def figure(self, place: Place) -> Sample:
