@@ -38,7 +38,13 @@ def random_run(seed, samples=24, flips=True):
     rows = pa.table({"id": [ids[n] for n in i], "truth": t, "predicted": p, "pixels": tables[i, t, p]})
     table = sample_table(rows, np.zeros((samples, 4), np.int64), ids=ids, classes=CLASSES)
     run = Outcome(
-        classes=CLASSES, ids=ids, features=sample_features(table), label=tuple(label), context=tuple(context), risk=rng.random(samples)
+        classes=CLASSES,
+        ids=ids,
+        features=sample_features(table),
+        label=tuple(label),
+        context=tuple(context),
+        risk=rng.random(samples),
+        unit=np.arange(samples),
     )
     return run, tables
 

@@ -57,6 +57,8 @@ class Recipe:
     seeds: tuple[int, ...]
     objectives: tuple[str, ...]
     architectures: tuple[str, ...]
+    cluster: str = ""
+    """Attribute of the samples whose values are resampled as a whole, such as the figure that several pictures show."""
 
     def runs(self) -> tuple[Run, ...]:
         """Every run, those of one seed together, so that a sweep cut short has whole curves of fewer seeds."""
@@ -111,8 +113,11 @@ def _recipe(name: str, tables: Mapping[str, Mapping[str, Any]]) -> Recipe:
     seeds = _values(grid.pop("seeds", [0, 1, 2]), (int,), "seeds")
     objectives = _values(grid.pop("objectives", ["ce"]), (str,), "objectives")
     architectures = _values(grid.pop("architectures", ["smp:unet/resnet18"]), (str,), "architectures")
+    cluster = grid.pop("cluster", "")
+    if not isinstance(cluster, str):
+        raise InputError(f"[sweep] `cluster` must be the name of an attribute; got {cluster!r}")
     if grid:
-        raise InputError(f"[sweep] has no `{next(iter(grid))}`; it has rho, seeds, objectives and architectures")
+        raise InputError(f"[sweep] has no `{next(iter(grid))}`; it has rho, seeds, objectives, architectures and cluster")
     for value in rho:
         check_rho(value)
     if unknown := [one for one in objectives if one not in OBJECTIVES]:
@@ -125,6 +130,7 @@ def _recipe(name: str, tables: Mapping[str, Mapping[str, Any]]) -> Recipe:
         seeds=seeds,
         objectives=objectives,
         architectures=architectures,
+        cluster=cluster,
     )
     for run in recipe.runs()[: len(objectives) * len(architectures) * len(rho)]:
         recipe.fit_options(run)  # a wrong option is said before anything is made

@@ -1,9 +1,9 @@
 """What a sweep finds: one row of figures per correlation, objective and architecture, with intervals over seeds and samples.
 
-All runs are tested on the same samples. A resample draws samples, the same for every run, and seeds, both with replacement; a row's
-statistic is the mean over the drawn seeds of the statistic on the drawn samples. So an interval holds what another test set and another
-training would have changed. With one seed it holds the samples alone. Source: the quantities of arXiv 2604.13326; the joint resampling is
-defined here.
+All runs are tested on the same samples. A resample draws samples (or clusters of them), the same for every run, and seeds, both with
+replacement; a row's statistic is the mean over the drawn seeds of the statistic on the drawn samples. So an interval holds what another
+test set and another training would have changed. With one seed it holds the samples alone. Source: the quantities of arXiv 2604.13326; the
+joint resampling is defined here.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from figureground.core.errors import ArtifactError
+from figureground.core.errors import ArtifactError, InputError
 from figureground.core.types import ClassTable
 from figureground.metrics.groups import gap_plan, group_index, group_kinds, iou_gaps
 from figureground.metrics.interval import percentile_interval
 from figureground.metrics.overlap import nan_mean
 from figureground.metrics.resample import bootstrap_sums, bootstrap_weights
 from figureground.metrics.selective import deciles, scored_pairs
+from figureground.stages.audit.grouping import cluster_numbers
 from figureground.stages.audit.statistics import BASE, class_iou, sample_features, statistics
 from figureground.stages.audit.table import BOUNDARY, SampleTable, sample_table
 
@@ -77,10 +78,21 @@ class Outcome:
     context: tuple[str, ...]
     risk: np.ndarray
     """float64 [samples], NaN where there is none."""
+    unit: np.ndarray
+    """int64 [samples], what is drawn: samples of one unit (a figure that several pictures show) are drawn together."""
 
 
-def read_outcome(audit: Path, classes: ClassTable) -> Outcome:
-    """What a row needs from an audit artifact of one prediction, samples in order of ids."""
+def read_outcome(audit: Path, classes: ClassTable, *, cluster: str = "") -> Outcome:
+    """What a row needs from an audit artifact of one prediction, samples in order of ids.
+
+    Args:
+        audit: the artifact.
+        classes: of its data set.
+        cluster: attribute whose values are drawn as a whole; empty = each sample on its own. A sample without a value is on its own.
+
+    Raises:
+        InputError: the data set has no such attribute.
+    """
     samples = pq.read_table(audit / "samples.parquet").sort_by("id")
     counts = pq.read_table(audit / "counts.parquet")
     ids = samples["id"].to_pylist()
@@ -88,7 +100,11 @@ def read_outcome(audit: Path, classes: ClassTable) -> Outcome:
     table: SampleTable = sample_table(counts, boundary, ids=ids, classes=classes)
     risk = pc.fill_null(samples["risk"].cast("double"), np.nan).to_numpy()
     label, context = (tuple(value or "" for value in samples[name].to_pylist()) for name in ("class", "context"))
-    return Outcome(classes=classes, ids=tuple(ids), features=sample_features(table), label=label, context=context, risk=risk)
+    if cluster and cluster not in samples.column_names:
+        raise InputError(f"`cluster`: the data have no attribute '{cluster}'. Known: {', '.join(samples.column_names)}")
+    unit = cluster_numbers(ids, samples[cluster].to_pylist()) if cluster else np.arange(len(ids))
+    features = sample_features(table)
+    return Outcome(classes=classes, ids=tuple(ids), features=features, label=label, context=context, risk=risk, unit=unit)
 
 
 def make_row(
@@ -140,12 +156,12 @@ def _figures(run: Outcome, common: Mapping[str, str]) -> np.ndarray:
 def _replicates(run: Outcome, common: Mapping[str, str], resamples: int, seed: int) -> np.ndarray:
     """float64 [resamples, figures]; the same samples are drawn for every run."""
     groups, evaluate = _plan(run, common)
-    pooled = bootstrap_sums(run.features, groups=groups, resamples=resamples, seed=seed, reduce=evaluate)
-    loss, places = _loss(run.features), np.arange(len(run.ids))
+    pooled = bootstrap_sums(run.features, groups=groups, clusters=run.unit, resamples=resamples, seed=seed, reduce=evaluate)
+    loss, places, units = _loss(run.features), np.arange(len(run.ids)), int(run.unit.max()) + 1
     shares = np.empty(resamples)
     for number in range(resamples):
-        weights = bootstrap_weights(len(places), resamples=1, seed=seed, start=number)[0].astype(np.int64)
-        drawn = np.repeat(places, weights)
+        weights = bootstrap_weights(units, resamples=1, seed=seed, start=number)[0].astype(np.int64)
+        drawn = np.repeat(places, weights[run.unit])
         shares[number] = _top_share(run.risk[drawn], loss[drawn])
     return np.column_stack([pooled, shares])
 

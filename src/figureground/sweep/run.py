@@ -109,7 +109,7 @@ def _rows(recipe: Recipe, out: Path, audits: dict[Run, Path], resamples: int) ->
                 dataset = open_dataset(str(data_place(out, rho)))
                 chosen = [a for r, a in audits.items() if (r.architecture, r.objective, r.rho) == (architecture, objective, rho)]
                 names = {"data": recipe.name, "architecture": architecture, "objective": objective, "rho": rho}
-                tested = [read_outcome(audit, dataset.classes) for audit in chosen]
+                tested = [read_outcome(audit, dataset.classes, cluster=recipe.cluster) for audit in chosen]
                 rows.append(make_row(tested, common=dataset.common, names=names, resamples=resamples))
     return rows
 
@@ -120,6 +120,7 @@ def _grid(recipe: Recipe) -> dict[str, Any]:
         "compose": dataclasses.asdict(recipe.compose),
         "train": dict(recipe.train),
         **{name: list(getattr(recipe, name)) for name in ("rho", "seeds", "objectives", "architectures")},
+        "cluster": recipe.cluster,
     }
 
 
