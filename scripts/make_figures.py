@@ -33,6 +33,9 @@ from figureground.metrics.resample import bootstrap_sums, leave_one_out_sums
 from figureground.metrics.risk import flip_risk_map
 from figureground.models.pictures import read_picture
 from figureground.stages.demo.predictor import open_demo
+from figureground.stages.shift.balance import FACTS
+from figureground.stages.shift.balance_stage import run_balance
+from figureground.stages.shift.split_options import BalanceOptions
 
 OUT = Path("docs/assets/ideas")
 CORRECT, FLIPPED, MISSED, ADDED = VERDICTS = ("#009E73", "#D55E00", "#7F7F7F", "#CC79A7")
@@ -356,6 +359,24 @@ def reliability(demo: Demo) -> Figure:
     return figure
 
 
+def balance(demo: Demo) -> Figure:
+    """How far the contexts of a class differ in each fact, in the demo's test pictures: the object hardly, the light much."""
+    table = run_balance(demo.dataset, options=BalanceOptions(split="test"))
+    figure, (axis,) = _axes(1, size=(6.4, 2.6))
+    for row, fact in enumerate(FACTS):
+        found = [one for one in table.differences if one.fact == fact and one.kind == "context"]
+        for one in found:
+            axis.plot(abs(one.d), row, "o", ms=5, mfc="none" if one.by_chance else LINE, mec=LINE, mew=0.9)
+    axis.axvline(table.threshold, color=INK, lw=0.8, ls=(0, (4, 2)))
+    axis.set_yticks(range(len(FACTS)), [fact.replace("_", " ") for fact in FACTS])
+    axis.invert_yaxis()
+    axis.set_xscale("symlog", linthresh=0.1)
+    axis.set_xlim(-0.01, 12)
+    axis.set_xticks([0, 0.1, 1, 10], ["0", "0.1", "1", "10"])
+    axis.set_xlabel("|d| between two contexts of one class; open = chance alone can do it")
+    return figure
+
+
 FIGURES: dict[str, Callable[[Demo], Figure]] = {
     "runs": runs,
     "joint-counts": joint,
@@ -368,6 +389,7 @@ FIGURES: dict[str, Callable[[Demo], Figure]] = {
     "intervals": intervals,
     "flip-risk": flip_risk,
     "reliability": reliability,
+    "balance": balance,
 }
 
 

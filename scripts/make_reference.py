@@ -211,6 +211,16 @@ def artifacts() -> str:
         "classes, which context each is tied to, the pictures of each group, and how label and context hang together in training; of pasted",
         "pictures also how often each figure and scene is used at least and at most, and what was left out.\n",
         table(("column", "meaning"), ((f"`{column}`", _word("columns.dataset", column)) for column in _composed_columns())),
+        "`shift split` writes one directory with a folder `rho-<rho>/` for each correlation: `dataset.toml`, `samples.csv` and the `balance.csv` of",
+        "its training samples. Beside them lie `balance-test.csv` and, where masks were drawn from annotations, `masks/`. `source_split` in its",
+        "tables is the split a sample had before; `found_context` and `area_context` are contexts that were found, or decided by areas. The",
+        "manifest's `details` hold classes, contexts, what is tied, the samples of each group, and the stability of found contexts.\n",
+        "### balance.csv\n",
+        "Also what `shift balance --out` writes. An empty cell does not apply, or is undefined.\n",
+        table(
+            ("column", "meaning"),
+            ((f"`{column}`", _word("columns.balance", column)) for column in _complete("columns.balance", _balance())),
+        ),
         "## model\n",
         "Written by `demo`: `model.npz`, the fitted numbers of its predictor by name.\n",
     ]
@@ -301,6 +311,13 @@ def _composed_columns() -> list[str]:
 
     drawn = compose_figures(ComposeOptions(train=1, val=0, test=0)).draw(0).attributes
     return _complete("columns.dataset", dict.fromkeys((*drawn, *COLUMNS)))
+
+
+def _balance() -> dict[str, None]:
+    """The columns of a balance table."""
+    from figureground.stages.shift.balance import COLUMNS
+
+    return dict.fromkeys(COLUMNS)
 
 
 def _manifest_keys() -> list[str]:
