@@ -254,13 +254,18 @@ def test_what_cannot_be_used_is_left_out_and_listed(sources, tmp_path):
     rgba[:, ::2, 3] = 0
     Image.fromarray(rgba).save(folder / "images/duck4.png")
     rgba[..., 3] = 3
+    for part, suffix in (("images", "png"), ("masks", "png")):
+        (folder / part / f"hen6.{suffix}").write_bytes((folder / part / f"hen3.{suffix}").read_bytes())
+    (folder / "masks/hen7.png").write_bytes((folder / "masks/hen5.png").read_bytes())  # the mask alone is no twin
     Image.fromarray(rgba).save(folder / "images/duck5.png")
     composition = compose_paste(options((folder, sources[1]), train=30))
-    assert composition.details["left_out"] == {"empty": ["duck0", "duck5"], "small": ["duck1"]}
+    assert composition.details["left_out"] == {"empty": ["duck0", "duck5"], "small": ["duck1"], "twice": ["hen6"]}
     assert composition.notes == (
-        "2 cut-outs are left out because they are empty: duck0, duck5",
-        "1 cut-outs are left out because they are smaller than 256 px: duck1",
+        "2 cut-outs left out, for they are empty: duck0, duck5",
+        "1 cut-outs left out, for they have fewer than 256 px: duck1",
+        "1 cut-outs left out, for they are there under another id: hen6",
     )
+    assert composition.name == "figures on scenes"
     reader, samples = composition.draw.reader, {s.id: s for split in composition.draw.figures.values() for some in split for s in some}
     assert reader.read(samples["duck2"]).area_px == 30 * 40
     assert np.array_equal(np.unique(reader.read(samples["duck3"]).rgb), [200])
@@ -268,6 +273,22 @@ def test_what_cannot_be_used_is_left_out_and_listed(sources, tmp_path):
     assert clear.area_px == 24 * 20
     assert not (clear.alpha > 0).all(axis=0).all()
     drawn(composition)
+
+
+def test_scenes_that_are_there_twice_are_used_once(sources, tmp_path):
+    """The same bytes under two names would let two splits share a scene."""
+    scenes = write_scenes(tmp_path / "scenes", per_context=6)
+    (scenes / "lake/09.png").write_bytes((scenes / "lake/02.png").read_bytes())
+    (scenes / "yard/copy.png").write_bytes((scenes / "lake/03.png").read_bytes())
+    composition = compose_paste(options((sources[0], scenes)))
+    assert composition.details["left_out"] == {"scenes": ["lake/09.png", "yard/copy.png"]}
+    assert composition.notes == ("2 scenes left out, for they are there under another name: lake/09.png, yard/copy.png",)
+    assert sum(told["there"] for told in composition.details["scenes"]["lake"].values()) == 6
+
+
+def test_options_of_drawn_figures_are_said_not_to_count(sources):
+    (note,) = compose_paste(options(sources, noise=0.2, classes=4)).notes
+    assert note.startswith("`classes`, `noise` do not count here")
 
 
 def test_faulty_files_are_named(sources, tmp_path):

@@ -56,11 +56,12 @@ class CutoutReader:
             alpha[box] = soft_edge(figure[box], trim_px=self.trim_px, feather_px=self.feather_px)
         return alpha
 
-    def area_px(self, sample: Sample) -> int:
-        """Pixels that are at least half figure."""
+    def measure(self, sample: Sample) -> tuple[int, bytes]:
+        """Pixels that are at least half figure, and a digest of picture and figure."""
         alpha = self.alpha(sample)
         data = paths.read_bytes(sample.image or "", sample=sample.id)
-        return int(np.count_nonzero(_clearer(alpha, data) > HALF))
+        digest = hashlib.sha256(data + alpha.tobytes()).digest()
+        return int(np.count_nonzero(_clearer(alpha, data) > HALF)), digest
 
     def read(self, sample: Sample) -> Cutout:
         """The figure of a sample, with the alpha of its picture taken into account where that has any.
@@ -97,6 +98,8 @@ def _clearer(alpha: np.ndarray, data: bytes) -> np.ndarray:
 class Figures:
     """The usable figures of each class."""
 
+    name: str
+    """Of their data set."""
     by_class: Mapping[str, tuple[Sample, ...]]
     reader: CutoutReader
     digest: str
@@ -108,7 +111,7 @@ def find_figures(spec: str, names: Sequence[str], *, trim_px: float, feather_px:
     """The figures of some classes of a data set.
 
     A figure is the part of a mask that has the class of the sample's label; other classes in the mask are left behind. Figures without a
-    pixel, and those with fewer than `smallest_px`, are left out and listed.
+    pixel, those with fewer than `smallest_px`, and the same picture and figure a second time are left out and listed.
 
     Raises:
         InputError: no masks or labels, or a name that is no class or has no sample.
@@ -119,18 +122,30 @@ def find_figures(spec: str, names: Sequence[str], *, trim_px: float, feather_px:
         raise InputError(f"{dataset.name}: cut-outs need masks and a label for each sample. Declare both in its dataset.toml")
     reader = CutoutReader(masks=dataset.masks, classes=dataset.classes, trim_px=trim_px, feather_px=feather_px)
     by_class: dict[str, tuple[Sample, ...]] = {}
-    empty: list[str] = []
-    small: list[str] = []
+    left_out: dict[str, list[str]] = {"empty": [], "small": [], "twice": []}
+    known: set[bytes] = set()
     for name in names:
-        samples = _labelled(dataset, name)
-        areas = [reader.area_px(sample) for sample in samples]
-        empty += [sample.id for sample, area in zip(samples, areas, strict=True) if not area]
-        small += [sample.id for sample, area in zip(samples, areas, strict=True) if 0 < area < smallest_px]
-        by_class[name] = tuple(sample for sample, area in zip(samples, areas, strict=True) if area >= smallest_px)
+        kept: list[Sample] = []
+        for sample in _labelled(dataset, name):
+            area, digest = reader.measure(sample)
+            if area < smallest_px:
+                left_out["small" if area else "empty"].append(sample.id)
+            elif digest in known:
+                left_out["twice"].append(sample.id)
+            else:
+                known.add(digest)
+                kept.append(sample)
+        by_class[name] = tuple(kept)
     used = [sample for samples in by_class.values() for sample in samples]
     pictures = "\n".join(f"{sample.id}\t{paths.stamp(sample.image or '')}" for sample in used)
     digest = hashlib.sha256(f"{dataset.fingerprint()}\n{pictures}".encode()).hexdigest()
-    return Figures(by_class=by_class, reader=reader, digest=digest, left_out={"empty": tuple(empty), "small": tuple(small)})
+    return Figures(
+        name=dataset.name,
+        by_class=by_class,
+        reader=reader,
+        digest=digest,
+        left_out={reason: tuple(ids) for reason, ids in left_out.items()},
+    )
 
 
 def _labelled(dataset: Dataset, name: str) -> list[Sample]:
@@ -145,8 +160,12 @@ def _labelled(dataset: Dataset, name: str) -> list[Sample]:
     return samples
 
 
-def find_scenes(spec: str, contexts: Sequence[str]) -> dict[str, tuple[Scene, ...]]:
+def find_scenes(spec: str, contexts: Sequence[str]) -> tuple[dict[str, tuple[Scene, ...]], tuple[str, ...]]:
     """The scenes of some contexts: of a folder with one subfolder a context, or of a data set with a context.
+
+    Returns:
+        Context -> its scenes; and the names of those that are left out because another file holds the same bytes, so that two splits cannot
+        share them under two names.
 
     Raises:
         InputError: a context that has no picture; the message names those there are.
@@ -162,7 +181,25 @@ def find_scenes(spec: str, contexts: Sequence[str]) -> dict[str, tuple[Scene, ..
             known = sorted(found)
             hint = nearest(context, known)
             raise InputError(f"{spec}: there is no picture of the context '{context}'.{hint} Contexts here: {', '.join(known) or 'none'}")
-    return {context: tuple(found[context]) for context in contexts}
+    chosen = [scene for context in contexts for scene in found[context]]
+    twins = _twins(chosen)
+    return {context: tuple(s for s in found[context] if s.name not in twins) for context in contexts}, tuple(sorted(twins))
+
+
+def _twins(scenes: Sequence[Scene]) -> set[str]:
+    """Names of scenes whose file is that of an earlier one; only files of equal size are read."""
+    by_size: dict[str, list[Scene]] = {}
+    for scene in scenes:
+        by_size.setdefault(paths.stamp(scene.image).partition(":")[0], []).append(scene)
+    twins: set[str] = set()
+    for some in by_size.values():
+        known: set[bytes] = set()
+        for scene in some if len(some) > 1 else ():
+            digest = hashlib.sha256(paths.read_bytes(scene.image, sample=scene.name)).digest()
+            if digest in known:
+                twins.add(scene.name)
+            known.add(digest)
+    return twins
 
 
 def _folder_scenes(folder: str) -> dict[str, list[Scene]]:

@@ -7,19 +7,24 @@ and in nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
+from figureground.data import paths
+from figureground.data.spec import parse_spec
 from figureground.stages.shift.composition import ComposeOptions, Composition
 from figureground.stages.shift.ingredients import find_figures, find_scenes, hold_out, scenes_digest
 from figureground.stages.shift.layout import SPLITS, Layout
 from figureground.stages.shift.placing import PasteDraw, train_slots
 from figureground.stages.shift.plan import ties
+
+_IDLE = ("classes", "contexts", "distractors", "occlusion", "noise")
+"""Options of drawn figures."""
 
 
 def compose_paste(options: ComposeOptions) -> Composition:
@@ -33,7 +38,7 @@ def compose_paste(options: ComposeOptions) -> Composition:
     classes, contexts = tuple(common), tuple(dict.fromkeys(common.values()))
     ties(classes, contexts, common)
     figures = find_figures(options.figures, classes, trim_px=options.trim, feather_px=options.feather, smallest_px=options.smallest)
-    scenes = find_scenes(options.scenes, contexts)
+    scenes, twins = find_scenes(options.scenes, contexts)
     layout = Layout(
         classes=len(classes),
         contexts=len(contexts),
@@ -58,21 +63,31 @@ def compose_paste(options: ComposeOptions) -> Composition:
         spread=options.spread,
     )
     check_uses(draw, options.uses)
-    left_out = {reason: list(ids) for reason, ids in figures.left_out.items() if ids}
+    left_out = {reason: list(ids) for reason, ids in {**figures.left_out, "scenes": twins}.items() if ids}
     return Composition(
-        name="paste",
+        name=f"{figures.name} on {paths.leaf(parse_spec(options.scenes).where)}",
         classes=ClassTable(names=("background", *classes)),
         common=common,
         count=len(layout),
         draw=draw,
         inputs={"figures": figures.digest, "scenes": scenes_digest(scenes)},
         details={"figures": figure_uses(draw), "scenes": scene_uses(draw), "left_out": left_out},
-        notes=tuple(
-            f"{len(ids)} cut-outs are left out because they are {'empty' if reason == 'empty' else f'smaller than {options.smallest} px'}: "
-            f"{', '.join(ids[:5])}{', ...' if len(ids) > 5 else ''}"
-            for reason, ids in left_out.items()
-        ),
+        notes=tuple(_notes(left_out, options)),
     )
+
+
+def _notes(left_out: Mapping[str, Sequence[str]], options: ComposeOptions) -> Iterator[str]:
+    words = {
+        "empty": "cut-outs left out, for they are empty",
+        "small": f"cut-outs left out, for they have fewer than {options.smallest} px",
+        "twice": "cut-outs left out, for they are there under another id",
+        "scenes": "scenes left out, for they are there under another name",
+    }
+    for reason, ids in left_out.items():
+        yield f"{len(ids)} {words[reason]}: {', '.join(ids[:5])}{', ...' if len(ids) > 5 else ''}"
+    defaults = {field.name: field.default for field in fields(ComposeOptions)}
+    if idle := [f"`{name}`" for name in _IDLE if getattr(options, name) != defaults[name]]:
+        yield f"{', '.join(idle)} do not count here: given figures are set on given scenes as they are"
 
 
 def _common(options: ComposeOptions) -> dict[str, str]:
