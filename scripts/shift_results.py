@@ -9,19 +9,64 @@ there. Two networks at a time on two cores take about an hour.
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
+
+import cv2
 
 from figureground import api
 from figureground.runs.executor import available_cores
 from figureground.runs.progress import terminal_reporter
 
 HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "results" / "shift.md"
+PICTURES = PAGE.parent / "shift"
 RECIPES = ("figures", "birds", "mammals")
 REAL = ("birds", "mammals")
 REPAIRS = ["group-dro", "cutmix"]
 REPAIRED_RHO = [0.95]
+COLUMNS = {
+    "gap_iou": "IoU gap",
+    "counterfactual_flip": "flipped, counterfactual",
+    "common_flip": "flipped, common",
+    "foreground_iou": "IoU, any foreground",
+    "class_iou": "IoU, mean of classes",
+    "top_decile_share": "flips in the top tenth by risk",
+}
+TEXT = """# What a planted correlation costs
+
+<!-- Written by scripts/shift_results.py; every figure is from the runs it describes. -->
+
+The same pictures with the tie of class and context at four strengths, the same small network, three seeds; every network is tested on the
+same pictures, in which every class stands in every context equally often. `rho` is the share of a class's training pictures in its own
+context; at 0.5 nothing is tied. A *common* group keeps the tie, a *counterfactual* group breaks it.
+
+```bash
+python scripts/shift_results.py --data DATA --out DIR
+```
+
+The recipes are `scripts/recipes/*.toml`; DATA holds cut-outs, scenes and encoder weights, which are not part of the project (the first
+section needs none). All figures in percent with 95 % intervals over seeds and test pictures; where several pictures show one figure, figures
+are drawn as a whole. The rows stand in [shift.json](shift.json).
+
+{sections}"""
+SECTION = """## {title}
+
+![Contact sheet of the test pictures](shift/{name}.jpg)
+
+![Gap, flips and IoU against rho](shift/{name}.svg)
+
+Network: `{architecture}`.
+
+{head}
+{table}
+
+{claims}
+"""
 
 
 def main() -> None:
@@ -41,6 +86,7 @@ def main() -> None:
             place.mkdir(parents=True, exist_ok=True)
             (place / "recipe.toml").write_text(recipe, encoding="utf-8")
             api.sweep(place / "recipe.toml", out=place, workers=given.workers, reporter=terminal_reporter())
+    write_page(given.out)
 
 
 def recipes(name: str, data: str) -> dict[str, str]:
@@ -48,8 +94,113 @@ def recipes(name: str, data: str) -> dict[str, str]:
     text = (HERE / "recipes" / f"{name}.toml").read_text(encoding="utf-8").replace("{data}", str(Path(data).resolve()) if data else "")
     grid = tomllib.loads(text)["sweep"]
     repaired = text.replace(f"rho = {grid['rho']}", f"rho = {REPAIRED_RHO}").replace('objectives = ["ce"]', f"objectives = {REPAIRS}")
-    assert repaired.count(str(REPAIRED_RHO)) == 1 and "group-dro" in repaired
+    assert str(REPAIRED_RHO) in repaired
+    assert "group-dro" in repaired
     return {name: text, f"{name}-repaired": repaired}
+
+
+def write_page(out: Path) -> None:
+    """The page, the rows and the pictures, from the sweeps that are finished under `out`."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    rows, sections = [], []
+    for name in RECIPES:
+        found = [row for part in (name, f"{name}-repaired") for row in read_rows(out / part)]
+        if not found:
+            continue
+        rows += found
+        (PICTURES / f"{name}.svg").write_bytes((out / name / "table" / "sweep.svg").read_bytes())
+        write_sheet(out / name / "data" / f"rho-{REPAIRED_RHO[0]:g}" / "sheet.jpg", PICTURES / f"{name}.jpg")
+        sections.append(section(name, found))
+    (PAGE.parent / "shift.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(TEXT.format(sections="\n".join(sections)), encoding="utf-8")
+
+
+def read_rows(place: Path) -> list[dict[str, Any]]:
+    """The rows of a finished sweep; none where there is no such."""
+    file = place / "table" / "sweep.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+
+
+def write_sheet(source: Path, target: Path) -> None:
+    """The contact sheet, small enough to be kept with the page."""
+    sheet = cv2.imread(str(source))
+    scale = min(1.0, 900 / sheet.shape[1])
+    small = cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    target.write_bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes())
+
+
+def section(name: str, rows: list[dict[str, Any]]) -> str:
+    """One data set: its picture, its curves, its table and what became of each claim."""
+    table = "\n".join(
+        f"| {row['objective']} | {row['rho']:g} | {row['seeds']} | " + " | ".join(cell(row[figure]) for figure in COLUMNS) + " |"
+        for row in rows
+    )
+    head = "| objective | rho | seeds | " + " | ".join(COLUMNS.values()) + " |\n|" + " --- |" * (3 + len(COLUMNS))
+    return SECTION.format(
+        title=rows[0]["data"], name=name, architecture=rows[0]["architecture"], head=head, table=table, claims=claims(rows)
+    )
+
+
+def cell(found: dict[str, float | None]) -> str:
+    """A figure in percent with its interval."""
+    if found["value"] is None:
+        return "undefined"
+    return f"{100 * found['value']:.1f} ({100 * found['low']:.1f}-{100 * found['high']:.1f})".replace("(-", "(−").replace("--", "-−")
+
+
+def claims(rows: list[dict[str, Any]]) -> str:
+    """What the figures say of each claim, in words that follow from the numbers alone."""
+    plain = sorted((row for row in rows if row["objective"] == "ce"), key=lambda row: row["rho"])
+    tied = next(row for row in plain if row["rho"] == REPAIRED_RHO[0])
+    first, last = plain[0], plain[-1]
+    lines = [
+        f"- **Flips of counterfactual groups** go from {cell(first['counterfactual_flip'])} % at rho {first['rho']:g} to "
+        f"{cell(last['counterfactual_flip'])} % at rho {last['rho']:g}: {growth(plain, 'counterfactual_flip')}.",
+        f"- **The IoU gap** goes from {cell(first['gap_iou'])} to {cell(last['gap_iou'])} points: {growth(plain, 'gap_iou')}.",
+        f"- **Right region, wrong label**: from rho {first['rho']:g} to {last['rho']:g} the IoU of any foreground changes by "
+        f"{change(first, last, 'foreground_iou')} points, the mean IoU of the classes by {change(first, last, 'class_iou')}.",
+        f"- **Flip-risk** at rho {tied['rho']:g}: its top tenth holds {cell(tied['top_decile_share'])} % of the flipping (chance 10 %): "
+        + ("at least twice chance, its interval included." if (tied["top_decile_share"]["low"] or 0) >= 0.2 else twice(tied)),
+    ]
+    for row in rows:
+        if row["objective"] != "ce":
+            lines.append(repair(row, tied))
+    return "\n".join(lines)
+
+
+def growth(plain: list[dict[str, Any]], figure: str) -> str:
+    """Whether a figure rises at every step, and whether its ends are apart."""
+    values = [row[figure]["value"] for row in plain]
+    steps = "it rises at every step" if all(a < b for a, b in itertools.pairwise(values)) else "it does not rise at every step"
+    apart = plain[0][figure]["high"] < plain[-1][figure]["low"]
+    return f"{steps}, and the intervals of the ends {'are apart' if apart else 'overlap'}"
+
+
+def change(first: dict[str, Any], last: dict[str, Any], figure: str) -> str:
+    """The difference in percentage points."""
+    return f"{100 * (last[figure]['value'] - first[figure]['value']):+.1f}".replace("-", "−")
+
+
+def twice(tied: dict[str, Any]) -> str:
+    """What is left to say where the interval of the share reaches below twice chance."""
+    return (
+        "at least twice chance, but its interval reaches below." if tied["top_decile_share"]["value"] >= 0.2 else "less than twice chance."
+    )
+
+
+def repair(row: dict[str, Any], tied: dict[str, Any]) -> str:
+    """What an objective changes in the counterfactual groups, against cross entropy at the same correlation."""
+    before, after = tied["counterfactual_flip"], row["counterfactual_flip"]
+    if after["high"] < before["low"]:
+        words = "fewer, intervals apart"
+    elif after["low"] > before["high"]:
+        words = "more, intervals apart"
+    else:
+        words = "no difference beyond the intervals"
+    return (
+        f"- **{row['objective']}** at rho {row['rho']:g}: {cell(after)} % of the counterfactual foreground is flipped, against {cell(before)} % with "
+        f"cross entropy ({words}); IoU of any foreground {change(tied, row, 'foreground_iou')} points."
+    )
 
 
 if __name__ == "__main__":
