@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from figureground.core.errors import InputError
 from figureground.stages.shift.composition import ComposeOptions
+from figureground.stages.shift.figures import paint
 from figureground.stages.shift.figures.animals import FIGURES
+from figureground.stages.shift.figures.canvas import Canvas
 from figureground.stages.shift.figures.chance import Chance
 from figureground.stages.shift.figures.grounds import GROUNDS
 from figureground.stages.shift.figures.kind import compose_figures
@@ -19,6 +21,7 @@ from figureground.stages.shift.figures.picture import draw_picture
 from figureground.stages.shift.figures.placing import Manner, place_figure
 from figureground.stages.shift.figures.raster import Part, cover
 from figureground.stages.shift.figures.shapes import bounds
+from figureground.stages.shift.figures.textures import textures
 
 CLASSES, CONTEXTS = tuple(FIGURES), tuple(GROUNDS)
 
@@ -204,6 +207,20 @@ def test_figures_fit(label):
         assert top > 0
         assert right < 100
         assert 60 < bottom < 100
+
+
+def test_the_light_on_a_figure_is_one_whatever_its_shape(monkeypatch):
+    """A coat of one colour keeps this mean on every class, for any side the light comes from."""
+    monkeypatch.setattr(paint, "colour", lambda *_, **__: np.array([0.5, 0.4, 0.3], np.float32))
+    for label in CLASSES:
+        for number, light in ((1, -0.9), (2, 0.8)):
+            canvas = Canvas(np.zeros((3, 64, 64), np.float32), textures(64))
+            parts = place_figure(label, Chance((number,)), size=64, manner=Manner(occlusion=0)).parts
+            window = paint.window_of(parts, paint.around(parts, 64))
+            paint.paint_body(canvas, Chance((6, number)), window, light=light)
+            found = canvas.planes.sum(axis=(1, 2)) / window.alpha.sum()
+            assert found == pytest.approx([0.5, 0.4, 0.3], rel=1e-4)
+            assert canvas.planes[0].max() > 0.55  # lit and shaded all the same
 
 
 def separable(features: np.ndarray, labels: np.ndarray) -> float:

@@ -167,7 +167,11 @@ def _sheet(composition: Composition, options: ComposeOptions, table: Mapping[str
     for index, (split, label, context) in enumerate(zip(table["split"], table["label"], table["context"], strict=True)):
         if split == shown and len(some := found.setdefault((label, context), [])) < options.sheet:
             some.append(index)
-    classes = [name for place, name in zip(composition.classes.ids, composition.classes.names, strict=True) if place]
+    classes = [
+        name
+        for place, name in zip(composition.classes.ids, composition.classes.names, strict=True)
+        if place != composition.classes.background
+    ]
     contexts = list(dict.fromkeys([*composition.common.values(), *table["context"]]))
     rho = composition.details.get("rho", options.rho if options.train else None)  # a manifest has its own
     return contact_sheet(
