@@ -57,13 +57,9 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read as the card of trained weights. Give a directory that `figureground train` wrote"
-        ) from error
+        raise InputError(f"{path}: cannot be read as a card of weights. Give a directory that `figureground train` wrote") from error
     if not isinstance(card, dict) or card.get("card") != CARD_VERSION or not {"architecture", "sha256", "model"} <= set(card):
-        raise InputError(
-            f"{path}: is no card of trained weights of version {CARD_VERSION}. Give a directory that `figureground train` wrote"
-        )
+        raise InputError(f"{path}: is no card of weights of version {CARD_VERSION}. Give a directory that `figureground train` wrote")
     return card
 
 

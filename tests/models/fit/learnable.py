@@ -29,14 +29,12 @@ def write_learnable(folder: Path, *, train: int = 4, val: int = 2, size: int = 1
             mask[top : top + size // 2, left : left + size // 2] = CLASSES.id_of(label)
             picture[mask > 0] = COLOURS[label]
             if void:
-                mask[: 1 + number % (size - 2)] = 255
+                mask[: 1 + number % (size // 2)] = 255
             name = f"{split}{number:03d}"
             (folder / f"{name}.png").write_bytes(png_rgb_bytes(picture))
             (folder / f"{name}_mask.png").write_bytes(png_bytes(mask))
             samples.append(
-                Sample(
-                    id=name, image=f"{name}.png", mask=f"{name}_mask.png", label=label, split=split, attributes={"context": context}
-                )
+                Sample(id=name, image=f"{name}.png", mask=f"{name}_mask.png", label=label, split=split, attributes={"context": context})
             )
     write_table_and_toml(folder, name="learnable", classes=CLASSES, samples=samples, common={"cat": "dark", "dog": "light"})
     return str(folder)

@@ -68,7 +68,12 @@ def case():
 def test_figures_are_those_of_a_loop_over_pixels(case):
     truth, predicted, groups = case
     found = run([batch_of(truth[:3], predicted[:3], groups[:3]), batch_of(truth[3:], predicted[3:], groups[3:])])
-    pairs = [(int(t), int(p), g) for one, other, g in zip(truth, predicted, groups, strict=True) for t, p in zip(one.flat, other.flat, strict=True) if t != IGNORE]
+    pairs = [
+        (int(t), int(p), g)
+        for one, other, g in zip(truth, predicted, groups, strict=True)
+        for t, p in zip(one.flat, other.flat, strict=True)
+        if t != IGNORE
+    ]
     ground = 1
     figure = [(t, p) for t, p, _ in pairs if t != ground]
     assert found.correct == pytest.approx(sum(t == p for t, p in figure) / len(figure))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def make_batch(size: int, seed: int = 0) -> Batch:
 
 def rows(batch: Batch, *edges: int) -> list[Batch]:
     fields = [f.name for f in dataclasses.fields(Batch)]
-    return [Batch(**{name: getattr(batch, name)[a:b] for name in fields}) for a, b in zip(edges, edges[1:], strict=False)]
+    return [Batch(**{name: getattr(batch, name)[a:b] for name in fields}) for a, b in itertools.pairwise(edges)]
 
 
 def make_stepper(network=None, objective=None, **options) -> Stepper:
@@ -50,6 +51,7 @@ def make_stepper(network=None, objective=None, **options) -> Stepper:
         options=FitOptions(**{"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0, "lr": 0.1, "schedule": "constant", **options}),
         devices=OneDevice(CPU),
         precision=open_precision("fp32", CPU),
+        classes=3,
         steps=10,
         warmup_steps=0,
     )
@@ -188,9 +190,9 @@ def test_the_optimizer_is_the_one_that_is_named(name, kind):
 
 def test_what_a_network_cannot_take_is_one_clear_error():
     with pytest.raises(InputError, match=r"cannot train on inputs \[1, 3, 1, 1\].*larger --batch"):
-        forward(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train(), torch.zeros(1, 3, 1, 1))
+        forward(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train(), torch.zeros(1, 3, 1, 1), classes=4)
     with pytest.raises(InputError, match="another --size"):
-        forward(nn.Conv2d(3, 4, 9), torch.zeros(2, 3, 4, 4))
+        forward(nn.Conv2d(3, 4, 9), torch.zeros(2, 3, 4, 4), classes=4)
 
 
 def test_bf16_computes_in_bf16_and_keeps_weights_in_fp32():

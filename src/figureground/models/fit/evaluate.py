@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.metrics.decompose import Decomposition, decompose, ratio
 from figureground.metrics.joint import joint_counts
 from figureground.metrics.overlap import nan_mean
 from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.devices import Devices
+from figureground.models.fit.step import forward
 
 FIGURES = ("loss", "miou", "foreground_iou", "correct", "flipped", "missed", "added", "worst_group_flipped")
 """The numbers of a validation, in the order of the table of curves."""
@@ -151,9 +151,7 @@ def validate(
                     continue
                 here = batch.to(devices.device)
                 with autocast():
-                    logits = network(here.images)
-                if logits.shape[1] != len(classes):
-                    raise InputError(f"the network gives {logits.shape[1]} channels for {len(classes)} classes. Build it with classes=N")
+                    logits = forward(network, here.images, classes=len(classes))
                 loss = objective(logits, here.masks, known[here.groups], here.weights)
                 tally.add(batch, logits, loss=float(loss), mass=mass_of(batch))
     finally:

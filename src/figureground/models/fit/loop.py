@@ -127,6 +127,7 @@ class _Run:
             options=options,
             devices=devices,
             precision=open_precision(options.precision, devices.device),
+            classes=len(train.classes),
             steps=options.epochs * self.steps_per_epoch,
             warmup_steps=round(options.warmup * self.steps_per_epoch),
         )

@@ -153,7 +153,7 @@ def load_encoder(network: nn.Module, architecture: Architecture, path: Path) -> 
         )
     left_out = [name for name in state if name not in expected]
     encoder.load_state_dict({name: state[name] for name in expected if name in state}, strict=False)
-    return (*notes, f"encoder from {path.name}" + (f"; left out: {_first(left_out)}" if left_out else ""))
+    return (*notes, f"encoder from {path.name}" + (f"; left out: {len(left_out)} names, {_first(left_out)}" if left_out else ""))
 
 
 def trained_spec(where: str, options: FitOptions, *, classes: int, class_names: tuple[str, ...] = ()) -> PredictorSpec:

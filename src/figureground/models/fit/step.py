@@ -74,6 +74,7 @@ class Stepper:
         options: of the training.
         devices: where it runs.
         precision: what it computes with.
+        classes: channels that the network must have.
         steps: number of steps of the whole training.
         warmup_steps: those over which the learning rate rises.
     """
@@ -86,6 +87,7 @@ class Stepper:
         options: FitOptions,
         devices: Devices,
         precision: Precision,
+        classes: int,
         steps: int,
         warmup_steps: int,
     ) -> None:
@@ -93,7 +95,7 @@ class Stepper:
         self.optimizer = make_optimizer(network, options)
         self.skipped = 0
         """Steps in a row that fp16 left out."""
-        self._options, self._steps, self._warmup_steps = options, steps, warmup_steps
+        self._options, self._classes, self._steps, self._warmup_steps = options, classes, steps, warmup_steps
 
     def take(self, group: Sequence[Batch], *, step: int) -> StepResult:
         """One step on the mean over all batches of a group.
@@ -139,7 +141,7 @@ class Stepper:
         # processes average once a step, with the last batch
         with nullcontext() if last else self.devices.silent(self.network):
             with self.precision.autocast():
-                logits = forward(self.network, here.images)
+                logits = forward(self.network, here.images, classes=self._classes)
             loss: Tensor = self.objective(logits, here.masks, here.groups, here.weights)
             self.precision.scaler.scale(loss * share).backward()
         return loss
@@ -170,8 +172,8 @@ def gradient_norm(weights: Sequence[Tensor]) -> Tensor:
     return torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
 
 
-def forward(network: nn.Module, images: Tensor) -> Tensor:
-    """The network's logits; what it cannot take, or has no memory for, raises one `InputError`."""
+def forward(network: nn.Module, images: Tensor, *, classes: int) -> Tensor:
+    """The network's logits; what it cannot take, has no memory for, or has other channels for, raises one `InputError`."""
     try:
         logits: Tensor = network(images)
     except torch.OutOfMemoryError as error:
@@ -182,6 +184,8 @@ def forward(network: nn.Module, images: Tensor) -> Tensor:
         reason = str(error).strip().splitlines()[0]
         hint = "Give a larger --batch or --size" if "more than 1 value per channel" in reason else "Give another --size"
         raise InputError(f"the network cannot train on inputs {list(images.shape)} ({reason}). {hint}") from error
+    if logits.shape[1] != classes:
+        raise InputError(f"the network gives {logits.shape[1]} channels for {classes} classes. Build it for {classes}")
     return logits
 
 

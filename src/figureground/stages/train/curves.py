@@ -121,7 +121,7 @@ def _percent(axes: Axes) -> None:
 
 
 def _finish(axes: Axes, history: Sequence[Epoch], best_epoch: int) -> None:
-    axes.axvline(best_epoch, color=LINE, linewidth=1.2, zorder=0)
+    axes.axvline(best_epoch, color=QUIET, linewidth=0.8, zorder=0)
     axes.set_xlabel(f"epoch (weights of {best_epoch})")
     axes.set_xlim(min(1, history[0].epoch) - 0.02 * len(history), history[-1].epoch + 0.02 * len(history))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
