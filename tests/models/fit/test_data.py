@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from dataclasses import replace
 
 import cv2
@@ -21,6 +22,7 @@ from figureground.data.dataset import open_dataset
 from figureground.data.sources import maps_in_memory
 from figureground.models.fit.cache import PictureCache
 from figureground.models.fit.data import IGNORE, Batch, Loader, batch_count, batches, train_data
+from figureground.models.fit.loader import AHEAD, THREADS
 from figureground.models.fit.options import FitOptions
 from figureground.models.fit.samples import class_indices
 from figureground.models.inputs import network_planes, plan_input
@@ -199,6 +201,7 @@ def test_epochs_seeds_and_samples_differ(data, small):
 def test_repeated_draws_of_a_sample_differ(data):
     """Balanced sampling shows rare samples several times an epoch, each time otherwise augmented."""
     found = by_sample(list(batches(data, options=replace(WILD, balance="sample"), epoch=0, train=True)))
+    assert all((b.weights == 1).all() for b in batches(data, options=replace(WILD, balance="sample"), epoch=0, train=True))
     repeated = [key for key in found if key[1] > 0]
     assert repeated
     assert all(found[key] != found[key[0], 0] for key in repeated)
@@ -340,7 +343,7 @@ def test_a_loader_left_early_leaves_no_thread(data):
 
 
 def test_few_batches_are_made_ahead(data, monkeypatch):
-    """Taking one batch of sixteen makes no more than those in the threads and those that may wait."""
+    """Taking one batch of sixteen makes that one, one for each thread and those that may wait, however long the network takes."""
     made = []
     original = type(data).read
     monkeypatch.setattr(type(data), "read", lambda self, index: made.append(index) or original(self, index))
@@ -348,8 +351,12 @@ def test_few_batches_are_made_ahead(data, monkeypatch):
         assert len(loader) == 16
         found = loader.epoch(0)
         next(found)
+        last = time.monotonic() + 20
+        while len(made) < 1 + THREADS + AHEAD and time.monotonic() < last:
+            time.sleep(0.01)
+        time.sleep(0.2)  # long enough to make the others, were they asked for
         found.close()
-    assert 1 <= len(made) <= 5
+    assert len(made) == 1 + THREADS + AHEAD
 
 
 # What is kept
