@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -89,3 +90,28 @@ def test_bad_input_is_one_line_and_exit_2(pets, tmp_path, arguments, words):
     assert words in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_data_set(pets, tmp_path, monkeypatch, capsys):
+    """A write that the system refuses for want of room is told as that, and what exists is whole."""
+    from figureground.cli import app
+
+    def full(path: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    write = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", full)
+    command = ["figureground", "shift", "split", str(pets), "--rho", "0.5", "--val", "1", "--test", "1", "--workers", "1"]
+    monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as stopped:
+        app.main()
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert stopped.value.code == 2
+    assert error.startswith(f"figureground: {tmp_path}")
+    assert "the disk is full. Free some space" in error
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(SystemExit) as stopped:
+        app.main()
+    assert not stopped.value.code
+    assert (tmp_path / "out" / "rho-0.5" / "dataset.toml").exists()

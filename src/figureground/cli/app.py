@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -10,6 +11,7 @@ from figureground.cli import audit, demo, doctor, predict, report, shift_balance
 from figureground.core.errors import FiguregroundError
 from figureground.version import __version__
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 app = typer.Typer(
     name="figureground",
     help="Finds where a segmentation model has the right region and the wrong label, says for whom and how sure, and shows it.",
@@ -49,6 +51,11 @@ def main() -> None:
         _stop("stopped. What is finished is kept: the same command goes on from there", 130)
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output went away
+    except OSError as error:
+        if error.errno not in _FULL:
+            _stop(f"internal error: {type(error).__name__}: {error}. Please report it; --debug shows where", 1)
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(f"{where}the disk is full. Free some space; what is finished is kept, and the same command goes on from there", 2)
     except Exception as error:  # noqa: BLE001 - the last door: anything that comes here is our fault
         _stop(f"internal error: {type(error).__name__}: {error}. Please report it; --debug shows where", 1)
 
