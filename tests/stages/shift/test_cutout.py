@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from figureground.core.errors import InputError
+from figureground.stages.shift import cutout as cutout_module
 from figureground.stages.shift.cutout import HALF, composite, cover, cut_out, resize_cutout, soft_edge
 from figureground.stages.shift.resample import kernel_weights, resample, resample_cutout
 
@@ -56,6 +59,15 @@ def test_clear_pixels_keep_the_scene_and_opaque_ones_the_figure(case):
     assert np.array_equal(inner[alpha == 255], rgb[alpha == 255])
 
 
+@pytest.mark.parametrize("ground", [0, 1, 77, 128, 254, 255])
+def test_every_alpha_and_colour_is_rounded_to_the_nearest(ground):
+    rgb = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 256, axis=0).repeat(3, axis=2)
+    alpha = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 256, axis=1)
+    out = composite(rgb, alpha, np.full((256, 256, 3), ground, np.uint8))
+    share = alpha[..., None] / 255
+    assert np.array_equal(out, np.rint(rgb * share + ground * (1 - share)))
+
+
 def test_a_composite_checked_by_hand():
     """Alpha 51 is one fifth: 0.2 * 200 + 0.8 * 100 = 120."""
     rgb, alpha = np.full((1, 1, 3), 200, np.uint8), np.array([[51]], np.uint8)
@@ -96,6 +108,10 @@ def test_soft_edges_are_the_distance_to_what_is_no_figure(figure, trim, feather)
     assert not alpha[~figure].any()
     if trim == 0:
         assert np.array_equal(alpha > HALF, figure)
+
+
+def test_the_example_of_the_docstring_holds():
+    assert doctest.testmod(cutout_module) == (0, 1)
 
 
 def test_edges_wider_than_32_px_are_refused():

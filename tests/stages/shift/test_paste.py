@@ -20,7 +20,9 @@ from figureground.core.errors import FormatError, InputError
 from figureground.runs.executor import open_executor
 from figureground.stages.shift.composition import ComposeOptions, Composition
 from figureground.stages.shift.ingredients import hold_out
+from figureground.stages.shift.layout import Layout
 from figureground.stages.shift.paste import compose_paste
+from figureground.stages.shift.placing import train_slots
 from figureground.stages.shift.plan import group_counts
 
 COMMON = ("duck=lake", "hen=yard")
@@ -369,8 +371,24 @@ def test_held_out_things_part_the_whole_whatever_their_order(names, seed, random
     random.shuffle(mixed)
     again = hold_out(mixed, seed=seed, what="figures", parts=parts)
     assert {split: [mixed[i] for i in some] for split, some in again.items()} == {s: [names[i] for i in some] for s, some in out.items()}
+    if len(names) >= 20:
+        other = hold_out(names, seed=seed + 1, what="figures", parts=parts)
+        assert other["test"] != out["test"]
+        assert hold_out(names, seed=seed, what="scenes", parts=parts)["test"] != out["test"]
     without = hold_out(names, seed=seed, what="figures", parts={"test": 0.25, "train": 1.0})
     assert without["test"] == out["test"]
+
+
+@pytest.mark.parametrize(("homes", "contexts"), [((0, 0, 1), 2), ((0, 1, 2, 0), 3)])
+def test_classes_that_share_a_home_share_its_scenes_out(homes, contexts):
+    """All at home or all away: every sample has a scene of its own as long as there are enough."""
+    layout = Layout(classes=len(homes), contexts=contexts, homes=homes, rho=1.0, train=50, val=0, test=0, seed=3)
+    for rho in (1.0, 0.0):
+        for column in range(contexts):
+            some = [slots[placed == column] for slots, placed in (train_slots(replace(layout, rho=rho), r) for r in range(len(homes)))]
+            slots = np.concatenate(some)
+            assert np.unique(slots).size == slots.size
+            assert np.ptp(slots) <= 50
 
 
 def test_one_thing_too_few_is_told():

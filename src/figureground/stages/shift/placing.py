@@ -119,5 +119,8 @@ def train_slots(layout: Layout, row: int) -> tuple[np.ndarray, np.ndarray]:
     placed = context_order(count, rho=layout.rho, contexts=layout.contexts, home=home, row=row, seed=layout.seed)
     before = sum(layout.per_class(other) for other in range(row) if layout.homes[other] == home)
     away = (count - 1 - rank) // (layout.contexts - 1)
-    others = sum(-(-layout.per_class(other) // (layout.contexts - 1)) for other in range(row) if layout.homes[other] != home)
-    return np.where(placed == home, before + rank, -1 - others - away), placed
+    others = [
+        sum(-(-layout.per_class(other) // (layout.contexts - 1)) for other in range(row) if layout.homes[other] != column)
+        for column in range(layout.contexts)
+    ]
+    return np.where(placed == home, before + rank, -1 - np.take(others, placed) - away), placed
