@@ -300,3 +300,15 @@ def test_an_interrupted_split_ends_with_the_same_bytes(tmp_path, monkeypatch):
     assert not {s.id for samples in calls for s in samples} & set(done)
     assert content(tmp_path / "cut") == content(whole)
     json.loads((tmp_path / "cut" / "manifest.json").read_text())
+
+
+def test_a_context_decided_by_areas_goes_into_the_table(tmp_path, real_data):
+    """Of real COCO pictures: the rule's context is the data set's, and only decided samples take part."""
+    coco = real_data / "coco128"
+    stuff = tuple(str(coco / f"panoptic/annotations/panoptic_{part}2017.json") for part in ("train", "val"))
+    options = SplitOptions(rho=("0.8",), val=0, test=0, context="area-rule", stuff=stuff, classes=("person", "dog"), balance=False)
+    dataset = open_dataset(str(api.split(str(coco), out=tmp_path / "out", options=options) / "rho-0.8"))
+    assert dataset.context_attribute == "area_context"
+    assert {s.attributes["area_context"] for s in dataset.samples} == {"indoor", "outdoor"}
+    agreed = [s.attributes["area_context"] == s.attributes["context"] for s in dataset.samples if s.attributes["context"]]
+    assert all(agreed)
