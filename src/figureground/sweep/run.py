@@ -12,6 +12,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from figureground.data.dataset import open_dataset
 from figureground.data.predictions import open_predictions
@@ -68,8 +69,15 @@ class _Worker:
     out: Path
 
     def __call__(self, runs: Sequence[Run]) -> int:
-        for run in runs:
-            self._one(run)
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # sums depend on it, and a sweep must find the same on any engine
+        try:
+            for run in runs:
+                self._one(run)
+        finally:
+            torch.set_num_threads(threads)
         return len(runs)
 
     def _one(self, run: Run) -> None:
@@ -77,11 +85,17 @@ class _Worker:
         dataset = open_dataset(str(data_place(self.out, run.rho)))
         weights = run_train(dataset, options=self.recipe.fit_options(run), out=where / "weights", reporter=quiet)
         predicted = run_predict(
-            f"weights:{weights}", dataset, options=PredictOptions(split=SPLIT, workers=1), out=where / "predictions", reporter=quiet
+            weights_spec(weights, run), dataset, options=PredictOptions(split=SPLIT, workers=1), out=where / "predictions", reporter=quiet
         )
         predictions = open_predictions(str(predicted), dataset.classes, name=run.objective)
         audited = AuditOptions(split=SPLIT, resamples=0)
         run_audit(dataset, [predictions], options=audited, out=where / "audit", executor=LocalExecutor(), reporter=quiet)
+
+
+def weights_spec(weights: Path, run: Run) -> str:
+    """The MODEL spec of a run's weights; a network built by the user's own code is named, since no file's word is taken for it."""
+    own = run.architecture.startswith("python:")
+    return f"weights:{weights}" + (f"?architecture={quote(run.architecture, safe='/,:')}" if own else "")
 
 
 def _write_table(recipe: Recipe, out: Path, reporter: Reporter, resamples: int) -> Path:
