@@ -14,6 +14,7 @@ TITLES = {
     "bootstrap": "Bootstrap",
     "audit": "The audit",
     "predict": "Prediction",
+    "train": "Training",
     "compose": "Composing",
 }
 

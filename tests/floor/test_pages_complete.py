@@ -15,6 +15,7 @@ from figureground.data.dataset import FORMATS
 from figureground.data.faults import FAULT_CODES
 from figureground.data.predictions import PREDICTION_KINDS
 from figureground.metrics.risk import SCORES
+from figureground.models.fit.options import FitOptions
 from figureground.models.predictor import PREDICTORS
 from figureground.runs.artifact import ArtifactWriter
 from figureground.stages.audit.options import AuditOptions
@@ -48,7 +49,7 @@ def test_every_verb_has_a_heading() -> None:
     assert verbs == set(re.findall(r"^## ([\w ]+)$", page("reference/cli.md"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("options", [AuditOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions])
+@pytest.mark.parametrize("options", [AuditOptions, FitOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions])
 def test_every_option_has_a_row(options: type) -> None:
     """Each field of an options class is a flag in the command-line page."""
     flags = {f"--{info.name.replace('_', '-')}" for info in describe_options(options)}
