@@ -221,10 +221,44 @@ def artifacts() -> str:
             ("column", "meaning"),
             ((f"`{column}`", _word("columns.balance", column)) for column in _complete("columns.balance", _balance())),
         ),
+        *weights(),
         "## model\n",
         "Written by `demo`: `model.npz`, the fitted numbers of its predictor by name.\n",
     ]
     return "\n".join(parts)
+
+
+def weights() -> list[str]:
+    """What `train` writes."""
+    import figureground.models.fit.history as history
+
+    with tempfile.TemporaryDirectory() as folder:
+        card = json.loads((_small_weights(Path(folder)) / "card.json").read_text(encoding="utf-8"))
+    return [
+        "## weights\n",
+        "Written by `train`: `weights.safetensors`, the tensors of the network by name; `card.json`, and `card.md` for people; the curves as",
+        "`curves.csv` and `curves.svg`; what `--log tensorboard` was told, in `tensorboard/`. MODEL spec `weights:DIR` opens it.\n",
+        "### card.json\n",
+        table(("key", "meaning"), ((f"`{key}`", _word("card", key)) for key in _complete("card", card))),
+        "### curves.csv\n",
+        "One row an epoch; an empty cell is undefined. Figures are of the validation samples, at the size of training.\n",
+        table(
+            ("column", "meaning"), ((f"`{name}`", _word("columns.curves", name)) for name in _complete("columns.curves", history.COLUMNS))
+        ),
+    ]
+
+
+def _small_weights(folder: Path) -> Path:
+    """A real training of one epoch on one picture."""
+    import figureground
+    from figureground.models.fit.options import FitOptions
+    from figureground.stages.train.stage import run_train
+
+    _small_prediction(folder)
+    options = FitOptions(
+        architecture="torchvision:lraspp_mobilenet_v3_large", size=32, epochs=1, train_split="", val_split="", device="cpu"
+    )
+    return run_train(figureground.open_dataset(str(folder)), options=options, out=folder / "weights")
 
 
 def schema_table(words: str, file: str, schema: pa.Schema) -> str:
