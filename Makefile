@@ -6,13 +6,14 @@ OUT ?= demo-out
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet -c constraints.txt
 BASE := $(VENV)/.base-installed
+DEMO := $(VENV)/.demo-installed
 FULL := $(VENV)/.full-installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-slow lint format bench docs reference figures clean
 
 help:
-	@echo "make demo    draw pictures, fit two predictors, audit them: $(OUT)/audit/report.html (base install only)"
+	@echo "make demo    draw pictures, train a network that learns a shortcut, audit it: $(OUT)/audit/report.html"
 	@echo "make test    unit suite, then the slow one (installs every extra)"
 	@echo "make lint    ruff, pyright, import contracts, spelling, licences, tree"
 	@echo "make bench   speed against peers"
@@ -26,11 +27,15 @@ $(BASE): pyproject.toml constraints.txt
 	$(PIP) -e .
 	@touch $@
 
+$(DEMO): $(BASE)
+	$(PIP) -e '.[smp]'
+	@touch $@
+
 $(FULL): $(BASE)
 	$(PIP) -e '.[all,test,lint,docs,bench]'
 	@touch $@
 
-demo: $(BASE)
+demo: $(DEMO)
 	$(BIN)/figureground demo --out $(OUT)
 
 test: test-unit test-slow

@@ -31,8 +31,9 @@ from figureground.metrics.joint import joint_counts
 from figureground.metrics.regions import component_runs, regions_of
 from figureground.metrics.resample import bootstrap_sums, leave_one_out_sums
 from figureground.metrics.risk import flip_risk_map
+from figureground.models.inputs import network_planes, plan_input
 from figureground.models.pictures import read_picture
-from figureground.stages.demo.predictor import open_demo
+from figureground.models.trained import open_weights
 from figureground.stages.shift.balance import FACTS
 from figureground.stages.shift.balance_stage import run_balance
 from figureground.stages.shift.split_options import BalanceOptions
@@ -59,11 +60,11 @@ class Demo:
     """What the figures need of a demo: its data, both predictions, the tied model and the audit."""
 
     def __init__(self, folder: Path) -> None:
-        self.dataset = open_dataset(str(folder / "dataset"))
+        self.dataset = open_dataset(str(folder / "data" / "tied"))
         self.predictions = {
             name: open_predictions(str(folder / "predictions" / name), self.dataset.classes) for name in ("tied", "balanced")
         }
-        self.model = open_demo(str(folder / "models" / "tied" / "model.npz"), {}, device="cpu")
+        self.model = open_weights(str(folder / "weights" / "tied"), {}, device="cpu")
         self.audit: dict[str, Any] = json.loads((folder / "audit" / "audit.json").read_text(encoding="utf-8"))
         self.samples = pq.read_table(folder / "audit" / "samples.parquet").to_pylist()
 
@@ -73,6 +74,11 @@ class Demo:
         image = self.dataset.sample(sample).image
         assert image is not None
         return read_picture(image), self.dataset.masks.read(sample), self.predictions["tied"].source.read(sample)
+
+    def logits(self, picture: np.ndarray) -> np.ndarray:
+        """Logits of the tied model, float32 [classes, height, width], of a picture of the size it takes."""
+        spec = self.model.spec
+        return self.model.forward(network_planes(picture, plan_input(picture.shape[:2], spec), spec)[None])[0]
 
     def mixed(self) -> str:
         """The sample of which the tied model flips nearest to half, and has something of everything."""
@@ -277,7 +283,7 @@ def groups(demo: Demo) -> Figure:
         value = np.array([r["value"] for r in rates])
         reach = np.abs(np.array([[r["low"] for r in rates], [r["high"] for r in rates]]) - value)
         colour = FLIPPED if name == "tied" else LINE
-        axis.errorbar(value, y, xerr=reach, fmt=marker, ms=4, lw=1, color=colour, label=f"fitted on the {name} split")
+        axis.errorbar(value, y, xerr=reach, fmt=marker, ms=4, lw=1, color=colour, label=f"trained on {name} pictures")
         labels = [
             f"{g['attributes']['class']} on {g['attributes']['context']}{' (common)' if g['kind'] == 'common' else ''}" for g in crossed
         ]
@@ -319,7 +325,7 @@ def intervals(demo: Demo) -> Figure:
 def flip_risk(demo: Demo) -> Figure:
     """Flip-risk as a function of two foreground classes, and on a picture."""
     picture, _, predicted = demo.maps(_most_varied_risk(demo))
-    logits = demo.model.forward((picture.transpose(2, 0, 1) / np.float32(255))[None])[0]
+    logits = demo.logits(picture)
     figure, axes = _axes(3, size=(8.0, 2.3), widths=(1.1, 1, 1.15))
     gap = np.linspace(-8, 8, 161)
     axes[0].plot(gap, flip_risk_map(np.stack([np.zeros_like(gap), gap / 2, -gap / 2])[:, None])[0], color=LINE)
@@ -434,7 +440,7 @@ def _most_varied_risk(demo: Demo) -> str:
     best, chosen = -1.0, ""
     for row in (r for r in demo.samples if r["prediction"] == "tied" and (r["foreground_iou"] or 0) > 0.75):
         picture, _, predicted = demo.maps(row["id"])
-        risk = flip_risk_map(demo.model.forward((picture.transpose(2, 0, 1) / np.float32(255))[None])[0])
+        risk = flip_risk_map(demo.logits(picture))
         spread = float(risk[decode_runs(predicted) > 0].std())
         if spread > best:
             best, chosen = spread, row["id"]

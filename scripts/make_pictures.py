@@ -15,23 +15,25 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from figureground import api
+from figureground.data.dataset import Dataset, open_dataset
+from figureground.models.pictures import read_picture
 from figureground.stages.audit.options import AuditOptions
-from figureground.stages.demo.draw import picture
-from figureground.stages.demo.figures import FIGURES
-from figureground.stages.demo.grounds import GROUNDS
 from figureground.stages.shift.compose_options import ComposeOptions
 
 OUT = Path("docs/assets")
 EDGE_PX = 4
+ENLARGED = 2
 
 
-def animals() -> np.ndarray:
-    """Each animal twice on each ground: uint8 [height, width, 3], animals in rows and grounds in columns."""
+def animals(dataset: Dataset) -> np.ndarray:
+    """Each animal twice on each ground, from the test pictures: uint8 [height, width, 3], animals in rows and grounds in columns."""
+    tested = [s for s in dataset.samples if s.split == "test" and s.image]
     rows = []
-    for label in FIGURES:
-        cells = [
-            picture(label, context, seed=0, index=100 + 2 * place + twin)[0] for place, context in enumerate(GROUNDS) for twin in (0, 1)
-        ]
+    for label in dataset.common:
+        cells = []
+        for context in dataset.common.values():
+            shown = [s for s in tested if s.label == label and s.attributes["context"] == context][:2]
+            cells += [np.kron(read_picture(str(s.image)), np.ones((ENLARGED, ENLARGED, 1), np.uint8)) for s in shown]
         rows.append(np.concatenate([np.pad(cell, [(0, EDGE_PX), (0, EDGE_PX), (0, 0)], constant_values=255) for cell in cells], axis=1))
     return np.concatenate(rows)[:-EDGE_PX, :-EDGE_PX]
 
@@ -50,12 +52,12 @@ def shoot(page: Path, out: Path, *, width: int, height: int) -> None:
 def main() -> int:
     demo = Path(sys.argv[1])
     OUT.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(OUT / "animals.jpg"), animals()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    cv2.imwrite(str(OUT / "animals.jpg"), animals(open_dataset(str(demo / "data" / "tied")))[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     with tempfile.TemporaryDirectory() as folder:
         options = ComposeOptions(classes=4, contexts=5, train=0, val=0, test=4, size=64)
         shutil.copyfile(api.compose(Path(folder) / "composed", options=options) / "sheet.jpg", OUT / "compose.jpg")
         audit = api.audit(
-            demo / "dataset", f"tied={demo / 'predictions' / 'tied'}", out=Path(folder) / "a", options=AuditOptions(split="test")
+            demo / "data" / "tied", f"tied={demo / 'predictions' / 'tied'}", out=Path(folder) / "a", options=AuditOptions(split="test")
         )
         shoot(audit.report(Path(folder) / "report.html"), OUT / "report.png", width=1200, height=860)
     return 0

@@ -205,7 +205,7 @@ def artifacts() -> str:
     parts += [
         "`report.html` is one page made from these tables; `figureground report AUDIT` writes it again.\n",
         "## dataset\n",
-        "Written by `demo` and `shift compose`: a data set in the project's own form, `dataset.toml`, `samples.csv`, `images/` and `masks/`.",
+        "Written by `shift compose`: a data set in the project's own form, `dataset.toml`, `samples.csv`, `images/` and `masks/`.",
         "`shift compose` adds `balance.csv`, the balance table of its training pictures, and `sheet.jpg`, some pictures of each group. Its",
         "`samples.csv` has the columns below beside `id`, `image`, `mask`, `label`, `split` and `context`; the manifest's `details` hold the",
         "classes, which context each is tied to, the pictures of each group, and how label and context hang together in training; of pasted",
@@ -222,8 +222,6 @@ def artifacts() -> str:
             ((f"`{column}`", _word("columns.balance", column)) for column in _complete("columns.balance", _balance())),
         ),
         *weights(),
-        "## model\n",
-        "Written by `demo`: `model.npz`, the fitted numbers of its predictor by name.\n",
     ]
     return "\n".join(parts)
 

@@ -1,6 +1,6 @@
 """The library calls behind the verbs of the command line.
 
-What one call alone needs (plots, networks, the demo's fits) is imported in that call, so that the others start quickly.
+What one call alone needs (plots, networks) is imported in that call, so that the others start quickly.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,6 @@ from figureground.stages.train.result import Weights, read_weights
 
 if TYPE_CHECKING:
     from figureground.stages.shift.balance import BalanceTable
-
-DEMO_SPLIT = "test"
-"""The split of the demo that is predicted and audited: every class on every ground equally often."""
 
 PredictionsLike = str | Path | Predictions | Mapping[str, np.ndarray]
 
@@ -309,31 +307,28 @@ def balance(
     )
 
 
-def demo(out: str | Path, *, seed: int = 0, workers: int = 1, reporter: Reporter | None = None) -> Audit:
-    """The whole story on generated pictures: draws them, fits two simple predictors, predicts and audits.
+def demo(out: str | Path, *, seed: int = 0, workers: int | None = 1, reporter: Reporter | None = None) -> Audit:
+    """The whole story without a download: draws pictures, trains a network that learns a shortcut and one that does not, audits both.
 
     Args:
         out: directory to write; an interrupted demo goes on there.
-        seed: of the pictures, the fits and the bootstrap.
-        workers: worker processes.
+        seed: of the pictures, the trainings and the bootstrap.
+        workers: worker processes, None = one per core; from 2 on both networks are trained at once, and a script must guard its start
+            with `if __name__ == "__main__"`.
         reporter: where progress is told; default nowhere.
-    """
-    from figureground.stages.demo.predictor import open_demo
-    from figureground.stages.demo.stage import prepare_demo
-    from figureground.stages.predict.stage import run_predict
 
-    reporter = reporter or QuietReporter()
+    Raises:
+        ArtifactError: something else stands where a part of the demo belongs.
+        InputError: a directory that cannot be written.
+        MissingExtra: torch or segmentation_models_pytorch is not installed; said before anything is drawn.
+    """
+    for package in ("torch", "torchvision", "safetensors", "segmentation_models_pytorch"):
+        if find_spec(package) is None:
+            raise MissingExtra(package, extra="smp", needed_for="the demo, which trains two networks,")
+    from figureground.sweep.demo import demo_plan, run_demo
+
     executor = open_executor(workers=workers)
-    parts = prepare_demo(Path(out), seed=seed, executor=executor, reporter=reporter)
-    dataset = open_dataset(parts.data)
-    options = PredictOptions(split=DEMO_SPLIT)
-    predictions = []
-    for name, model in parts.models.items():
-        predictor = open_demo(model.partition(":")[2], {}, device="cpu")
-        where = run_predict(predictor, dataset, options=options, out=parts.predictions[name], reporter=reporter)
-        predictions.append(open_predictions(str(where), dataset.classes, name=name))
-    audited = AuditOptions(split=DEMO_SPLIT, seed=seed)
-    return open_audit(run_audit(dataset, predictions, options=audited, out=parts.audit, executor=executor, reporter=reporter))
+    return open_audit(run_demo(demo_plan(seed), out=Path(out), executor=executor, reporter=reporter or QuietReporter()))
 
 
 def open_audit(directory: str | Path) -> Audit:

@@ -15,10 +15,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from figureground.stages.demo.draw import CLASSES, picture
-from figureground.stages.demo.grounds import GROUNDS
+from figureground.stages.shift.figures.picture import draw_picture
+from figureground.stages.shift.figures.placing import Manner
 
 ROOT = Path(__file__).resolve().parents[2]
+ANIMALS, GROUNDS = ("duck", "hare", "cat"), ("shore", "forest", "street")
+SIZE = 120
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -73,12 +75,13 @@ def make_workplace(folder: Path) -> Path:
 
 def _shots() -> Iterable[Shot]:
     """Each animal twice on each ground; a prediction that is the truth moved, with the animals of one ground renamed."""
-    for index, (label, context) in enumerate((a, b) for a in CLASSES[1:] for b in GROUNDS for _ in (0, 1)):
-        image, truth = picture(label, context, seed=7, index=index)
+    for index, (label, context) in enumerate((a, b) for a in ANIMALS for b in GROUNDS for _ in (0, 1)):
+        drawn = draw_picture(label, context, size=SIZE, key=(7, index), manner=Manner(area_low=0.1, area_high=0.2))
+        truth = drawn.figure.astype(np.uint8) * np.uint8(1 + ANIMALS.index(label))
         predicted = np.roll(truth, 2, axis=1)
         if context == "forest":
             predicted[predicted > 0] = 2
-        yield Shot(id=f"a{index:03d}", label=label, context=context, image=image, truth=truth, predicted=predicted)
+        yield Shot(id=f"a{index:03d}", label=label, context=context, image=drawn.image, truth=truth, predicted=predicted)
 
 
 def _own(folder: Path, shots: list[Shot]) -> None:

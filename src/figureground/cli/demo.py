@@ -1,4 +1,4 @@
-"""`figureground demo`: the whole story on generated pictures, no download."""
+"""`figureground demo`: the whole story on drawn pictures, no download."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from figureground.cli.options import Debug, Workers
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Directory to write.")] = Path("demo-out"),
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the pictures and of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the pictures, the trainings and the bootstrap.")] = 0,
     workers: Workers = None,
     debug: Debug = False,
 ) -> None:
-    """Draw pictures whose background gives the label away, fit two simple predictors, audit them, and write the report."""
+    """Draw pictures whose ground gives the animal away, train a network on them and one on pictures without that tie, and audit both.
+
+    Takes a few minutes on two cores, needs no graphics card, and writes the report to OUT/audit/report.html.
+    """
     del debug
     from figureground import api
     from figureground.cli.summary import print_audit
