@@ -15,12 +15,15 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
-from threadpoolctl import ThreadpoolController
 
 from figureground.core.errors import InputError
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 BLOCK_BYTES = 1 << 23
 """Weights are made in blocks of about this size, so memory does not grow with the number of resamples."""
@@ -106,6 +109,8 @@ def _in_threads(work: Callable[[int], np.ndarray | None], starts: Sequence[int])
 @cache
 def _libraries() -> ThreadpoolController:
     """The libraries that have threads of their own; finding them takes longer than telling them."""
+    from threadpoolctl import ThreadpoolController  # importing it sets a variable of the environment
+
     return ThreadpoolController()
 
 
