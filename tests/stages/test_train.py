@@ -304,3 +304,30 @@ def test_two_processes_of_accelerate_train_what_one_does(data, tmp_path):
     assert all(torch.allclose(a[name], b[name], atol=1e-5) for name in a)
     figures = [read_weights(tmp_path / name).figures for name in ("one", "two")]
     assert figures[0]["loss"] == pytest.approx(figures[1]["loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_pretrained_unet_learns_real_animals(real_data, tmp_path):
+    """Forty photographs of flamingos and emus, ImageNet weights in the encoder: two epochs find more figure than none."""
+    pytest.importorskip("segmentation_models_pytorch", reason="the extra 'smp' is not installed")
+    animals = open_dataset(str(real_data / "animals4"))
+    ids = [s.id for s in animals.samples if s.label in ("flamingo", "emu")][::3]
+    weights = real_data / "weights" / "tf_efficientnet_lite0.imagenet1k.safetensors"
+    options = FitOptions(
+        architecture="smp:unet/tu-tf_efficientnet_lite0?decoder_channels=64,32,16,8,8",
+        encoder_weights=str(weights),
+        train_split="",
+        val_split="",
+        size=64,
+        norm="half",
+        epochs=2,
+        lr=2e-3,
+        device="cpu",
+    )
+    out = api.train(animals.select(ids=ids), out=tmp_path / "w", options=options)
+    rows = list(csv.DictReader(io.StringIO((out.path / "curves.csv").read_text())))
+    assert float(rows[1]["train_loss"]) < 0.9 * float(rows[0]["train_loss"])
+    predictor = open_predictor(out.model)
+    assert predictor.spec.classes == 5
+    assert out.figures is None
+    assert "encoder from" in out.card["training"]["notes"][0]

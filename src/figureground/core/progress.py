@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -34,7 +34,7 @@ class QuietReporter:
         """Nothing."""
 
     @contextmanager
-    def track(self, what: str, *, total: int, unit: str, done: int = 0) -> Iterator[Progress]:
+    def track(self, what: str, *, total: int, unit: str, done: int = 0) -> Generator[Progress]:
         """A progress nobody sees."""
         yield _Silent()
 
