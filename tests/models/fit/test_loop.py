@@ -260,3 +260,10 @@ def test_the_preset_is_the_recipe_and_flags_win_over_it():
         make_fit_options({"preset": "label_flips"})
     with pytest.raises(InputError, match="Did you mean `epochs`"):
         make_fit_options({"preset": "label-flips", "epoch": 3})
+
+
+def test_the_validation_loss_of_group_dro_is_plain_cross_entropy(splits, tmp_path):
+    """Group weights move from epoch to epoch; a loss that moved with them could not say which epoch is best."""
+    found = {name: run(splits, tmp_path / name, objective=name, lr=1e-12, epochs=2, dro_step=5.0) for name in ("ce", "group-dro")}
+    losses = {name: [epoch.figures["loss"] for epoch in result.history] for name, result in found.items()}
+    assert losses["group-dro"] == pytest.approx(losses["ce"], rel=1e-6)

@@ -28,7 +28,7 @@ class Validation:
     """The figures of a network on the samples of a split, at the size it was trained at; fractions, NaN for 0 / 0."""
 
     loss: float
-    """The objective in evaluation mode, its mean over all samples."""
+    """The objective (for group-dro plain cross entropy), its mean over all samples."""
     miou: float
     """Mean IoU of the classes, background among them, that occur in truth or prediction; counts summed over all samples."""
     foreground_iou: float
@@ -122,7 +122,6 @@ def validate(
     devices: Devices,
     classes: ClassTable,
     group_names: Sequence[str],
-    objective_groups: torch.Tensor,
     mass_of: Callable[[Batch], float],
     autocast: Callable[[], AbstractContextManager[Any]],
 ) -> Validation:
@@ -130,17 +129,15 @@ def validate(
 
     Args:
         network: gives logits of the size of the masks.
-        objective: called with logits, masks, groups and weights.
+        objective: called with logits, masks, groups and weights; from `validation_objective`.
         batches: all of them; each process takes its part.
         devices: where the network is.
         classes: of the data.
         group_names: name of each group of these batches.
-        objective_groups: int64 [groups + 1], what the objective calls each of them, -1 for one it does not know and at the end.
         mass_of: (batch) -> what the objective's mean over this batch is a mean over.
         autocast: () -> context in which the network computes.
     """
     tally = Tally(classes, group_names)
-    known = objective_groups.to(devices.device)
     modes = network.training, objective.training
     network.eval()
     objective.eval()
@@ -152,7 +149,7 @@ def validate(
                 here = batch.to(devices.device)
                 with autocast():
                     logits = forward(network, here.images, classes=len(classes))
-                loss = objective(logits, here.masks, known[here.groups], here.weights)
+                loss = objective(logits, here.masks, here.groups, here.weights)
                 tally.add(batch, logits, loss=float(loss), mass=mass_of(batch))
     finally:
         network.train(modes[0])

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from figureground.core.errors import InputError
@@ -21,7 +20,7 @@ from figureground.models.fit.history import Epoch, Position, epoch_sentence, imp
 from figureground.models.fit.loader import Loader
 from figureground.models.fit.loggers import FitLogger, finite
 from figureground.models.fit.networks import Network
-from figureground.models.fit.objectives import make_objective
+from figureground.models.fit.objectives import make_objective, validation_objective
 from figureground.models.fit.options import HARMLESS, FitOptions
 from figureground.models.fit.precision import open_precision, reproducible
 from figureground.models.fit.step import NotFinite, Stepper, mass_of
@@ -118,6 +117,7 @@ class _Run:
         self.bare, self.train, self.val, self.options, self.devices, self.loggers = network, train, val, options, devices, loggers
         self.reporter, self.checkpoints, self.at = reporter, Checkpoints(state_dir), Position()
         self.objective = make_objective(options, classes=train.classes, groups=len(train.group_names)).to(devices.device).train()
+        self.judge = validation_objective(options, classes=train.classes).to(devices.device)
         self.wrapped = devices.wrap(network).train()
         self.per_epoch = batch_count(train, options)
         self.steps_per_epoch = -(-self.per_epoch // options.accumulate)
@@ -231,17 +231,15 @@ class _Run:
     def _validate(self) -> Validation | None:
         if self.val_loader is None or self.val is None:
             return None
-        names = {name: number for number, name in enumerate(self.train.group_names)}
-        known = [names.get(name, -1) for name in self.val.group_names]
+        judged = "ce" if self.options.objective == "group-dro" else self.options.objective
         return validate(
             self.bare,
-            self.objective,
+            self.judge,
             self.val_loader.epoch(0),
             devices=self.devices,
             classes=self.val.classes,
             group_names=self.val.group_names,
-            objective_groups=torch.tensor([*known, -1]),
-            mass_of=lambda batch: mass_of(batch, self.options.objective),
+            mass_of=lambda batch: mass_of(batch, judged),
             autocast=self.stepper.precision.autocast,
         )
 
