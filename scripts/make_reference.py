@@ -205,8 +205,8 @@ def artifacts() -> str:
     parts += [
         "`report.html` is one page made from these tables; `figureground report AUDIT` writes it again.\n",
         "## dataset\n",
-        "Written by `shift compose`: a data set in the project's own form, `dataset.toml`, `samples.csv`, `images/` and `masks/`.",
-        "`shift compose` adds `balance.csv`, the balance table of its training pictures, and `sheet.jpg`, some pictures of each group. Its",
+        "Written by `shift compose`, and by `demo`: a data set in the project's own form, `dataset.toml`, `samples.csv`, `images/` and `masks/`.",
+        "Beside them lie `balance.csv`, the balance table of its training pictures, and `sheet.jpg`, some pictures of each group. Its",
         "`samples.csv` has the columns below beside `id`, `image`, `mask`, `label`, `split` and `context`; the manifest's `details` hold the",
         "classes, which context each is tied to, the pictures of each group, and how label and context hang together in training; of pasted",
         "pictures also how often each figure and scene is used at least and at most, and what was left out.\n",
@@ -222,6 +222,7 @@ def artifacts() -> str:
             ((f"`{column}`", _word("columns.balance", column)) for column in _complete("columns.balance", _balance())),
         ),
         *weights(),
+        *sweeps(),
     ]
     return "\n".join(parts)
 
@@ -243,6 +244,20 @@ def weights() -> list[str]:
         table(
             ("column", "meaning"), ((f"`{name}`", _word("columns.curves", name)) for name in _complete("columns.curves", history.COLUMNS))
         ),
+    ]
+
+
+def sweeps() -> list[str]:
+    """What `shift sweep` writes as its table."""
+    from figureground.sweep.rows import Row
+
+    names = [field.name for field in dataclasses.fields(Row)]
+    return [
+        "## sweep\n",
+        "Written by `shift sweep` as `table/`: `sweep.json`, a list of rows; `sweep.csv`, the same with `_low` and `_high` beside each figure;",
+        "`sweep.svg`, their picture. A figure is `{value, low, high}`; null is undefined.\n",
+        "### sweep.json\n",
+        table(("key", "meaning"), ((f"`{name}`", _word("sweep", name)) for name in _complete("sweep", names))),
     ]
 
 

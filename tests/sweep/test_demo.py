@@ -9,17 +9,17 @@ from dataclasses import asdict
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra 'smp' is not installed")
+pytest.importorskip("torch", reason="the extra 'smp' is not installed")
 pytest.importorskip("segmentation_models_pytorch", reason="the extra 'smp' is not installed")
 
-from figureground import api  # noqa: E402
-from figureground.core.errors import ArtifactError, InputError, MissingExtra  # noqa: E402
-from figureground.data.dataset import open_dataset  # noqa: E402
-from figureground.models.fit.options import FitOptions  # noqa: E402
-from figureground.runs.executor import open_executor  # noqa: E402
-from figureground.stages.audit.result import read_summary  # noqa: E402
-from figureground.stages.shift.compose_options import ComposeOptions  # noqa: E402
-from figureground.sweep.demo import BALANCED, NAMES, TIED, DemoPlan, demo_plan, run_demo  # noqa: E402
+from figureground import api
+from figureground.core.errors import ArtifactError, InputError, MissingExtra
+from figureground.data.dataset import open_dataset
+from figureground.models.fit.options import FitOptions
+from figureground.runs.executor import open_executor
+from figureground.stages.audit.result import read_summary
+from figureground.stages.shift.compose_options import ComposeOptions
+from figureground.sweep.demo import BALANCED, NAMES, TIED, DemoPlan, demo_plan, run_demo
 
 PLAN = DemoPlan(
     compose=ComposeOptions(classes=2, contexts=2, rho=1.0, train=12, val=1, test=2, size=32, sheet=0),
@@ -42,14 +42,6 @@ class Teller:
     def track(self, what, *, total, unit, done=0):
         self.lines.append(what)
         return api.QuietReporter().track(what, total=total, unit=unit, done=done)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

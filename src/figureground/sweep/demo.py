@@ -23,6 +23,7 @@ from figureground.stages.predict.stage import run_predict
 from figureground.stages.shift.compose import run_compose
 from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.stages.train.stage import run_train
+from figureground.sweep.threads import one_thread
 
 TIED, BALANCED = NAMES = ("tied", "balanced")
 """The two data sets, by which their networks and predictions are called too."""
@@ -88,9 +89,9 @@ def run_demo(plan: DemoPlan, *, out: Path, executor: Executor | None = None, rep
     out, executor, reporter = Path(out), executor or LocalExecutor(), reporter or QuietReporter()
     for name in NAMES:
         run_compose(plan.compose_options(name), out=out / "data" / name, executor=executor, reporter=reporter)
-    alone = executor.workers == 1
     reporter.say(f"{plan.train.epochs} epochs on {plan.compose.train} pictures, for each of two networks; this takes the longest")
-    worker = functools.partial(_Worker, plan=plan, out=out, reporter=reporter if alone else QuietReporter())
+    told = reporter if executor.workers == 1 else QuietReporter()  # other processes would write over one another
+    worker = functools.partial(_Worker, plan=plan, out=out, reporter=told)
     with reporter.track("training", total=len(NAMES), unit="networks") as progress:
         for trained in executor.map_batches(worker, ([name] for name in NAMES)):
             progress.advance(trained)
@@ -109,9 +110,13 @@ class _Worker:
     reporter: Reporter
 
     def __call__(self, names: Sequence[str]) -> int:
-        for name in names:
-            dataset = open_dataset(str(self.out / "data" / name))
-            weights = run_train(dataset, options=self.plan.train, out=self.out / "weights" / name, reporter=self.reporter)
-            options = PredictOptions(split=SPLIT, device=self.plan.train.device, workers=1)
-            run_predict(f"weights:{weights}", dataset, options=options, out=self.out / "predictions" / name, reporter=self.reporter)
+        with one_thread():
+            for name in names:
+                self._one(name)
         return len(names)
+
+    def _one(self, name: str) -> None:
+        dataset = open_dataset(str(self.out / "data" / name))
+        weights = run_train(dataset, options=self.plan.train, out=self.out / "weights" / name, reporter=self.reporter)
+        options = PredictOptions(split=SPLIT, device=self.plan.train.device, workers=1)
+        run_predict(f"weights:{weights}", dataset, options=options, out=self.out / "predictions" / name, reporter=self.reporter)

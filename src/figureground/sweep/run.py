@@ -28,6 +28,7 @@ from figureground.stages.train.stage import run_train
 from figureground.sweep.figure import sweep_svg
 from figureground.sweep.recipe import Recipe, Run
 from figureground.sweep.rows import FIGURES, Row, make_row, read_outcome
+from figureground.sweep.threads import one_thread
 
 KIND, SCHEMA = "sweep", 1
 SPLIT = "test"
@@ -69,15 +70,9 @@ class _Worker:
     out: Path
 
     def __call__(self, runs: Sequence[Run]) -> int:
-        import torch
-
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # sums depend on it, and a sweep must find the same on any engine
-        try:
+        with one_thread():
             for run in runs:
                 self._one(run)
-        finally:
-            torch.set_num_threads(threads)
         return len(runs)
 
     def _one(self, run: Run) -> None:
