@@ -6,6 +6,7 @@ column or key, is an error, so neither can be forgotten.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
