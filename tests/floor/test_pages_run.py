@@ -44,13 +44,13 @@ def run(folder: Path, text: str) -> str:
 
 
 def pieces(page: Path) -> list[Block]:
-    """The blocks of a page that are run, and the outputs behind them; blocks marked `sh` and calls of `make` install things and are not."""
+    """The blocks of a page that are run or written to a file, and the outputs; blocks marked `sh` and calls of `make` install things."""
     kept = []
     for block in blocks(page):
         if block.language == "bash":
             lines = [line for line in block.text.splitlines() if not line.startswith("make ")]
             kept.append(Block(language="bash", title="", text="\n".join(lines)))
-        elif block.language in ("python", "text"):
+        elif block.title or block.language in ("python", "text"):
             kept.append(block)
     return kept
 
