@@ -250,7 +250,7 @@ def weights() -> list[str]:
 
 def sweeps() -> list[str]:
     """What `shift sweep` writes as its table."""
-    from figureground.sweep.rows import Row
+    from figureground.sweeps.rows import Row
 
     names = [field.name for field in dataclasses.fields(Row)]
     return [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from figureground.version import __version__
 
 if TYPE_CHECKING:
-    from figureground.api import Audit, audit, compose, open_audit, predict
+    from figureground.api import Audit, audit, balance, compose, open_audit, predict, split, sweep, train
     from figureground.core.errors import FiguregroundError, FormatError, InputError
     from figureground.core.types import ClassTable, LabelRuns, Sample
     from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from figureground.metrics.joint import JointCounts, joint_counts
     from figureground.metrics.meter import Meter
     from figureground.metrics.risk import flip_risk
+    from figureground.models.fit.options import FitOptions, make_fit_options
     from figureground.stages.audit.options import AuditOptions
+    from figureground.stages.shift.balance import BalanceTable
     from figureground.stages.shift.compose_options import ComposeOptions
+    from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
+    from figureground.stages.train.result import Weights
 
 _HOMES = {
-    "figureground.api": ("Audit", "audit", "compose", "open_audit", "predict"),
+    "figureground.api": ("Audit", "audit", "balance", "compose", "open_audit", "predict", "split", "sweep", "train"),
     "figureground.core.errors": ("FiguregroundError", "FormatError", "InputError"),
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
     "figureground.data.dataset": ("Dataset", "dataset_from_arrays", "open_dataset"),
@@ -35,19 +39,26 @@ _HOMES = {
     "figureground.metrics.joint": ("JointCounts", "joint_counts"),
     "figureground.metrics.meter": ("Meter",),
     "figureground.metrics.risk": ("flip_risk",),
+    "figureground.models.fit.options": ("FitOptions", "make_fit_options"),
     "figureground.stages.audit.options": ("AuditOptions",),
+    "figureground.stages.shift.balance": ("BalanceTable",),
     "figureground.stages.shift.compose_options": ("ComposeOptions",),
+    "figureground.stages.shift.split_options": ("BalanceOptions", "SplitOptions"),
+    "figureground.stages.train.result": ("Weights",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Audit",
     "AuditOptions",
+    "BalanceOptions",
+    "BalanceTable",
     "ClassTable",
     "ComposeOptions",
     "Dataset",
     "Decomposition",
     "FiguregroundError",
+    "FitOptions",
     "FormatError",
     "InputError",
     "JointCounts",
@@ -55,8 +66,11 @@ __all__ = [
     "Meter",
     "Predictions",
     "Sample",
+    "SplitOptions",
+    "Weights",
     "__version__",
     "audit",
+    "balance",
     "compose",
     "dataset_from_arrays",
     "decode_runs",
@@ -64,10 +78,14 @@ __all__ = [
     "encode_runs",
     "flip_risk",
     "joint_counts",
+    "make_fit_options",
     "open_audit",
     "open_dataset",
     "open_predictions",
     "predict",
+    "split",
+    "sweep",
+    "train",
 ]
 
 

@@ -209,8 +209,8 @@ def sweep(
         InputError: a recipe that cannot be read or does not fit together.
         MissingExtra: torch is not installed.
     """
-    from figureground.sweep.recipe import read_recipe
-    from figureground.sweep.run import run_sweep
+    from figureground.sweeps.recipe import read_recipe
+    from figureground.sweeps.run import run_sweep
 
     executor = open_executor(engine, workers=workers)
     return run_sweep(read_recipe(Path(recipe)), out=Path(out), executor=executor, reporter=reporter or QuietReporter())
@@ -325,7 +325,7 @@ def demo(out: str | Path, *, seed: int = 0, workers: int | None = 1, reporter: R
     for package in ("torch", "torchvision", "safetensors", "segmentation_models_pytorch"):
         if find_spec(package) is None:
             raise MissingExtra(package, extra="smp", needed_for="the demo, which trains two networks,")
-    from figureground.sweep.demo import demo_plan, run_demo
+    from figureground.sweeps.demo import demo_plan, run_demo
 
     executor = open_executor(workers=workers)
     return open_audit(run_demo(demo_plan(seed), out=Path(out), executor=executor, reporter=reporter or QuietReporter()))

@@ -43,7 +43,7 @@ LOWER_IS_BETTER: Mapping[str, bool] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
-    """What is trained, on which samples, and how."""
+    """What is trained, on which samples, and how. `make_fit_options` applies a preset; here `preset` only tells which it was."""
 
     preset: str = option("", help=f"Recipe whose values take the place of the defaults: {', '.join(PRESETS)}.")
     architecture: str = option(

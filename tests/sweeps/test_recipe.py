@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from figureground.core.errors import InputError
-from figureground.sweep.recipe import OBJECTIVES, read_recipe
+from figureground.sweeps.recipe import OBJECTIVES, read_recipe
 
 GOOD = """
 name = "drawn"

@@ -10,8 +10,8 @@ import pytest
 from figureground.core.errors import InputError
 from figureground.runs.executor import open_executor
 from figureground.runs.progress import QuietReporter
-from figureground.sweep.recipe import read_recipe
-from figureground.sweep.run import run_sweep
+from figureground.sweeps.recipe import read_recipe
+from figureground.sweeps.run import run_sweep
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.slow

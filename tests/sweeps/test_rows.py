@@ -14,8 +14,8 @@ from figureground.core.types import ClassTable
 from figureground.metrics.resample import bootstrap_weights
 from figureground.stages.audit.statistics import sample_features
 from figureground.stages.audit.table import sample_table
-from figureground.sweep.figure import sweep_svg
-from figureground.sweep.rows import FIGURES, Outcome, Row, make_row
+from figureground.sweeps.figure import sweep_svg
+from figureground.sweeps.rows import FIGURES, Outcome, Row, make_row
 
 CLASSES = ClassTable(names=("ground", "duck", "hare"))
 COMMON = {"duck": "shore", "hare": "forest"}

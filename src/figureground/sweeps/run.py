@@ -25,10 +25,10 @@ from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.stage import run_predict
 from figureground.stages.shift.compose import run_compose
 from figureground.stages.train.stage import run_train
-from figureground.sweep.figure import sweep_svg
-from figureground.sweep.recipe import Recipe, Run
-from figureground.sweep.rows import FIGURES, Row, make_row, read_outcome
-from figureground.sweep.threads import one_thread
+from figureground.sweeps.figure import sweep_svg
+from figureground.sweeps.recipe import Recipe, Run
+from figureground.sweeps.rows import FIGURES, Row, make_row, read_outcome
+from figureground.sweeps.threads import one_thread
 
 KIND, SCHEMA = "sweep", 1
 SPLIT = "test"

@@ -23,7 +23,7 @@ from figureground.stages.predict.stage import run_predict
 from figureground.stages.shift.compose import run_compose
 from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.stages.train.stage import run_train
-from figureground.sweep.threads import one_thread
+from figureground.sweeps.threads import one_thread
 
 TIED, BALANCED = NAMES = ("tied", "balanced")
 """The two data sets, by which their networks and predictions are called too."""

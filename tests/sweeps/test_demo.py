@@ -19,7 +19,7 @@ from figureground.models.fit.options import FitOptions
 from figureground.runs.executor import open_executor
 from figureground.stages.audit.result import read_summary
 from figureground.stages.shift.compose_options import ComposeOptions
-from figureground.sweep.demo import BALANCED, NAMES, TIED, DemoPlan, demo_plan, run_demo
+from figureground.sweeps.demo import BALANCED, NAMES, TIED, DemoPlan, demo_plan, run_demo
 
 PLAN = DemoPlan(
     compose=ComposeOptions(classes=2, contexts=2, rho=1.0, train=12, val=1, test=2, size=32, sheet=0),
@@ -184,7 +184,7 @@ def test_the_call_runs_the_plan_of_its_seed(tmp_path, monkeypatch) -> None:
         seeds.append(seed)
         return PLAN
 
-    monkeypatch.setattr("figureground.sweep.demo.demo_plan", small)
+    monkeypatch.setattr("figureground.sweeps.demo.demo_plan", small)
     found = api.demo(tmp_path / "out", seed=5)
     assert seeds == [5]
     assert found.path == tmp_path / "out" / "audit"

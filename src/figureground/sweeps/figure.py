@@ -12,7 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from figureground.sweep.rows import Estimate, Row
+from figureground.sweeps.rows import Estimate, Row
 
 LINES = (("#0072B2", "o"), ("#E69F00", "s"), ("#56B4E9", "^"), ("#000000", "D"), ("#F0E442", "v"), ("#999999", "P"))
 """Colour and mark of each objective in turn (Okabe-Ito, without the four colours that stand for verdicts)."""
