@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import sys
 import tomllib
 from pathlib import Path
@@ -21,6 +22,8 @@ import cv2
 from figureground import api
 from figureground.runs.executor import available_cores
 from figureground.runs.progress import terminal_reporter
+from figureground.sweeps.figure import sweep_svg
+from figureground.sweeps.rows import Estimate, Row
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "results" / "shift.md"
@@ -108,7 +111,7 @@ def write_page(out: Path) -> None:
         if not found:
             continue
         rows += found
-        (PICTURES / f"{name}.svg").write_bytes((out / name / "table" / "sweep.svg").read_bytes())
+        (PICTURES / f"{name}.svg").write_bytes(sweep_svg([as_row(row) for row in found]))
         write_sheet(out / name / "data" / f"rho-{REPAIRED_RHO[0]:g}" / "sheet.jpg", PICTURES / f"{name}.jpg")
         sections.append(section(name, found))
     (PAGE.parent / "shift.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
@@ -119,6 +122,16 @@ def read_rows(place: Path) -> list[dict[str, Any]]:
     """The rows of a finished sweep; none where there is no such."""
     file = place / "table" / "sweep.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+
+
+def as_row(found: dict[str, Any]) -> Row:
+    """A row as the table of a sweep holds it."""
+    return Row(
+        **{
+            key: Estimate(**{end: math.nan if v is None else v for end, v in value.items()}) if key in COLUMNS else value
+            for key, value in found.items()
+        }
+    )
 
 
 def write_sheet(source: Path, target: Path) -> None:
