@@ -250,15 +250,20 @@ def weights() -> list[str]:
 
 def sweeps() -> list[str]:
     """What `shift sweep` writes as its table."""
-    from figureground.sweeps.rows import Row
+    from figureground.sweeps.rows import Difference, Row
 
     names = [field.name for field in dataclasses.fields(Row)]
+    more = [field.name for field in dataclasses.fields(Difference) if field.name not in names]
     return [
         "## sweep\n",
         "Written by `shift sweep` as `table/`: `sweep.json`, a list of rows; `sweep.csv`, the same with `_low` and `_high` beside each figure;",
         "`sweep.svg`, their picture. A figure is `{value, low, high}`; null is undefined.\n",
         "### sweep.json\n",
         table(("key", "meaning"), ((f"`{name}`", _word("sweep", name)) for name in _complete("sweep", names))),
+        "### differences.json\n",
+        "A list with one row for each objective but the first: the keys of `sweep.json`, each figure minus that of the first objective, paired by",
+        "seed and resample, and\n",
+        table(("key", "meaning"), ((f"`{name}`", _word("differences", name)) for name in _complete("differences", more))),
     ]
 
 

@@ -12,7 +12,14 @@ from scipy import stats
 
 from figureground.core.errors import InputError
 from figureground.metrics.decompose import ratio
-from figureground.metrics.interval import Interval, bca_interval, percentile_interval, simultaneous_intervals, worst_group_interval
+from figureground.metrics.interval import (
+    Interval,
+    bca_interval,
+    interval_over_runs,
+    percentile_interval,
+    simultaneous_intervals,
+    worst_group_interval,
+)
 from figureground.metrics.resample import bootstrap_sums, bootstrap_weights, leave_one_out_sums
 
 LAW = settings(max_examples=40)
@@ -292,6 +299,36 @@ def test_simultaneous_intervals_cover_all_groups_and_the_worst():
     assert all_held >= 0.9 * 300
     assert worst_held >= all_held
     assert single_held < all_held
+
+
+@pytest.mark.parametrize("runs", [2, 3, 5])
+@pytest.mark.parametrize("sampled", [0.0, 1.0], ids=["runs vary", "runs and samples vary"])
+def test_intervals_over_a_few_runs_cover_what_they_promise(runs, sampled):
+    """4,000 statistics at once: the mean of normal runs that share normal samples, of which the replicates know the spread.
+
+    With two or three runs and samples that vary as much, the interval is rather too wide than too narrow.
+    """
+    rng, statistics = np.random.default_rng(runs), 4000
+    shared = sampled * rng.normal(size=statistics)
+    values = rng.normal(size=(runs, statistics)) + shared
+    replicates = values[:, None] + sampled * rng.normal(size=(1, 400, statistics))
+    ends = interval_over_runs(values, replicates)
+    held = np.mean((ends.low <= 0) & (ends.high >= 0))
+    assert 0.935 <= held <= (0.965 if not sampled else 0.99)
+
+
+def test_an_interval_over_one_run_is_that_of_its_samples_and_over_three_a_t_interval():
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=(1, 500, 4))
+    found, expected = interval_over_runs(one[:, 0], one), percentile_interval(one[0].T)
+    np.testing.assert_array_equal([found.low, found.high], [expected.low, expected.high])
+    values = np.array([[0.1, np.nan], [0.2, 0.3], [0.6, 0.3]])
+    found = interval_over_runs(values, np.repeat(values[:, None], 2000, axis=1))
+    low, high = stats.t.interval(0.95, 2, loc=0.3, scale=stats.sem(values[:, 0]))
+    np.testing.assert_allclose([found.low[0], found.high[0]], [low, high], rtol=0.01)
+    assert np.isnan([found.low[1], found.high[1]]).all()
+    without = interval_over_runs(values, np.empty((3, 0, 2)))
+    assert np.isnan([without.low, without.high]).all()
 
 
 def test_bad_features_groups_and_clusters_are_refused():

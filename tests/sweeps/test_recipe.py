@@ -51,6 +51,8 @@ def test_an_objective_is_options_of_train_and_nothing_else_changes(tmp_path, obj
         ("[0.5, 0.95]", "[0.5, 1.2]", r"`rho` must be in \[0, 1\].*1.2"),
         ("[0.5, 0.95]", "[]", "`rho` must be a list of int or float, at least one"),
         ("[0.5, 0.95]", "[0.5, 0.5]", "names a value twice"),
+        ("[3, 4]", "[3, -4]", r"`seed` must be in.*-4"),
+        ("train = 40", 'train = 40\nkind = "waterbirds"', "has the correlation of its manifest"),
         ("[3, 4]", '["three"]', "`seeds` must be a list of int"),
         ('"cutmix"', '"cutmx"', "knows no objective 'cutmx'. Known: ce"),
         ("train = 40", "rho = 0.9", r"\[compose\] must not set `rho`"),

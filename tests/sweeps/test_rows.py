@@ -14,16 +14,18 @@ from figureground.core.types import ClassTable
 from figureground.metrics.resample import bootstrap_weights
 from figureground.stages.audit.statistics import sample_features
 from figureground.stages.audit.table import sample_table
+from figureground.sweeps import rows as sweep_rows
 from figureground.sweeps.figure import sweep_svg
-from figureground.sweeps.rows import FIGURES, Outcome, Row, make_row
+from figureground.sweeps.outcomes import FIGURES, Outcome, measure
+from figureground.sweeps.rows import Row, make_difference
 
 CLASSES = ClassTable(names=("ground", "duck", "hare"))
 COMMON = {"duck": "shore", "hare": "forest"}
 NAMES = {"data": "drawn", "architecture": "net", "objective": "ce", "rho": 0.95}
 
 
-def random_run(seed, samples=24, flips=True):
-    """A run with 3 x 3 joint counts a sample, and those counts."""
+def random_run(seed, samples=24, flips=True, less=1.0):
+    """A run with 3 x 3 joint counts a sample, and those counts; `less` scales the flipped pixels."""
     rng = np.random.default_rng(seed)
     tables = rng.integers(1, 90, (samples, 3, 3))
     label = ["duck" if i % 2 else "hare" for i in range(samples)]
@@ -31,8 +33,7 @@ def random_run(seed, samples=24, flips=True):
     for i, name in enumerate(label):
         other = 2 if name == "duck" else 1
         tables[i, other] = 0  # one foreground class a picture
-        if not flips:
-            tables[i, 3 - other, other] = 0
+        tables[i, 3 - other, other] = int(less * tables[i, 3 - other, other]) if flips else 0
     ids = tuple(f"s{i:03d}" for i in range(samples))
     i, t, p = np.nonzero(tables)
     rows = pa.table({"id": [ids[n] for n in i], "truth": t, "predicted": p, "pixels": tables[i, t, p]})
@@ -81,6 +82,10 @@ def slow_figures(run, tables, chosen):
     return [np.nanmean(gaps), flip(counterfactual), flip(usual), any_foreground, (iou(whole, 1) + iou(whole, 2)) / 2, share]
 
 
+def make_row(runs, *, common, names, resamples=1000, seed=0):
+    return sweep_rows.make_row(measure(runs, common=common, resamples=resamples, seed=seed), names=names)
+
+
 def values(row, end="value"):
     return [getattr(getattr(row, name), end) for name in FIGURES]
 
@@ -113,6 +118,35 @@ def test_seeds_that_differ_widen_the_interval_and_seeds_that_agree_do_not():
     np.testing.assert_allclose(values(alike, "high"), values(alone, "high"), rtol=1e-12)
     width = {name: row.counterfactual_flip.high - row.counterfactual_flip.low for name, row in (("alike", alike), ("mixed", mixed))}
     assert width["mixed"] > 2 * width["alike"]
+
+
+def test_a_difference_is_paired_by_seed_and_sample():
+    """Two objectives that differ little beside what seeds and samples do: their intervals overlap, that of the difference excludes 0."""
+    pairs = [random_run(seed) for seed in range(3)]
+    better = [random_run(seed, less=0.5) for seed in range(3)]
+    one, other = (measure([run for run, _ in some], common=COMMON, resamples=300) for some in (better, pairs))
+    found = make_difference(one, other, names={**NAMES, "objective": "group-dro", "against": "ce"})
+    expected = np.mean([slow_figures(*a, range(24)) for a in better], axis=0) - np.mean(
+        [slow_figures(*b, range(24)) for b in pairs], axis=0
+    )
+    np.testing.assert_allclose(values(found), expected, rtol=1e-9, atol=1e-12)
+    rows = [sweep_rows.make_row(some, names=NAMES) for some in (one, other)]
+    assert rows[0].counterfactual_flip.high > rows[1].counterfactual_flip.low
+    assert found.counterfactual_flip.high < 0
+    same = make_difference(one, one, names={**NAMES, "against": "ce"})
+    assert values(same) == values(same, "low") == values(same, "high") == [0.0] * 6
+
+
+def test_a_figure_that_one_network_lacks_has_neither_value_nor_interval():
+    runs = [random_run(1)[0], random_run(1, flips=False)[0]]
+    row = make_row(runs, common=COMMON, names=NAMES, resamples=50)
+    assert all(math.isnan(end) for end in (row.top_decile_share.value, row.top_decile_share.low, row.top_decile_share.high))
+
+
+def test_intervals_end_where_the_figure_does():
+    runs = [random_run(1)[0], random_run(1, flips=False)[0]]
+    row = make_row(runs, common=COMMON, names=NAMES, resamples=100)
+    assert (row.counterfactual_flip.low, row.counterfactual_flip.high) == (0.0, 1.0)  # two networks say next to nothing
 
 
 def test_what_is_undefined_stays_so():

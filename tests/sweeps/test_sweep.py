@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -62,6 +63,10 @@ def test_a_sweep_goes_on_where_it_was_and_a_new_seed_costs_only_its_runs(tmp_pat
     ]  # fmt: skip
     assert len((table / "sweep.csv").read_text().splitlines()) == 5
     assert (table / "sweep.svg").stat().st_size > 1000
+    changed = json.loads((table / "differences.json").read_text())
+    assert [(row["objective"], row["against"], row["rho"]) for row in changed] == [("group-dro", "ce", 0.5), ("group-dro", "ce", 1.0)]
+    for figure in ("class_iou", "counterfactual_flip"):
+        assert changed[1][figure]["value"] == pytest.approx(rows[3][figure]["value"] - rows[1][figure]["value"])
     before = stamps(out)
     assert len(before) == 8
     assert sweep(recipe(tmp_path), out) == table
@@ -83,6 +88,11 @@ def test_two_processes_and_a_cluster_find_the_same_to_the_byte(tmp_path):
     assert found["one"] == found["two"] == found["ray"]
 
 
-def test_an_unknown_cluster_attribute_is_said(tmp_path):
-    with pytest.raises(InputError, match="no attribute 'patient'"):
+def test_what_does_not_fit_is_said_before_the_first_network_is_trained(tmp_path):
+    with pytest.raises(InputError, match="no attribute `patient`"):
         sweep(recipe(tmp_path, seeds="[0]", cluster="patient"), tmp_path / "sweep")
+    wrong = dataclasses.replace(recipe(tmp_path), architectures=("smp:unet/nosuchnet",))
+    with pytest.raises(InputError, match="nosuchnet"):
+        sweep(wrong, tmp_path / "other")
+    assert not (tmp_path / "sweep" / "runs").exists()
+    assert not (tmp_path / "other").exists()

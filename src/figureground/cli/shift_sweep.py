@@ -29,12 +29,12 @@ def sweep(
 
     cores = available_cores() if workers is None else workers
     table = api.sweep(recipe, out=out, workers=cores, engine=engine, reporter=terminal_reporter())
-    rows = json.loads((table / "sweep.json").read_text(encoding="utf-8"))
+    rows, differences = (json.loads((table / name).read_text(encoding="utf-8")) for name in ("sweep.json", "differences.json"))
     if json_output:
         json.dump(rows, sys.stdout, ensure_ascii=False)
         sys.stdout.write("\n")
         return
-    print_sweep(rows, table)
+    print_sweep(rows, differences, table)
 
 
 VERB = sweep

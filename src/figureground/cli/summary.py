@@ -12,6 +12,15 @@ from rich.table import Table
 
 STYLES = {"correct": "#009E73", "flipped": "#D55E00", "missed": "#7F7F7F", "added": "#CC79A7"}
 MOST_GROUPS = 12
+SWEEP_WORDS = {
+    "gap_iou": "IoU gap",
+    "counterfactual_flip": "flipped,\ncounterfactual",
+    "common_flip": "flipped,\ncommon",
+    "foreground_iou": "IoU, any\nforeground",
+    "class_iou": "IoU, mean\nof classes",
+    "top_decile_share": "top\ntenth",
+}
+"""The figures of a sweep and the heads of their columns."""
 
 
 def print_audit(summary: Mapping[str, Any], page: Path | None) -> None:
@@ -27,18 +36,24 @@ def print_audit(summary: Mapping[str, Any], page: Path | None) -> None:
         console.print(f"Report: {page}", markup=False, soft_wrap=True)
 
 
-def print_sweep(rows: Sequence[Mapping[str, Any]], place: Path) -> None:
-    """Prints the rows of a sweep to stdout, one table an architecture, and where its table and picture stand."""
+def print_sweep(rows: Sequence[Mapping[str, Any]], differences: Sequence[Mapping[str, Any]], place: Path) -> None:
+    """Prints the rows of a sweep to stdout, one table an architecture, then what objectives change, and where the table stands."""
     console = Console(highlight=False)
     for architecture in dict.fromkeys(row["architecture"] for row in rows):
-        table = Table("objective", title=escape(architecture), title_justify="left", box=None, header_style="bold", pad_edge=False)
-        for name in ("rho", "IoU gap", "flipped,\nrare", "flipped,\ncommon", "IoU, any\nforeground", "IoU, mean\nof classes", "top\ntenth"):
-            table.add_column(name, justify="right")
-        figures = ("gap_iou", "counterfactual_flip", "common_flip", "foreground_iou", "class_iou", "top_decile_share")
-        for row in (row for row in rows if row["architecture"] == architecture):
-            table.add_row(row["objective"], f"{row['rho']:g}", *(_interval(row[name]) for name in figures))
-        console.print(table)
+        console.print(_sweep_table(architecture, [row for row in rows if row["architecture"] == architecture]))
+    for architecture, first in dict.fromkeys((row["architecture"], row["against"]) for row in differences):
+        changed = [row for row in differences if row["architecture"] == architecture]
+        console.print(_sweep_table(f"{architecture}: change against {first}, in points", changed))
     console.print(f"{rows[0]['seeds']} seeds. Table and picture: {place}", markup=False, soft_wrap=True)
+
+
+def _sweep_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("objective", title=escape(title), title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name in ("rho", *SWEEP_WORDS.values()):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(row["objective"], f"{row['rho']:g}", *(_interval(row[name]) for name in SWEEP_WORDS))
+    return table
 
 
 def _rates_table(found: Mapping[str, Any]) -> Table:

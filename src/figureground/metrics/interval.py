@@ -44,6 +44,39 @@ def percentile_interval(replicates: np.ndarray, *, level: float = 0.95) -> Inter
     return Interval(low=_quantile(ordered, used, tail), high=_quantile(ordered, used, 1 - tail), used=used)
 
 
+def interval_over_runs(values: np.ndarray, replicates: np.ndarray, *, level: float = 0.95) -> Interval:
+    """Interval of the mean over a few runs, such as trainings from different seeds, all measured on the same samples.
+
+    The samples vary as their resamples say. The runs are too few to be drawn with replacement: three would cover 74 % where 95 % is meant.
+    So each resample's mean is moved by a draw from Student's t with runs - 1 degrees of freedom, times the standard error of the mean over
+    the runs; the draws are equally likely quantiles of t in a random order.
+
+    Args:
+        values: float64 [runs, ...], the statistic of each run on all samples.
+        replicates: float64 [runs, resamples, ...]; one resample draws the same samples for every run.
+        level: coverage aimed at, in (0, 1).
+
+    Returns:
+        Interval of shape [...]. One run: that of its samples alone. NaN without resamples, and where a run's value is NaN.
+
+    Raises:
+        InputError: a level outside (0, 1).
+    """
+    from scipy.special import stdtrit  # slow to import and needed here only
+
+    runs, resamples = replicates.shape[:2]
+    if not resamples:
+        unknown = np.full(values.shape[1:], np.nan)
+        return Interval(low=unknown, high=unknown, used=np.zeros(values.shape[1:], np.int64))
+    moved = replicates.mean(axis=0)
+    if runs > 1:
+        likely = stdtrit(runs - 1, (np.random.default_rng(0).permutation(resamples) + 0.5) / resamples)
+        error = values.std(axis=0, ddof=1) / np.sqrt(runs)
+        moved = moved + np.multiply.outer(likely, error)
+    known = np.where(np.isnan(values).any(axis=0), np.nan, moved)
+    return percentile_interval(np.moveaxis(known, 0, -1), level=level)
+
+
 def bca_interval(estimate: np.ndarray, replicates: np.ndarray, jackknife: np.ndarray, *, level: float = 0.95) -> Interval:
     """Bias-corrected and accelerated interval: quantiles moved by the replicates' bias and the statistic's skewness.
 

@@ -14,6 +14,7 @@ from figureground.core.options import make_options
 from figureground.models.fit.options import FitOptions, make_fit_options
 from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.stages.shift.plan import check_rho
+from figureground.stages.shift.split_stage import rho_folder
 
 OBJECTIVES: Mapping[str, Mapping[str, Any]] = {
     "ce": {"objective": "ce"},
@@ -41,7 +42,7 @@ class Run:
     @property
     def place(self) -> str:
         """The run's directory below that of the sweep."""
-        return f"runs/{slug(self.architecture)}/{self.objective}/rho-{self.rho:g}/seed-{self.seed}"
+        return f"runs/{slug(self.architecture)}/{self.objective}/{rho_folder(self.rho)}/seed-{self.seed}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,9 @@ def _recipe(name: str, tables: Mapping[str, Mapping[str, Any]]) -> Recipe:
         architectures=architectures,
         cluster=cluster,
     )
-    for run in recipe.runs()[: len(objectives) * len(architectures) * len(rho)]:
+    if recipe.compose.kind == "waterbirds":
+        raise InputError('[compose] `kind = "waterbirds"` has the correlation of its manifest; a sweep takes "figures" or "paste"')
+    for run in recipe.runs():
         recipe.fit_options(run)  # a wrong option is said before anything is made
     return recipe
 

@@ -1,33 +1,22 @@
-"""What a sweep finds: one row of figures per correlation, objective and architecture, with intervals over seeds and samples.
+"""The rows of a sweep: the figures of one correlation, objective and architecture, with intervals over seeds and samples.
 
-All runs are tested on the same samples. A resample draws samples (or clusters of them), the same for every run, and seeds, both with
-replacement; a row's statistic is the mean over the drawn seeds of the statistic on the drawn samples. So an interval holds what another
-test set and another training would have changed. With one seed it holds the samples alone. Source: the quantities of arXiv 2604.13326; the
-joint resampling is defined here.
+A value is the mean over the seeds. Its interval holds what another test set and other trainings would have changed: see
+`metrics.interval.interval_over_runs`. Two objectives are compared seed by seed and resample by resample, so that what both share
+(an easy test set, a lucky seed) cancels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from figureground.core.errors import ArtifactError, InputError
-from figureground.core.types import ClassTable
-from figureground.metrics.groups import gap_plan, group_index, group_kinds, iou_gaps
-from figureground.metrics.interval import percentile_interval
-from figureground.metrics.overlap import nan_mean
-from figureground.metrics.resample import bootstrap_sums, bootstrap_weights
-from figureground.metrics.selective import deciles, scored_pairs
-from figureground.stages.audit.grouping import cluster_numbers
-from figureground.stages.audit.statistics import BASE, class_iou, sample_features, statistics
-from figureground.stages.audit.table import BOUNDARY, SampleTable, sample_table
+from figureground.metrics.interval import interval_over_runs
+from figureground.sweeps.outcomes import FIGURES, Measured
 
-FIGURES = ("gap_iou", "counterfactual_flip", "common_flip", "foreground_iou", "class_iou", "top_decile_share")
+SPANS = {name: (-1.0, 1.0) if name == "gap_iou" else (0.0, 1.0) for name in FIGURES}
+"""The values that each figure can have; an interval ends there at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,131 +55,41 @@ class Row:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
-    """One network's audit, as far as a row needs it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference(Row):
+    """What an objective changes: its figures minus those of another one, all else alike."""
 
-    classes: ClassTable
-    ids: tuple[str, ...]
-    features: np.ndarray
-    """float64 [samples, features], of the audit stage."""
-    label: tuple[str, ...]
-    context: tuple[str, ...]
-    risk: np.ndarray
-    """float64 [samples], NaN where there is none."""
-    unit: np.ndarray
-    """int64 [samples], what is drawn: samples of one unit (a figure that several pictures show) are drawn together."""
+    against: str
+    """The objective whose figures are taken off."""
 
 
-def read_outcome(audit: Path, classes: ClassTable, *, cluster: str = "") -> Outcome:
-    """What a row needs from an audit artifact of one prediction, samples in order of ids.
+def make_row(measured: Measured, *, names: Mapping[str, object], level: float = 0.95) -> Row:
+    """The row of the networks of all seeds.
 
     Args:
-        audit: the artifact.
-        classes: of its data set.
-        cluster: attribute whose values are drawn as a whole; empty = each sample on its own. A sample without a value is on its own.
-
-    Raises:
-        InputError: the data set has no such attribute.
-    """
-    samples = pq.read_table(audit / "samples.parquet").sort_by("id")
-    counts = pq.read_table(audit / "counts.parquet")
-    ids = samples["id"].to_pylist()
-    boundary = np.stack([samples[name].to_numpy() for name in BOUNDARY], axis=1)
-    table: SampleTable = sample_table(counts, boundary, ids=ids, classes=classes)
-    risk = pc.fill_null(samples["risk"].cast("double"), np.nan).to_numpy()
-    label, context = (tuple(value or "" for value in samples[name].to_pylist()) for name in ("class", "context"))
-    if cluster and cluster not in samples.column_names:
-        raise InputError(f"`cluster`: the data have no attribute '{cluster}'. Known: {', '.join(samples.column_names)}")
-    unit = cluster_numbers(ids, samples[cluster].to_pylist()) if cluster else np.arange(len(ids))
-    features = sample_features(table)
-    return Outcome(classes=classes, ids=tuple(ids), features=features, label=label, context=context, risk=risk, unit=unit)
-
-
-def make_row(
-    runs: Sequence[Outcome],
-    *,
-    common: Mapping[str, str],
-    names: Mapping[str, object],
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Row:
-    """The row of the runs of all seeds.
-
-    Args:
-        runs: at least one, all on the same samples.
-        common: class -> context that training ties it to.
+        measured: one network a seed.
         names: `data`, `architecture`, `objective`, `rho`.
-        resamples: bootstrap resamples; 0 = no intervals.
-        seed: of the resampling.
         level: coverage aimed at.
-
-    Raises:
-        ArtifactError: the runs were tested on different samples.
     """
-    if any(run.ids != runs[0].ids or run.context != runs[0].context for run in runs):
-        raise ArtifactError("the runs of one row were tested on different samples. Remove the directory of the sweep and run it again")
-    value = np.mean([_figures(run, common) for run in runs], axis=0)
-    low, high = _ends(runs, common, resamples, seed, level)
-    found = {name: Estimate(value=float(value[i]), low=float(low[i]), high=float(high[i])) for i, name in enumerate(FIGURES)}
-    return Row(seeds=len(runs), **found, **names)  # type: ignore[arg-type]
+    found = _estimates(measured.values, measured.replicates, level, SPANS)
+    return Row(seeds=len(measured.values), **found, **names)  # type: ignore[arg-type]
 
 
-def _ends(runs: Sequence[Outcome], common: Mapping[str, str], resamples: int, seed: int, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high ends of the figures' intervals; NaN without resamples."""
-    if not resamples:
-        return np.full(len(FIGURES), np.nan), np.full(len(FIGURES), np.nan)
-    each = np.stack([_replicates(run, common, resamples, seed) for run in runs])  # [runs, resamples, figures]
-    drawn = np.random.default_rng((seed, 1)).integers(0, len(runs), (resamples, len(runs)))
-    ends = percentile_interval(each[drawn, np.arange(resamples)[:, None]].mean(axis=1).T, level=level)
-    return ends.low, ends.high
+def make_difference(measured: Measured, reference: Measured, *, names: Mapping[str, object], level: float = 0.95) -> Difference:
+    """The change from the networks of one objective to those of another; the networks of one seed stand at the same place in both.
+
+    Args:
+        measured: one network a seed.
+        reference: those to compare with, the same seeds in the same order, measured with the same resamples.
+        names: as of a row, and `against`.
+        level: coverage aimed at.
+    """
+    spans = {name: (low - high, high - low) for name, (low, high) in SPANS.items()}
+    found = _estimates(measured.values - reference.values, measured.replicates - reference.replicates, level, spans)
+    return Difference(seeds=len(measured.values), **found, **names)  # type: ignore[arg-type]
 
 
-def _figures(run: Outcome, common: Mapping[str, str]) -> np.ndarray:
-    groups, evaluate = _plan(run, common)
-    sums = np.stack([run.features[members].sum(0) for members in groups])
-    return np.append(evaluate(sums[:, None])[0], _top_share(run.risk, _loss(run.features)))
-
-
-def _replicates(run: Outcome, common: Mapping[str, str], resamples: int, seed: int) -> np.ndarray:
-    """float64 [resamples, figures]; the same samples are drawn for every run."""
-    groups, evaluate = _plan(run, common)
-    pooled = bootstrap_sums(run.features, groups=groups, clusters=run.unit, resamples=resamples, seed=seed, reduce=evaluate)
-    loss, places, units = _loss(run.features), np.arange(len(run.ids)), int(run.unit.max()) + 1
-    shares = np.empty(resamples)
-    for number in range(resamples):
-        weights = bootstrap_weights(units, resamples=1, seed=seed, start=number)[0].astype(np.int64)
-        drawn = np.repeat(places, weights[run.unit])
-        shares[number] = _top_share(run.risk[drawn], loss[drawn])
-    return np.column_stack([pooled, shares])
-
-
-def _plan(run: Outcome, common: Mapping[str, str]) -> tuple[list[np.ndarray], Callable[[np.ndarray], np.ndarray]]:
-    """Sample indices of each group, and what turns their sums [groups, resamples, features] into figures [resamples, 5]."""
-    index = group_index({"class": run.label, "context": run.context})
-    kinds, plan = group_kinds(index, common), gap_plan(index, common)
-    crossed = [group.members for group in index.groups]
-    tied = {kind: [m for m, k in zip(crossed, kinds, strict=True) if k == kind] for kind in ("counterfactual", "common")}
-    ties = [np.concatenate(found) if found else np.empty(0, np.int64) for found in tied.values()]
-    own = [run.classes.names.index(group.values[0]) for group in index.groups]
-    foreground = [run.classes.ids.index(i) for i in run.classes.foreground]
-
-    def evaluate(sums: np.ndarray) -> np.ndarray:
-        ious = np.stack([class_iou(sums[i])[..., column] for i, column in enumerate(own)])
-        gap = nan_mean(np.moveaxis(iou_gaps(plan, ious), 0, -1))
-        pooled = statistics(sums[-3:])
-        counterfactual, usual = pooled["flipped"][:2]
-        return np.stack([gap, counterfactual, usual, pooled["foreground_iou"][2], nan_mean(class_iou(sums[-1])[..., foreground])], axis=-1)
-
-    return [*crossed, *ties, np.arange(len(run.ids))], evaluate
-
-
-def _loss(features: np.ndarray) -> np.ndarray:
-    """Flipped share of each sample's foreground, NaN without any."""
-    return np.where(features[:, BASE.index("has_foreground")] > 0, features[:, BASE.index("flip_fraction")], np.nan)
-
-
-def _top_share(risk: np.ndarray, loss: np.ndarray) -> float:
-    known_risk, known_loss, _ = scored_pairs(risk, loss)
-    return deciles(known_risk, known_loss).top_share if known_risk.size else float("nan")
+def _estimates(values: np.ndarray, replicates: np.ndarray, level: float, spans: Mapping[str, tuple[float, float]]) -> dict[str, Estimate]:
+    mean, ends = values.mean(axis=0), interval_over_runs(values, replicates, level=level)
+    low, high = (np.clip(end, *np.array(list(spans.values())).T) for end in (ends.low, ends.high))
+    return {name: Estimate(value=float(mean[i]), low=float(low[i]), high=float(high[i])) for i, name in enumerate(spans)}

@@ -9,6 +9,7 @@ import csv
 import dataclasses
 import functools
 import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import quote
 
 from figureground.data.dataset import open_dataset
 from figureground.data.predictions import open_predictions
+from figureground.models.fit.networks import build_network, find_architecture
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, read_manifest, to_json, write_atomically
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
@@ -24,13 +26,15 @@ from figureground.stages.audit.stage import run_audit
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.stage import run_predict
 from figureground.stages.shift.compose import run_compose
+from figureground.stages.shift.split_stage import rho_folder
 from figureground.stages.train.stage import run_train
 from figureground.sweeps.figure import sweep_svg
+from figureground.sweeps.outcomes import FIGURES, Measured, measure, read_outcome
 from figureground.sweeps.recipe import Recipe, Run
-from figureground.sweeps.rows import FIGURES, Row, make_row, read_outcome
+from figureground.sweeps.rows import Difference, Row, make_difference, make_row
 from figureground.sweeps.threads import one_thread
 
-KIND, SCHEMA = "sweep", 1
+KIND, SCHEMA = "sweep", 2
 SPLIT = "test"
 RESAMPLES = 1000
 
@@ -46,10 +50,18 @@ def run_sweep(recipe: Recipe, *, out: Path, executor: Executor, reporter: Report
         resamples: bootstrap resamples of the intervals.
 
     Returns:
-        `out / "table"`: `sweep.json` (rows), `sweep.csv`, `sweep.svg`.
+        `out / "table"`: `sweep.json` (rows), `differences.json` (what each objective changes against the first), `sweep.csv`, `sweep.svg`.
+
+    Raises:
+        InputError: options that do not fit the data, said before the first network is trained.
     """
+    for architecture in recipe.architectures:
+        build_network(find_architecture(architecture), classes=2, seed=0)
     for rho in recipe.rho:
-        run_compose(recipe.compose_options(rho), out=data_place(out, rho), executor=executor, reporter=reporter)
+        made = run_compose(recipe.compose_options(rho), out=data_place(out, rho), executor=executor, reporter=reporter)
+        if recipe.cluster:
+            dataset = open_dataset(str(made))
+            dataset.attribute(dataset.samples[0], recipe.cluster)
     runs = recipe.runs()
     with reporter.track("training and auditing", total=len(runs), unit="networks") as progress:
         for _ in executor.map_batches(functools.partial(_Worker, recipe, out), ([run] for run in runs)):
@@ -59,7 +71,7 @@ def run_sweep(recipe: Recipe, *, out: Path, executor: Executor, reporter: Report
 
 def data_place(out: Path, rho: float) -> Path:
     """Where the data of one correlation stand."""
-    return Path(out) / "data" / f"rho-{rho:g}"
+    return Path(out) / "data" / rho_folder(rho)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,26 +113,30 @@ def _write_table(recipe: Recipe, out: Path, reporter: Reporter, resamples: int) 
     if finished(target, kind=KIND, key=key):
         reporter.say(f"{target}: this table is there already")
         return target
-    rows = _rows(recipe, out, audits, resamples)
+    rows, differences = _rows(recipe, out, audits, resamples)
     writer = ArtifactWriter(target, kind=KIND, schema=SCHEMA, key=key)
     write_atomically(writer.path / "sweep.json", to_json([row.plain() for row in rows]).encode())
+    write_atomically(writer.path / "differences.json", to_json([row.plain() for row in differences]).encode())
     write_atomically(writer.path / "sweep.csv", _csv(rows).encode())
     write_atomically(writer.path / "sweep.svg", sweep_svg(rows))
     writer.finish(options=options, inputs=inputs, counts={"networks": len(audits), "rows": len(rows)}, details={"name": recipe.name})
     return target
 
 
-def _rows(recipe: Recipe, out: Path, audits: dict[Run, Path], resamples: int) -> list[Row]:
-    rows = []
-    for architecture in recipe.architectures:
-        for objective in recipe.objectives:
-            for rho in recipe.rho:
-                dataset = open_dataset(str(data_place(out, rho)))
-                chosen = [a for r, a in audits.items() if (r.architecture, r.objective, r.rho) == (architecture, objective, rho)]
-                names = {"data": recipe.name, "architecture": architecture, "objective": objective, "rho": rho}
-                tested = [read_outcome(audit, dataset.classes, cluster=recipe.cluster) for audit in chosen]
-                rows.append(make_row(tested, common=dataset.common, names=names, resamples=resamples))
-    return rows
+def _rows(recipe: Recipe, out: Path, audits: dict[Run, Path], resamples: int) -> tuple[list[Row], list[Difference]]:
+    measured: dict[tuple[str, str, float], Measured] = {}
+    for architecture, objective, rho in itertools.product(recipe.architectures, recipe.objectives, recipe.rho):
+        dataset = open_dataset(str(data_place(out, rho)))
+        chosen = [a for r, a in audits.items() if (r.architecture, r.objective, r.rho) == (architecture, objective, rho)]
+        tested = [read_outcome(audit, dataset.classes, cluster=recipe.cluster) for audit in chosen]
+        measured[architecture, objective, rho] = measure(tested, common=dataset.common, resamples=resamples)
+    rows, differences, first = [], [], recipe.objectives[0]
+    for (architecture, objective, rho), one in measured.items():
+        names = {"data": recipe.name, "architecture": architecture, "objective": objective, "rho": rho}
+        rows.append(make_row(one, names=names))
+        if objective != first:
+            differences.append(make_difference(one, measured[architecture, first, rho], names={**names, "against": first}))
+    return rows, differences
 
 
 def _grid(recipe: Recipe) -> dict[str, Any]:
