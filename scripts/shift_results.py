@@ -1,6 +1,6 @@
 """Writes docs/results/shift.md, shift.json and the pictures beside them: what a planted correlation costs, every figure measured here.
 
-python scripts/shift_results.py --data DATA --out DIR [--workers N] [--only figures birds mammals]
+python scripts/shift_results.py --data DATA --out DIR [--workers N]
 
 DATA holds `animals4`, `scenes6` and `weights`; without it only the drawn figures are run. DIR keeps the sweeps: an interrupted run goes on
 there. Two networks at a time on two cores take about an hour.
@@ -30,7 +30,7 @@ PAGE = HERE.parent / "docs" / "results" / "shift.md"
 PICTURES = PAGE.parent / "shift"
 RECIPES = ("figures", "birds", "mammals")
 REAL = ("birds", "mammals")
-REPAIRS = ["group-dro", "cutmix"]
+OBJECTIVES = ["ce", "group-dro", "cutmix"]
 REPAIRED_RHO = [0.95]
 COLUMNS = {
     "gap_iou": "IoU gap",
@@ -53,8 +53,9 @@ python scripts/shift_results.py --data DATA --out DIR
 ```
 
 The recipes are `scripts/recipes/*.toml`; DATA holds cut-outs, scenes and encoder weights, which are not part of the project (the first
-section needs none). All figures in percent with 95 % intervals over seeds and test pictures; where several pictures show one figure, figures
-are drawn as a whole. The rows stand in [shift.json](shift.json).
+section needs none). All figures in percent with 95 % intervals for other test pictures and other trainings: figures are drawn with all
+pictures that show them, and three seeds count by Student's t with two degrees of freedom. Changes are paired by seed and resample, so they
+can be sure where the intervals of two rows overlap. The rows stand in [shift.json](shift.json).
 
 {sections}"""
 SECTION = """## {title}
@@ -78,50 +79,48 @@ def main() -> None:
     parser.add_argument("--data", default="")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=available_cores())
-    parser.add_argument("--only", nargs="+", choices=RECIPES, default=list(RECIPES))
     given = parser.parse_args()
-    for name in given.only:
+    found = {}
+    for name in RECIPES:
         if name in REAL and not given.data:
             print(f"{name}: left out, no --data", file=sys.stderr)
-            continue
-        for part, recipe in recipes(name, given.data).items():
-            place = given.out / part
-            place.mkdir(parents=True, exist_ok=True)
-            (place / "recipe.toml").write_text(recipe, encoding="utf-8")
-            api.sweep(place / "recipe.toml", out=place, workers=given.workers, reporter=terminal_reporter())
-    write_page(given.out)
+        else:
+            found[name] = run(name, given.data, given.out / name, given.workers)
+    write_page(found, given.out)
 
 
-def recipes(name: str, data: str) -> dict[str, str]:
-    """The two sweeps of a recipe, as TOML: cross entropy at every correlation, and the repairs at a strong one."""
+def run(name: str, data: str, place: Path, workers: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Both sweeps of a recipe, in one directory: the rows of all, and what the repairs change."""
+    rows: dict[tuple[str, float], dict[str, Any]] = {}
+    for recipe in recipes(name, data):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "recipe.toml").write_text(recipe, encoding="utf-8")
+        table = api.sweep(place / "recipe.toml", out=place, workers=workers, reporter=terminal_reporter())
+        rows |= {(row["objective"], row["rho"]): row for row in json.loads((table / "sweep.json").read_text(encoding="utf-8"))}
+    return list(rows.values()), json.loads((table / "differences.json").read_text(encoding="utf-8"))
+
+
+def recipes(name: str, data: str) -> tuple[str, str]:
+    """The two sweeps of a recipe, as TOML: cross entropy at every correlation, and beside it the repairs at a strong one."""
     text = (HERE / "recipes" / f"{name}.toml").read_text(encoding="utf-8").replace("{data}", str(Path(data).resolve()) if data else "")
     grid = tomllib.loads(text)["sweep"]
-    repaired = text.replace(f"rho = {grid['rho']}", f"rho = {REPAIRED_RHO}").replace('objectives = ["ce"]', f"objectives = {REPAIRS}")
+    repaired = text.replace(f"rho = {grid['rho']}", f"rho = {REPAIRED_RHO}").replace('objectives = ["ce"]', f"objectives = {OBJECTIVES}")
     assert str(REPAIRED_RHO) in repaired
     assert "group-dro" in repaired
-    return {name: text, f"{name}-repaired": repaired}
+    return text, repaired
 
 
-def write_page(out: Path) -> None:
-    """The page, the rows and the pictures, from the sweeps that are finished under `out`."""
+def write_page(found: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]], out: Path) -> None:
+    """The page, the rows and the pictures of the sweeps below `out`."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    rows, sections = [], []
-    for name in RECIPES:
-        found = [row for part in (name, f"{name}-repaired") for row in read_rows(out / part)]
-        if not found:
-            continue
-        rows += found
-        (PICTURES / f"{name}.svg").write_bytes(sweep_svg([as_row(row) for row in found]))
+    sections = []
+    for name, (rows, differences) in found.items():
+        (PICTURES / f"{name}.svg").write_bytes(sweep_svg([as_row(row) for row in rows]))
         write_sheet(out / name / "data" / f"rho-{REPAIRED_RHO[0]:g}" / "sheet.jpg", PICTURES / f"{name}.jpg")
-        sections.append(section(name, found))
-    (PAGE.parent / "shift.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        sections.append(section(name, rows, differences))
+    everything = [row for rows, _ in found.values() for row in rows]
+    (PAGE.parent / "shift.json").write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(TEXT.format(sections="\n".join(sections)), encoding="utf-8")
-
-
-def read_rows(place: Path) -> list[dict[str, Any]]:
-    """The rows of a finished sweep; none where there is no such."""
-    file = place / "table" / "sweep.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 
 def as_row(found: dict[str, Any]) -> Row:
@@ -142,7 +141,7 @@ def write_sheet(source: Path, target: Path) -> None:
     target.write_bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes())
 
 
-def section(name: str, rows: list[dict[str, Any]]) -> str:
+def section(name: str, rows: list[dict[str, Any]], differences: list[dict[str, Any]]) -> str:
     """One data set: its picture, its curves, its table and what became of each claim."""
     table = "\n".join(
         f"| {row['objective']} | {row['rho']:g} | {row['seeds']} | " + " | ".join(cell(row[figure]) for figure in COLUMNS) + " |"
@@ -150,7 +149,7 @@ def section(name: str, rows: list[dict[str, Any]]) -> str:
     )
     head = "| objective | rho | seeds | " + " | ".join(COLUMNS.values()) + " |\n|" + " --- |" * (3 + len(COLUMNS))
     return SECTION.format(
-        title=rows[0]["data"], name=name, architecture=rows[0]["architecture"], head=head, table=table, claims=claims(rows)
+        title=rows[0]["data"], name=name, architecture=rows[0]["architecture"], head=head, table=table, claims=claims(rows, differences)
     )
 
 
@@ -161,7 +160,7 @@ def cell(found: dict[str, float | None]) -> str:
     return f"{100 * found['value']:.1f} ({100 * found['low']:.1f}-{100 * found['high']:.1f})".replace("(-", "(−").replace("--", "-−")
 
 
-def claims(rows: list[dict[str, Any]]) -> str:
+def claims(rows: list[dict[str, Any]], differences: list[dict[str, Any]]) -> str:
     """What the figures say of each claim, in words that follow from the numbers alone."""
     plain = sorted((row for row in rows if row["objective"] == "ce"), key=lambda row: row["rho"])
     tied = next(row for row in plain if row["rho"] == REPAIRED_RHO[0])
@@ -175,10 +174,7 @@ def claims(rows: list[dict[str, Any]]) -> str:
         f"- **Flip-risk** at rho {tied['rho']:g}: its top tenth holds {cell(tied['top_decile_share'])} % of the flipping (chance 10 %): "
         + ("at least twice chance, its interval included." if (tied["top_decile_share"]["low"] or 0) >= 0.2 else twice(tied)),
     ]
-    for row in rows:
-        if row["objective"] != "ce":
-            lines.append(repair(row, tied))
-    return "\n".join(lines)
+    return "\n".join([*lines, *(repair(row) for row in differences)])
 
 
 def growth(plain: list[dict[str, Any]], figure: str) -> str:
@@ -201,19 +197,20 @@ def twice(tied: dict[str, Any]) -> str:
     )
 
 
-def repair(row: dict[str, Any], tied: dict[str, Any]) -> str:
-    """What an objective changes in the counterfactual groups, against cross entropy at the same correlation."""
-    before, after = tied["counterfactual_flip"], row["counterfactual_flip"]
-    if after["high"] < before["low"]:
-        words = "fewer, intervals apart"
-    elif after["low"] > before["high"]:
-        words = "more, intervals apart"
-    else:
-        words = "no difference beyond the intervals"
+def repair(changed: dict[str, Any]) -> str:
+    """What an objective changes in the counterfactual groups, seed by seed against cross entropy at the same correlation."""
+    flips, gap, foreground = (changed[figure] for figure in ("counterfactual_flip", "gap_iou", "foreground_iou"))
     return (
-        f"- **{row['objective']}** at rho {row['rho']:g}: {cell(after)} % of the counterfactual foreground is flipped, against {cell(before)} % with "
-        f"cross entropy ({words}); IoU of any foreground {change(tied, row, 'foreground_iou')} points."
+        f"- **{changed['objective']}** at rho {changed['rho']:g}, against cross entropy: flips of counterfactual groups {cell(flips)} points, "
+        f"{verdict(flips)}; the gap {cell(gap)} points, {verdict(gap)}; IoU of any foreground {cell(foreground)} points."
     )
+
+
+def verdict(change: dict[str, float]) -> str:
+    """Whether a paired difference is beyond chance."""
+    if change["high"] < 0:
+        return "less beyond chance"
+    return "more beyond chance" if change["low"] > 0 else "no change beyond chance"
 
 
 if __name__ == "__main__":
