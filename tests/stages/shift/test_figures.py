@@ -129,9 +129,11 @@ def test_validation_and_test_stay(change):
     assert all(same(picture, again[picture.id]) for picture in mine)
 
 
-def test_rho_moves_figures_to_other_grounds_and_changes_nothing_else():
+@pytest.mark.parametrize("contexts", [2, 3, 4, 5])
+def test_rho_moves_figures_to_other_grounds_and_changes_nothing_else(contexts):
     """Training sample n keeps class, mask, pose and what stands before it for every rho; where its ground stays, so does every byte."""
-    one, other = compose_figures(dataclasses.replace(OPTIONS, rho=0.4)), compose_figures(dataclasses.replace(OPTIONS, rho=0.9))
+    options = dataclasses.replace(OPTIONS, contexts=contexts)
+    one, other = compose_figures(dataclasses.replace(options, rho=0.4)), compose_figures(dataclasses.replace(options, rho=0.9))
     moved = 0
     for index in range(OPTIONS.train):
         a, b = one.draw(index), other.draw(index)

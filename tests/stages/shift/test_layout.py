@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,16 +13,16 @@ from hypothesis import strategies as st
 
 from figureground.core.errors import InputError
 from figureground.stages.shift.layout import Layout
-from figureground.stages.shift.plan import group_counts
+from figureground.stages.shift.plan import context_order, dial_ranks, group_counts
 
 
 @st.composite
 def layouts(draw):
-    classes, contexts = draw(st.integers(2, 4)), draw(st.integers(2, 4))
+    classes, contexts = draw(st.integers(2, 4)), draw(st.integers(2, 6))
     return Layout(
         classes=classes,
         contexts=contexts,
-        homes=tuple(row % contexts for row in range(classes)),
+        homes=tuple(draw(st.lists(st.integers(0, contexts - 1), min_size=classes, max_size=classes))),
         rho=draw(st.floats(0, 1)),
         train=draw(st.integers(1, 60)),
         val=draw(st.integers(0, 3)),
@@ -49,7 +51,7 @@ def test_counts_are_those_of_the_dial(layout):
 
 @given(layout=layouts(), higher=st.floats(0, 1))
 def test_a_higher_rho_only_brings_samples_home(layout, higher):
-    """No sample leaves its own context when rho grows, and classes never change."""
+    """When rho grows a sample stays where it is or moves into its own context, never into a third; classes never change."""
     low, high = sorted((layout.rho, higher))
     one, other = (
         Layout(
@@ -67,8 +69,40 @@ def test_a_higher_rho_only_brings_samples_home(layout, higher):
     for index in range(layout.train):
         a, b = one.place(index), other.place(index)
         assert (a.row, a.id) == (b.row, b.id)
-        if a.column == one.homes[a.row]:
-            assert b.column == a.column
+        assert b.column in (a.column, one.homes[a.row])
+
+
+@pytest.mark.parametrize("contexts", range(2, 7))
+def test_the_dial_from_end_to_end(contexts):
+    """Over all counts of a class, from nobody at home to all: one step of the dial moves one sample, and that one home."""
+    count = 25
+    for row in range(4):
+        home = row % contexts
+        orders = [context_order(count, rho=n / count, contexts=contexts, home=home, row=row, seed=3) for n in range(count + 1)]
+        assert (orders[0] != home).all()
+        assert (orders[-1] == home).all()
+        for low, high in pairwise(orders):
+            (moved,) = np.flatnonzero(low != high)
+            assert high[moved] == home
+
+
+@pytest.mark.parametrize(("contexts", "wanted"), [(2, "a0bf7b02e7dd21cb"), (3, "c8dcbda23f1a3b80")])
+def test_orders_that_results_rest_on_stay(contexts, wanted):
+    """Published figures were made with these orders of two and three contexts; another digest means other pictures."""
+    digest = hashlib.sha256()
+    for row in range(contexts):
+        for count in (20, 201):
+            for rho in (0.0, 0.5, 0.6, 0.8, 0.95, 1.0):
+                order = context_order(count, rho=rho, contexts=contexts, home=row, row=row, seed=5)
+                digest.update(order.astype("<i8").tobytes())
+    assert digest.hexdigest()[:16] == wanted
+
+
+def test_the_order_of_samples_by_hand():
+    """The second class of four contexts: ranks 5 to 0 from the last down go to 3, 0, 2 in turns, and from the front up home."""
+    rank = dial_ranks(6, row=1, seed=0)
+    for at_home, wanted in ((0, [2, 0, 3, 2, 0, 3]), (2, [1, 1, 3, 2, 0, 3]), (3, [1, 1, 1, 2, 0, 3])):
+        assert context_order(6, rho=at_home / 6, contexts=4, home=1, row=1, seed=0).tolist() == [wanted[r] for r in rank]
 
 
 def test_a_hand_checked_layout():

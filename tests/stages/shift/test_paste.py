@@ -136,6 +136,22 @@ def test_only_the_scene_of_a_sample_moves_with_rho(sources):
     assert moved == 15  # those away from home at rho 0.5: 8 of 16 and 7 of 15
 
 
+@pytest.mark.parametrize("contexts", [3, 4, 5])
+def test_with_many_contexts_a_sample_goes_home_or_stays(contexts):
+    """A class for each context and one more for the first: whoever stays keeps its scene, whoever moves goes home."""
+    homes = (*range(contexts), 0)
+    layouts = [
+        Layout(classes=contexts + 1, contexts=contexts, homes=homes, rho=n / 15, train=15 * (contexts + 1) + 1, val=1, test=1, seed=2)
+        for n in range(16)
+    ]
+    for weaker, stronger in pairwise(layouts):
+        for row, home in enumerate(homes):
+            (slots, placed), (later, moved) = train_slots(weaker, row), train_slots(stronger, row)
+            stays = placed == moved
+            assert np.array_equal(slots[stays], later[stays])
+            assert (moved[~stays] == home).all()
+
+
 def test_validation_and_test_know_nothing_of_training(sources):
     """Another rho, another size of training and more pictures of a split leave the others alone; groups come in pairs of one figure."""
     first, second = (compose_paste(options(sources, **c)) for c in ({}, {"rho": 0.5, "train": 7, "test": 9}))

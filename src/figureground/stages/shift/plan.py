@@ -55,12 +55,11 @@ def group_counts(per_class: int, *, rho: float, contexts: int, own: Sequence[int
         >>> group_counts(20, rho=0.95, contexts=2, own=[0, 1]).tolist()
         [[19, 1], [1, 19]]
     """
-    check_rho(rho)
+    major = _at_home(per_class, rho)
     counts = np.zeros((len(own), contexts), np.int64)
-    major = int(np.floor(rho * per_class + 0.5))
     share, left = divmod(per_class - major, contexts - 1)
     for row, home in enumerate(own):
-        others = [(home + 1 + (row + step) % (contexts - 1)) % contexts for step in range(contexts - 1)]
+        others = _others(home, row=row, contexts=contexts)
         counts[row, home] = major
         counts[row, others] = share
         counts[row, others[:left]] += 1
@@ -70,8 +69,9 @@ def group_counts(per_class: int, *, rho: float, contexts: int, own: Sequence[int
 def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: int, seed: int) -> np.ndarray:
     """The context of each sample of a class, int64 [per_class]: the counts of `group_counts`, laid out so that rho is a dial.
 
-    Sample i has a rank that depends on seed, class and i alone, and stands in its own context when its rank is below rho. So from one rho
-    to a higher one samples only move into their own context, and all else about them can stay as it is.
+    Sample i has a rank that depends on seed, class and i alone, and stands in its own context when its rank is below rho. Those that do not
+    are dealt to the other contexts from the last rank down, in an order that knows nothing of rho. So from one rho to a higher one samples
+    only move into their own context, and all else about them can stay as it is.
 
     Args:
         per_class: samples of the class.
@@ -81,16 +81,10 @@ def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: 
         row: number of the class.
         seed: decides the ranks.
     """
-    own = [home] * (row + 1)
-    counts = group_counts(per_class, rho=rho, contexts=contexts, own=own)[row]
-    rank = dial_ranks(per_class, row=row, seed=seed)
-    others = [context for context in range(contexts) if context != home]
-    rest = np.repeat(others, counts[others])
-    # From the last rank down and in turns, so that a sample keeps its other context while rho grows.
-    away = np.argsort(np.concatenate([np.arange(counts[other]) for other in others]), kind="stable")
+    away = np.arange(per_class - _at_home(per_class, rho))
     placed = np.full(per_class, home, np.int64)
-    placed[per_class - 1 - np.arange(rest.size)] = rest[away]
-    return placed[rank]
+    placed[per_class - 1 - away] = np.take(_others(home, row=row, contexts=contexts), away % (contexts - 1))
+    return placed[dial_ranks(per_class, row=row, seed=seed)]
 
 
 def dial_ranks(per_class: int, *, row: int, seed: int) -> np.ndarray:
@@ -102,3 +96,14 @@ def dial_ranks(per_class: int, *, row: int, seed: int) -> np.ndarray:
         seed: decides the ranks.
     """
     return np.random.default_rng((seed, row)).permutation(per_class)
+
+
+def _at_home(per_class: int, rho: float) -> int:
+    """Samples of a class in its own context: halves up."""
+    check_rho(rho)
+    return int(np.floor(rho * per_class + 0.5))
+
+
+def _others(home: int, *, row: int, contexts: int) -> list[int]:
+    """The other contexts of a class in the order in which they get samples; each class begins at another, so that none is preferred."""
+    return [(home + 1 + (row + step) % (contexts - 1)) % contexts for step in range(contexts - 1)]
