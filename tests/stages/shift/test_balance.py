@@ -20,7 +20,7 @@ from figureground.core.errors import InputError
 from figureground.data.dataset import open_dataset
 from figureground.data.labelmap import encode_runs
 from figureground.runs.executor import LocalExecutor
-from figureground.stages.shift import balance, coco_context, context, facts, scenes
+from figureground.stages.shift import balance, coco_context, context, facts, plan, scenes
 from figureground.stages.shift.balance import COLUMNS, FACTS, PictureFacts, balance_table, cramers_v, measure_picture, mutual_information
 from figureground.stages.shift.balance_stage import run_balance
 from figureground.stages.shift.split_options import BalanceOptions
@@ -39,7 +39,7 @@ TABLES = st.integers(1, 4).flatmap(
 )
 
 
-@pytest.mark.parametrize("module", [balance, coco_context, context, facts, scenes])
+@pytest.mark.parametrize("module", [balance, coco_context, context, facts, plan, scenes])
 def test_examples_in_docstrings(module):
     """Every example gives what it says, and there is at least one."""
     result = doctest.testmod(module, extraglobs={"np": np})

@@ -152,6 +152,10 @@ def test_with_many_contexts_a_sample_goes_home_or_stays(contexts):
             assert (moved[~stays] == home).all()
 
 
+def test_ties_may_be_listed_with_commas(sources):
+    assert compose_paste(options(sources, common=("duck=lake, hen=yard",))).common == {"duck": "lake", "hen": "yard"}
+
+
 def test_validation_and_test_know_nothing_of_training(sources):
     """Another rho, another size of training and more pictures of a split leave the others alone; groups come in pairs of one figure."""
     first, second = (compose_paste(options(sources, **c)) for c in ({}, {"rho": 0.5, "train": 7, "test": 9}))
@@ -331,6 +335,7 @@ def test_faulty_files_are_named(sources, tmp_path):
         ({"common": ()}, "needs `common`"),
         ({"common": ("duck",)}, "must be CLASS=CONTEXT; got 'duck'"),
         ({"common": ("duck=lake", "duck=yard")}, "ties 'duck' twice"),
+        ({"common": ("duck=lake,hen=yard,duck=yard",)}, "ties 'duck' twice"),
         ({"common": ("duck=lake",)}, "at least two values of class; got duck"),
         ({"common": ("duck=lake", "hen=lake")}, "at least two values of context; got lake"),
         ({"common": ("duk=lake", "hen=yard")}, "'duk', which is no class of figures. Did you mean `duck`?"),

@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from figureground.core.errors import InputError
+from figureground.stages.shift.plan import declared_ties
 from figureground.stages.shift.scenes import joined_scenes
 from figureground.stages.shift.split import Candidate, plan_split
 
@@ -134,6 +135,30 @@ def test_which_context_a_class_is_tied_to():
     assert (turned.classes, dict(turned.common)) == (("dog", "cat"), {"dog": "in", "cat": "out"})
 
 
+PAIRS = st.dictionaries(st.text("abc é-", min_size=1).map(str.strip).filter(bool), st.sampled_from(["in", "out", "a=b"]), min_size=1)
+
+
+@given(PAIRS, st.data())
+def test_ties_can_be_repeated_or_listed(pairs, data):
+    """However they are parted into texts, with blanks or not, the same ties come out; one said again is refused wherever it stands."""
+    parts = [f"{name}{data.draw(st.sampled_from(['=', ' = ']))}{context}" for name, context in pairs.items()]
+    cuts = data.draw(st.lists(st.booleans(), min_size=len(parts) - 1, max_size=len(parts) - 1))
+    texts = [parts[0]]
+    for part, cut in zip(parts[1:], cuts, strict=True):
+        texts = [*texts, part] if cut else [*texts[:-1], f"{texts[-1]}, {part}"]
+    assert declared_ties(texts) == pairs
+    again = data.draw(st.sampled_from(sorted(pairs)))
+    for doubled in ([*texts, f"{again}=in"], [f"{texts[0]},{again}=in", *texts[1:]]):
+        with pytest.raises(InputError, match="twice"):
+            declared_ties(doubled)
+
+
+@pytest.mark.parametrize("text", ["", "cat", "cat=", "=in", "cat=in,", "cat=in,,dog=out", "cat:in"])
+def test_a_tie_has_a_class_and_a_context(text):
+    with pytest.raises(InputError, match="must be CLASS=CONTEXT"):
+        declared_ties([text])
+
+
 def test_a_group_too_small_says_what_is_possible():
     """The message names group, number and need; the rhos and the size it calls possible are, and the next ones are not."""
     candidates = crowd(COCO_CD)
@@ -193,6 +218,13 @@ def test_what_a_refusal_calls_possible_is(sizes, rho, train):
         ),
         (COCO_CD, {"rhos": [0.5], "common": {"cat": "indoor"}}, "no context for class 'dog'"),
         (COCO_CD, {"rhos": [0.5], "common": {"cat": "indoor", "dog": "moon"}}, "which is no context"),
+        (
+            COCO_CD,
+            {"rhos": [0.5], "common": {"cat": "indoor", "dog": "outdoor", "cow": "outdoor"}},
+            r"ties 'cow', which is no class here\..* There are cat, dog",
+        ),
+        (COCO_CD, {"rhos": [0.5], "common": {"cat": "indoor", "dgo": "outdoor"}}, "'dgo', which is no class here. Did you mean `dog`"),
+        (COCO_CD, {"rhos": [0.9], "common": {"cat": "indoor", "dog": "indoor"}}, "every class to 'indoor', so class and context would be"),
         ({("cat", "in"): 9, ("cat", "out"): 9}, {"rhos": [0.5]}, "at least two values of class; got cat"),
         ({("cat", "in"): 9, ("dog", "in"): 9}, {"rhos": [0.5]}, "at least two values of context; got in"),
         ({}, {"rhos": [0.5]}, "at least two values of class; got none"),

@@ -39,7 +39,9 @@ class ComposeOptions:
     figures: str = option("", help="For paste: DATA set of cut-outs, with masks and a label.")
     scenes: str = option("", help="For paste: folder with one subfolder of pictures a context, or DATA set with a context.")
     common: tuple[str, ...] = option(
-        (), help="For paste: CLASS=CONTEXT that training ties together; only what is named here is used. May be repeated."
+        (),
+        help="For paste: CLASS=CONTEXT that training ties together; only what is named here is used. May be repeated, or be several with "
+        "commas between them.",
     )
     held_val: float = option(0.15, help="For paste: part of the figures and scenes kept for validation.", bounds=(0.0, 0.9))
     held_test: float = option(0.25, help="For paste: part of the figures and scenes kept for the test.", bounds=(0.0, 0.9))

@@ -11,7 +11,6 @@ from scipy.cluster.vq import kmeans, vq
 
 from figureground.core.errors import InputError
 
-ATTRIBUTE = "found_context"
 LOW_STABILITY = 0.75
 """Below it the clusters are said to be shaky."""
 RESAMPLES, RESTARTS, RESTARTS_OF_RESAMPLE = 20, 10, 3

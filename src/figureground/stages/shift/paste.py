@@ -21,7 +21,7 @@ from figureground.stages.shift.composition import ComposeOptions, Composition
 from figureground.stages.shift.ingredients import find_figures, find_scenes, hold_out, scenes_digest
 from figureground.stages.shift.layout import SPLITS, Layout
 from figureground.stages.shift.placing import PasteDraw, train_slots
-from figureground.stages.shift.plan import ties
+from figureground.stages.shift.plan import declared_ties, ties
 
 _IDLE = ("classes", "contexts", "distractors", "occlusion", "noise")
 """Options of drawn figures."""
@@ -98,15 +98,7 @@ def _common(options: ComposeOptions) -> dict[str, str]:
         raise InputError("the kind `paste` needs `common`: CLASS=CONTEXT for each class, such as --common flamingo=sea --common emu=forest")
     if options.area_low > options.area_high:
         raise InputError(f"`area_low` must not be above `area_high`; got {options.area_low} and {options.area_high}")
-    common: dict[str, str] = {}
-    for text in options.common:
-        name, _, context = text.partition("=")
-        if not name or not context:
-            raise InputError(f"`common` must be CLASS=CONTEXT; got '{text}'")
-        if name in common:
-            raise InputError(f"`common` ties '{name}' twice, to '{common[name]}' and '{context}'. Tie each class to one context")
-        common[name] = context
-    return common
+    return declared_ties(options.common)
 
 
 def _shared_out(

@@ -7,11 +7,12 @@ so is that of all. Source: the regimes of arXiv 2604.13326, with exact sizes (th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from figureground.core.errors import InputError
+from figureground.data.spec import nearest
 
 
 def check_rho(rho: float) -> None:
@@ -20,21 +21,52 @@ def check_rho(rho: float) -> None:
         raise InputError(f"`rho` must be in [0, 1], the part of a class's samples in its own context; got {rho}")
 
 
+def declared_ties(texts: Iterable[str]) -> dict[str, str]:
+    """Class -> context, of texts that hold one CLASS=CONTEXT or several with commas between them.
+
+    Raises:
+        InputError: a part that is not CLASS=CONTEXT, or a class that is tied twice.
+
+    Example:
+        >>> declared_ties(["cat=in,dog=out", "bird=out"])
+        {'cat': 'in', 'dog': 'out', 'bird': 'out'}
+    """
+    found: dict[str, str] = {}
+    for part in (part.strip() for text in texts for part in text.split(",")):
+        name, _, context = (word.strip() for word in part.partition("="))
+        if not name or not context:
+            raise InputError(f"`common` must be CLASS=CONTEXT; got '{part}'. Give one for each class, such as cat=indoor")
+        if name in found:
+            raise InputError(f"`common` ties '{name}' twice, to '{found[name]}' and '{context}'. Tie each class to one context")
+        found[name] = context
+    return found
+
+
 def ties(classes: Sequence[str], contexts: Sequence[str], common: Mapping[str, str] | None = None) -> dict[str, str]:
     """Class -> the context it is tied to: as `common` says, else the first class to the first context and so on, around.
 
     Raises:
-        InputError: fewer than two classes or contexts, or `common` names what is not there or leaves a class out.
+        InputError: fewer than two classes or contexts; or `common` names what is not there, leaves a class out, or ties all classes to one
+            context, for class and context are then independent whatever rho.
     """
     for name, values in (("class", classes), ("context", contexts)):
         if len(values) < 2:
             raise InputError(f"a correlation needs at least two values of {name}; got {', '.join(values) or 'none'}")
     if not common:
         return {name: contexts[place % len(contexts)] for place, name in enumerate(classes)}
+    if unknown := [name for name in common if name not in classes]:
+        raise InputError(
+            f"`common` ties '{unknown[0]}', which is no class here.{nearest(unknown[0], classes)} There are {', '.join(classes)}"
+        )
     if absent := [name for name in classes if name not in common]:
         raise InputError(f"`common` names no context for class '{absent[0]}'. Give CLASS=CONTEXT for each class")
     if wrong := [name for name in classes if common[name] not in contexts]:
         raise InputError(f"`common` ties class '{wrong[0]}' to '{common[wrong[0]]}', which is no context; there are {', '.join(contexts)}")
+    if len(set(common.values())) < 2:
+        raise InputError(
+            f"`common` ties every class to '{common[classes[0]]}', so class and context would be independent whatever rho. Tie classes to "
+            "at least two contexts"
+        )
     return {name: common[name] for name in classes}
 
 

@@ -22,7 +22,9 @@ class SplitOptions:
         "", help="Where the context comes from: an attribute (default: the data set's own context), area-rule, or found:K for K clusters."
     )
     stuff: tuple[str, ...] = option((), help="For area-rule: COCO-Stuff or panoptic JSON file of the same images. May be repeated.")
-    common: tuple[str, ...] = option((), help="CLASS=CONTEXT that training ties together, one for every class. May be repeated.")
+    common: tuple[str, ...] = option(
+        (), help="CLASS=CONTEXT that training ties together, one for every class. May be repeated, or be several with commas between them."
+    )
     classes: tuple[str, ...] = option((), help="Use the samples of this class only. May be repeated.")
     contexts: tuple[str, ...] = option((), help="Use the samples of this context only. May be repeated.")
     scene: tuple[str, ...] = option(

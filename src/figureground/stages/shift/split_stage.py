@@ -26,6 +26,7 @@ from figureground.runs.shards import map_in_shards, read_shards
 from figureground.stages.shift.balance import BalanceTable, PictureFacts, balance_table, warning_sentence
 from figureground.stages.shift.choose_context import AREA_RULE, ContextChoice, with_context
 from figureground.stages.shift.measure import FactsMeter, facts_to_table, table_to_facts
+from figureground.stages.shift.plan import declared_ties
 from figureground.stages.shift.scenes import joined_scenes
 from figureground.stages.shift.split import Candidate, SplitPlan, plan_split
 from figureground.stages.shift.split_options import SplitOptions
@@ -195,11 +196,8 @@ def _candidates(dataset: Dataset, options: SplitOptions) -> list[Candidate]:
 
 def _common(dataset: Dataset, options: SplitOptions) -> dict[str, str] | None:
     """What `--common` says, else what the data set declares, if that names every class and only contexts that are there."""
-    pairs = [part.partition("=") for text in options.common for part in text.split(",")]
-    if bad := next(("".join(pair) for pair in pairs if not all(pair)), None):
-        raise InputError(f"--common must be CLASS=CONTEXT such as cat=indoor; got '{bad}'")
-    if pairs:
-        return {name: context for name, _, context in pairs}
+    if options.common:
+        return declared_ties(options.common)
     present = {s.label for s in dataset.samples}
     contexts = {dataset.attribute(s, "context") for s in dataset.samples}
     declared = {name: context for name, context in dataset.common.items() if name in present}
