@@ -17,6 +17,7 @@ from figureground.models.fit.data import train_data
 from figureground.models.fit.loop import FitResult, fit
 from figureground.models.fit.networks import network_to_train
 from figureground.models.fit.options import FitOptions, make_fit_options
+from figureground.models.torch_network import find_device
 
 BASE = {"architecture": f"python:{TINY}:tiny", "size": 16, "batch": 5, "epochs": 3, "lr": 0.01, "norm": "half", "device": "cpu"}
 
@@ -215,6 +216,25 @@ def test_a_state_of_other_options_or_a_damaged_one_is_refused(splits, tmp_path):
         run(splits, tmp_path, epochs=2)
     (tmp_path / checkpoint.STATE).write_bytes((tmp_path / checkpoint.STATE).read_bytes()[:100])
     with pytest.raises(InputError, match="cannot be read"):
+        run(splits, tmp_path, epochs=1)
+
+
+def test_a_run_goes_on_under_another_name_of_the_same_device(splits, tmp_path):
+    """Begun on what the machine was asked to choose, gone on with on the same device by its name: one training."""
+    name = find_device("auto").type
+    whole = run(splits, tmp_path / "whole", device=name)
+    with pytest.raises(Stop):
+        run(splits, tmp_path / "cut", device="auto", checkpoint_every=2, reporter=StopAfter(6))
+    assert same(whole, run(splits, tmp_path / "cut", device=name))
+
+
+def test_a_state_of_another_kind_of_device_is_refused(splits, tmp_path):
+    """Another kind of device computes other numbers."""
+    run(splits, tmp_path, epochs=1)
+    state = torch.load(tmp_path / checkpoint.STATE, weights_only=True)
+    assert '"device": "cpu"' in state["identity"]
+    torch.save({**state, "identity": state["identity"].replace('"device": "cpu"', '"device": "cuda"')}, tmp_path / checkpoint.STATE)
+    with pytest.raises(InputError, match="other options or data"):
         run(splits, tmp_path, epochs=1)
 
 

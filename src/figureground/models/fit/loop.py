@@ -270,8 +270,9 @@ class _Run:
         return self.checkpoints.keep_last_good(self.bare.network.state_dict())
 
     def _identity(self) -> str:
-        """What must be the same for a state to be gone on from."""
+        """What must be the same for a state to be gone on from; devices count by their kind and number, whatever name asked for them."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in HARMLESS}
+        options["device"] = self.devices.device.type
         return json.dumps(
             [options, len(self.train), len(self.val or ()), list(self.train.classes.names), self.devices.world], sort_keys=True
         )
