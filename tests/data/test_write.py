@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -94,6 +96,22 @@ def test_what_no_table_can_hold_is_refused(tmp_path, samples, extra, word):
     given = {"common": {}, "context": None} | extra
     with pytest.raises(InputError, match=word):
         write_table_and_toml(tmp_path, name="n", classes=ClassTable(names=("background", "cat")), samples=samples, **given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    """The table is whole or absent, and there is no temporary file."""
+    real = Path.write_bytes
+
+    def full(self, content):
+        real(self, content[:5])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_table_and_toml(
+            tmp_path, name="n", classes=ClassTable(names=("background", "cat")), samples=[Sample(id="a")], common={}, context=None
+        )
     assert not list(tmp_path.iterdir())
 
 

@@ -30,6 +30,8 @@ from figureground.models.fit.evaluate import FIGURES  # noqa: E402
 from figureground.models.fit.history import COLUMNS  # noqa: E402
 from figureground.models.fit.options import FitOptions  # noqa: E402
 from figureground.models.predictor import open_predictor  # noqa: E402
+from figureground.models.torch_network import find_device  # noqa: E402
+from figureground.runs import artifact  # noqa: E402
 from figureground.runs.artifact import read_manifest  # noqa: E402
 from figureground.stages.predict.options import PredictOptions  # noqa: E402
 from figureground.stages.train.result import read_weights  # noqa: E402
@@ -213,6 +215,63 @@ def test_a_training_that_breaks_leaves_no_artifact_and_the_last_good_weights(dat
     assert load_file(tmp_path / "w.partial" / ".shards" / "state" / "last-good.safetensors")
     with pytest.raises(ArtifactError):
         read_weights(tmp_path / "w")
+
+
+class Counter:
+    """A reporter that counts batches, and ends the run after so many."""
+
+    def __init__(self, most: int = 10**9) -> None:
+        self.batches, self.most = 0, most
+
+    def say(self, text):
+        pass
+
+    def track(self, what, *, total, unit, done=0):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def advance(self, amount=1):
+        self.batches += amount
+        if self.batches >= self.most:
+            raise KeyboardInterrupt
+
+
+def test_an_interruption_behind_the_last_batch_costs_no_batch(data, tmp_path, monkeypatch):
+    """Stopped while the manifest is written, the same command trains nothing anew and ends with the weights and curves of an unbroken run."""
+    options, whole = dataclasses.replace(OPTIONS, epochs=2, checkpoint_every=3), Counter()
+    run_train(open_dataset(data), options=options, out=tmp_path / "whole", reporter=whole)
+    real = artifact.write_atomically
+
+    def interrupted(path, content):
+        if path.name == artifact.MANIFEST:
+            raise KeyboardInterrupt
+        return real(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, "write_atomically", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_train(open_dataset(data), options=options, out=tmp_path / "cut")
+    assert not (tmp_path / "cut").exists()
+    again = Counter()
+    run_train(open_dataset(data), options=options, out=tmp_path / "cut", reporter=again)
+    assert (whole.batches, again.batches) == (8, 0)
+    for name in ("weights.safetensors", "curves.csv", "card.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes(), name
+
+
+def test_a_training_goes_on_under_another_name_of_the_same_device(data, tmp_path):
+    """Begun with what the machine chooses, gone on with by name: it is the same training, and no batch is trained twice but the last."""
+    options, again = dataclasses.replace(OPTIONS, epochs=2, checkpoint_every=1, device="auto"), Counter()
+    with pytest.raises(KeyboardInterrupt):
+        run_train(open_dataset(data), options=options, out=tmp_path / "w", reporter=Counter(6))
+    named = dataclasses.replace(options, device=find_device("auto").type)
+    run_train(open_dataset(data), options=named, out=tmp_path / "w", reporter=again)
+    assert again.batches == 8 - 5
 
 
 def test_another_artifact_is_not_overwritten(data, tmp_path):

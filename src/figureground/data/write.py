@@ -12,6 +12,7 @@ import numpy as np
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, Sample
+from figureground.core.whole_file import write_atomically
 
 TABLE_NAME, TOML_NAME = "samples.csv", "dataset.toml"
 _OWN = ("id", "image", "mask", "label", "split")
@@ -57,9 +58,7 @@ def write_table_and_toml(
     document = _toml(name, classes, common, label=label, context=context)
     contents = [(folder / file, _utf8(text, folder / file)) for file, text in ((TABLE_NAME, table), (TOML_NAME, document))]
     for path, content in contents:
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_atomically(path, content)
 
 
 def png_bytes(label_map: np.ndarray) -> bytes:

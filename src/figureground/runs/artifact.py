@@ -3,6 +3,9 @@
 While a stage works, its directory is called `<name>.partial`. Batches land in `<name>.partial/.shards/` one file each, so that a run which
 was cut off goes on behind the last whole shard. The key, a digest of inputs, options and code version, decides what may be kept: the same
 key skips a finished artifact and continues a partial one; another key starts afresh.
+
+Shards, key and lock are there until the directory has its final name, and are removed from it then: wherever a run ends, either the same
+command goes on from all that was done, or nothing is left to do. Their names begin with a dot, so no reader takes them for data.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from figureground.core.errors import ArtifactError, Fault, InputError
+from figureground.core.whole_file import is_temporary, write_atomically
 from figureground.version import __version__
 
 MANIFEST = "manifest.json"
@@ -105,10 +110,12 @@ class ArtifactWriter:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             _take_lock(self.path / LOCK_FILE)
-            if _text(self.path / KEY_FILE) != key:
+            if _text(self.path / KEY_FILE) == key:
+                _remove_unfinished(self.path)
+            else:
                 _empty(self.path, keep=LOCK_FILE)
+                write_atomically(self.path / KEY_FILE, key.encode())
             (self.path / SHARDS).mkdir(exist_ok=True)
-            (self.path / KEY_FILE).write_text(key, encoding="utf-8")
         except BlockingIOError as error:
             raise InputError(f"{self.out}: another run is writing there right now. Wait for it, or choose another --out") from error
         except OSError as error:
@@ -132,7 +139,11 @@ class ArtifactWriter:
         failures: Sequence[Fault] = (),
         details: Mapping[str, Any] | None = None,
     ) -> Manifest:
-        """Writes failures and manifest, drops the shards, and gives the directory its final name."""
+        """Writes failures and manifest, gives the directory its final name, and then removes what it took to make it.
+
+        An interruption costs nothing: until the directory has its name the shards are there for the same command to go on from, and
+        afterwards `finished` removes what is left of them.
+        """
         manifest = Manifest(
             kind=self.kind,
             schema=self.schema,
@@ -147,25 +158,22 @@ class ArtifactWriter:
             details=dict(details or {}),
         )
         write_atomically(self.path / "failures.json", to_json([dataclasses.asdict(fault) for fault in failures]).encode())
-        shutil.rmtree(self.path / SHARDS)
-        (self.path / KEY_FILE).unlink()
-        _drop_lock(self.path / LOCK_FILE)
         write_atomically(self.path / MANIFEST, to_json(dataclasses.asdict(manifest)).encode())
         _replace_directory(self.path, self.out)
+        _remove_traces(self.out)
+        _drop_lock(self.path / LOCK_FILE)
         return manifest
 
 
 def finished(out: Path, *, kind: str, key: str) -> bool:
-    """True where `out` already holds the artifact of this key: nothing is left to do."""
-    return is_artifact(out) and (manifest := read_manifest(out)).kind == kind and manifest.key == key
+    """True where `out` already holds the artifact of this key: nothing is left to do.
 
-
-def write_atomically(path: Path, content: bytes) -> Path:
-    """Writes a file so that it is either whole or absent."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-    return path
+    Shards that an interruption at the very end left in it are removed.
+    """
+    if not is_artifact(out) or (manifest := read_manifest(out)).kind != kind or manifest.key != key:
+        return False
+    _remove_traces(Path(out))
+    return True
 
 
 def to_json(value: Any, *, indent: int | None = 2) -> str:
@@ -210,37 +218,71 @@ def _take_lock(path: Path) -> None:
         import fcntl
     except ImportError:
         return  # no such lock on this system: two runs into one directory are then not told apart
-    if (path := path.absolute()) not in _locks:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise
+    if _holds(path := path.absolute()):
+        return
+    _drop_lock(path)  # of a directory that has its final name by now
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _locks[path] = descriptor
+        if not _holds(path):
+            raise BlockingIOError(f"{path} was moved by the run that held it")
+    except OSError:
+        _locks.pop(path, None)
+        os.close(descriptor)
+        raise
+
+
+def _holds(path: Path) -> bool:
+    """True where this process holds the lock that stands there now, and not one of a directory that was moved since."""
+    try:
+        return path in _locks and os.path.samestat(os.fstat(_locks[path]), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _drop_lock(path: Path) -> None:
-    path.unlink(missing_ok=True)
     if (descriptor := _locks.pop(path.absolute(), None)) is not None:
         os.close(descriptor)
 
 
 def _empty(directory: Path, *, keep: str) -> None:
+    for name in (KEY_FILE, MANIFEST):  # first, so that an interruption leaves nothing that would be gone on from or looks finished
+        (directory / name).unlink(missing_ok=True)
     for entry in directory.iterdir():
-        if entry.is_dir():
+        if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         elif entry.name != keep:
             entry.unlink()
 
 
+def _remove_unfinished(directory: Path) -> None:
+    """Removes what a killed run was just writing, and the manifest: from now on the directory is in the making again."""
+    (directory / MANIFEST).unlink(missing_ok=True)
+    for folder, _, names in os.walk(directory):
+        for name in filter(is_temporary, names):
+            Path(folder, name).unlink(missing_ok=True)
+
+
+def _remove_traces(out: Path) -> None:
+    """Removes what it took to make a finished artifact; what cannot be removed does no harm, so that is no error."""
+    shutil.rmtree(out / SHARDS, ignore_errors=True)
+    shutil.rmtree(_replaced(out), ignore_errors=True)
+    for name in (KEY_FILE, LOCK_FILE):
+        with suppress(OSError):
+            (out / name).unlink(missing_ok=True)
+
+
 def _replace_directory(new: Path, out: Path) -> None:
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
+    """Gives a directory its final name; what stood there is under a hidden name until `_remove_traces`."""
     if out.exists():
-        out.rename(old)
+        shutil.rmtree(_replaced(out), ignore_errors=True)
+        out.rename(_replaced(out))
     new.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _replaced(out: Path) -> Path:
+    return out.with_name(f".{out.name}.replaced")
 
 
 def _text(path: Path) -> str | None:

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from figureground.core.errors import InputError
+from figureground.core.whole_file import whole_file
 
 STATE = "state.pt"
 LAST_GOOD = "last-good.safetensors"
@@ -89,17 +90,15 @@ def write_tensors(path: Path, tensors: Tensors) -> Path:
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     """Writes a file under a temporary name, brings it to the disk, and renames it; a disk that refuses raises `InputError`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        write(temporary)
-        temporary.chmod(mode)  # safetensors makes files that their owner alone may read
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            write(temporary)
+            temporary.chmod(mode)  # safetensors makes files that their owner alone may read
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
     except Exception as error:
-        temporary.unlink(missing_ok=True)
         raise _cannot_write(path, error) from error
     return path
 
