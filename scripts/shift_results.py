@@ -3,7 +3,7 @@
 python scripts/shift_results.py --data DATA --out DIR [--workers N]
 
 DATA holds `animals4`, `scenes6` and `weights`; without it only the drawn figures are run. DIR keeps the sweeps: an interrupted run goes on
-there. Two networks at a time on two cores take about an hour.
+there. Two networks at a time on two cores take about an hour and a half.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TEXT = """# What a planted correlation costs
 
 <!-- Written by scripts/shift_results.py; every figure is from the runs it describes. -->
 
-The same pictures with the tie of class and context at four strengths, the same small network, three seeds; every network is tested on the
+The same pictures with the tie of class and context at four strengths, the same small network, five seeds; every network is tested on the
 same pictures, in which every class stands in every context equally often. `rho` is the share of a class's training pictures in its own
 context; at 0.5 nothing is tied. A *common* group keeps the tie, a *counterfactual* group breaks it.
 
@@ -54,7 +54,7 @@ python scripts/shift_results.py --data DATA --out DIR
 
 The recipes are `scripts/recipes/*.toml`; DATA holds cut-outs, scenes and encoder weights, which are not part of the project (the first
 section needs none). All figures in percent with 95 % intervals for other test pictures and other trainings: figures are drawn with all
-pictures that show them, and three seeds count by Student's t with two degrees of freedom. Changes are paired by seed and resample, so they
+pictures that show them, and five seeds count by Student's t with four degrees of freedom. Changes are paired by seed and resample, so they
 can be sure where the intervals of two rows overlap. The rows stand in [shift.json](shift.json).
 
 {sections}"""

@@ -9,7 +9,11 @@ import pytest
 from figureground.report import write_report
 
 CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (apt-get install chromium)")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (apt-get install chromium)"),
+]
 TWENTY_ONE = ("background", *(f"class {i:02d}" for i in range(1, 21)))
 
 CONTRASTS = """() => {

@@ -97,7 +97,8 @@ def run_demo(plan: DemoPlan, *, out: Path, executor: Executor | None = None, rep
             progress.advance(trained)
     dataset = open_dataset(str(out / "data" / TIED))
     predictions = [open_predictions(str(out / "predictions" / name), dataset.classes, name=name) for name in NAMES]
-    audited = AuditOptions(split=SPLIT, seed=plan.compose.seed, resamples=plan.resamples)
+    # each test figure stands on every ground, so its pictures are drawn together
+    audited = AuditOptions(split=SPLIT, cluster="figure", seed=plan.compose.seed, resamples=plan.resamples)
     return run_audit(dataset, predictions, options=audited, out=out / "audit", executor=executor, reporter=reporter)
 
 
