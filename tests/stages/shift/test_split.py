@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from figureground.core.errors import InputError
@@ -171,37 +173,108 @@ def test_a_group_too_small_says_what_is_possible():
     low, high = (float(n) for n in re.search(r"rho from (\S+) to (\S+);", text).groups())
     for rho in (low, high):
         assert len(plan_split(candidates, rhos=[rho], train=1000, **setting).train[rho]) == 1000
-    for rho in (low - 0.003, min(1.0, high + 0.003)) if high < 1 else (low - 0.003,):
-        with pytest.raises(InputError, match="too small"):
-            plan_split(candidates, rhos=[rho], train=1000, **setting)
+    assert (low, high) == (0.915, 1.0)  # 458 of 500 cats indoors are enough, and 457.5 become 458
+    with pytest.raises(InputError, match="too small"):
+        plan_split(candidates, rhos=[low - 0.0001], train=1000, **setting)
     most = int(re.search(r"at most (\d+) samples", text).group(1))
     assert len(plan_split(candidates, rhos=[0.5], train=most, **setting).train[0.5]) == most
     with pytest.raises(InputError, match="too small"):
-        plan_split(candidates, rhos=[0.5], train=most + 2, **setting)
+        plan_split(candidates, rhos=[0.5], train=most + 1, **setting)
 
 
-@given(SIZES, st.sampled_from([0.0, 0.4, 0.95, 1.0]), st.integers(4, 120))
-def test_what_a_refusal_calls_possible_is(sizes, rho, train):
-    """For any groups: every rho from the lowest to the highest named works, and so does the named size."""
-    candidates = crowd(sizes)
+def cells(train: int, classes: int) -> list[float]:
+    """A rho for every outcome there is at a size: between any two neighbours at which a class of it gains a sample at home, and both ends."""
+    sizes = {train // classes, train // classes + 1}
+    ends = sorted({Fraction(0), Fraction(1)} | {Fraction(2 * k + 1, 2 * n) for n in sizes if n for k in range(n)})
+    return [0.0, *(float((a + b) / 2) for a, b in pairwise(ends)), 1.0]
+
+
+def works(candidates: list[Candidate], rhos: list[float], **sizes: int) -> bool:
     try:
-        plan_split(candidates, rhos=[rho], val=1, test=1, train=train)
+        plan = plan_split(candidates, rhos=rhos, **sizes)
+    except InputError:
+        return False
+    assert {len(ids) for ids in plan.train.values()} == {sizes["train"]}
+    return True
+
+
+@given(SIZES, RHOS, st.integers(1, 60))
+@settings(max_examples=60)
+def test_what_a_refusal_calls_possible_is(sizes, rhos, train):
+    """For any groups: the named rhos and the named size work, the next ones do not, and no rho or size beyond them does."""
+    candidates, held = crowd(sizes), {"val": 1, "test": 1}
+    try:
+        plan_split(candidates, rhos=rhos, train=train, **held)
         return
     except InputError as error:
         text = str(error)
+    possible = [rho for rho in cells(train, len({c for c, _ in sizes})) if works(candidates, [rho], train=train, **held)]
     if span := re.search(r"rho from (\S+) to (\S+);", text):
         low, high = (float(n) for n in span.groups())
-        for possible in np.linspace(low, high, 4):
-            assert len(plan_split(candidates, rhos=[possible], val=1, test=1, train=train).train[possible]) == train
-        assert not low <= rho <= high
+        assert all(works(candidates, [rho], train=train, **held) for rho in np.linspace(low, high, 4))
+        for beyond in (low - 1e-4, high + 1e-4):
+            assert not 0 <= beyond <= 1 or not works(candidates, [beyond], train=train, **held)
+        assert all(low - 1e-4 < rho < high + 1e-4 for rho in possible)
     else:
         assert "no rho;" in text
-        for possible in np.linspace(0, 1, 21):
-            with pytest.raises(InputError):
-                plan_split(candidates, rhos=[possible], val=1, test=1, train=train)
+        assert not possible
     most = int(re.search(r"at most (\d+) samples", text).group(1))
     assert most < train
-    assert len(plan_split(candidates, rhos=[rho], val=1, test=1, train=most).train[rho]) == most
+    assert not most or works(candidates, rhos, train=most, **held)
+    assert not any(works(candidates, rhos, train=size, **held) for size in range(most + 1, train + 1))
+
+
+def test_a_narrow_span_is_found():
+    """Of 151 exactly one at home and of 150 none: rho is from 0.5 / 151 to below 0.5 / 150, and no number of four decimals is."""
+    candidates = crowd({("a", "x"): 1, ("a", "y"): 150, ("b", "x"): 150, ("b", "y"): 0})
+    with pytest.raises(InputError, match=r"rho from 0\.00331126 to 0\.00333333; possible at rho = 1: at most 1 samples") as told:
+        plan_split(candidates, rhos=[1.0], val=0, test=0, train=301)
+    assert "no rho" not in str(told.value)
+    for rho in (0.00331126, 0.00333333):
+        assert plan_split(candidates, rhos=[rho], val=0, test=0, train=301).counts[rho].tolist() == [[1, 150], [150, 0]]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=4, max_size=60),
+    st.integers(0, 7),
+    st.integers(0, 7),
+    st.integers(0, 3),
+)
+@settings(max_examples=200)
+def test_what_a_refusal_with_scenes_calls_possible_is(rows, val, test, seed):
+    """Scenes of mixed groups: the named size of the refused set works beside what is named, and the next one does not."""
+    groups = [("cat", "in"), ("cat", "out"), ("dog", "in"), ("dog", "out")]
+    rows = [*((g, 10 + g) for g in range(4)), *rows]
+    candidates = [Candidate(id=f"s{i}", label=groups[g][0], context=groups[g][1], scene=f"scene {s}") for i, (g, s) in enumerate(rows)]
+
+    def fits(**sizes: int) -> bool:
+        try:
+            plan_split(candidates, rhos=[1.0], seed=seed, **sizes)
+        except InputError as error:
+            return "training samples" in str(error)
+        return True
+
+    try:
+        plan_split(candidates, rhos=[1.0], val=val, test=test, seed=seed)
+        return
+    except InputError as error:
+        text = str(error)
+    assume("training samples" not in text)
+    asked = {"val": val, "test": test}
+    if alone := re.search(r"together can have at most (\d+) of each group", text):
+        most = int(alone.group(1))
+        assert all(fits(val=n, test=most - n) and not fits(val=n, test=most + 1 - n) for n in range(most + 1))
+    else:
+        found = re.search(r"--(val|test) (\d+) works.*?, and --\1 (\d+) is refused", text) or re.search(
+            r"not (e)ven --(val|test) (1) works", text
+        )
+        of, least, fails = (found.group(2), 0, 1) if found.group(1) == "e" else (found.group(1), int(found.group(2)), int(found.group(3)))
+        if "without --val" in text:
+            assert not fits(val=val, test=0)
+            asked["val"] = 0
+        assert least < fails <= {"val": val, "test": test}[of]
+        assert fits(**{**asked, of: least})
+        assert not fits(**{**asked, of: fails})
 
 
 @pytest.mark.parametrize(
@@ -249,8 +322,13 @@ def test_scenes_stay_whole():
     assert set(group_sizes(candidates, plan.test).values()) == {5}
     assert plan.pool.tolist() == [[24, 24], [24, 24]]
     assert plan.unused == 4 * 2 * 3
-    with pytest.raises(InputError, match=r"group cat-in is too small .* it has 40 samples in 1 scene, which stay whole"):
+    words = (
+        r"group cat-in is too small .* it has 40 samples in 1 scene, which stay whole\. With .* not even --val 1 works beside --test 5\."
+    )
+    with pytest.raises(InputError, match=words):
         plan_split(crowd(sizes, scene_of=40), rhos=[0.5], val=5, test=5)
+    with pytest.raises(InputError, match=r"--val 20 works beside --test 20, and --val 21 is refused\."):
+        plan_split(crowd(sizes, scene_of=20), rhos=[0.5], val=30, test=20)
 
 
 def test_scenes_that_fit_are_taken_first():

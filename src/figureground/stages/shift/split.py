@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from figureground.core.errors import InputError
-from figureground.stages.shift.plan import check_rho, group_counts, ties
+from figureground.stages.shift.plan import check_rho, ties
+from figureground.stages.shift.split_room import Room
 
 Group = tuple[str, str]
 
@@ -99,21 +100,20 @@ def plan_split(
     groups = [(label, context) for label in ordered for context in contexts]
     rank = {c.id: _rank(seed, "sample", c.id) for c in candidates}
     scenes = _Scenes(candidates, rank=rank, seed=seed)
-    chosen_test = scenes.take(groups, test, what=f"--test {test}", beside=f"--val {val}" if val else "")
-    chosen_val = scenes.take(groups, val, what=f"--val {val}", beside=f"--test {test}" if test else "")
-    pools = scenes.rest(groups)
+    held = scenes.hold_out(groups, val=val, test=test)
+    pools = scenes.rest(groups, held.taken)
     pool = np.array([len(pools[group]) for group in groups], np.int64).reshape(len(ordered), len(contexts))
-    room = _Room(classes=ordered, contexts=contexts, homes=_homes(ordered, contexts, tied), pool=pool)
+    room = Room(classes=ordered, contexts=contexts, homes=_homes(ordered, contexts, tied), pool=pool)
     asked = tuple(dict.fromkeys(float(rho) for rho in rhos))
-    counts = room.counts(train or room.largest(asked), asked)
+    counts = room.counts(train or room.largest_even(asked), asked)
     chosen = {rho: _first(pools, groups, counts[rho]) for rho in asked}
-    used = len({i for ids in chosen.values() for i in ids}) + len(chosen_val) + len(chosen_test)
+    used = len({i for ids in chosen.values() for i in ids}) + len(held.val) + len(held.test)
     return SplitPlan(
         classes=ordered,
         contexts=contexts,
         common=tied,
-        val=chosen_val,
-        test=chosen_test,
+        val=held.val,
+        test=held.test,
         train=chosen,
         counts=counts,
         pool=pool,
@@ -121,8 +121,21 @@ def plan_split(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeldOut:
+    """The validation and the test set, or which group cannot give its part of one of them."""
+
+    test: tuple[str, ...] = ()
+    val: tuple[str, ...] = ()
+    taken: frozenset[str] = frozenset()
+    """Scenes that are in either, or have samples that nobody may use because of that."""
+    short: Group | None = None
+    of: str = ""
+    """`test` or `val` where a group is short."""
+
+
 class _Scenes:
-    """Scenes with the samples of each group in them, and which of them are taken."""
+    """Scenes with the samples of each group in them."""
 
     def __init__(self, candidates: Iterable[Candidate], *, rank: Mapping[str, bytes], seed: int) -> None:
         self._rank = rank
@@ -134,126 +147,88 @@ class _Scenes:
         for scene in order:
             for group in self._members[scene]:
                 self._of_group[group].append(scene)
-        self._taken: set[str] = set()
 
-    def take(self, groups: Sequence[Group], each: int, *, what: str, beside: str) -> tuple[str, ...]:
-        """`each` samples of each group from scenes that nobody has; scenes that fit go first, in random order, then the smallest."""
+    def hold_out(self, groups: Sequence[Group], *, val: int, test: int) -> _HeldOut:
+        """`test` and then `val` samples of each group, from different scenes; a group that is too small raises `InputError`."""
+        held = self._try(groups, val=val, test=test)
+        if held.short is not None:
+            raise InputError(self._refusal(groups, held.short, of=held.of, val=val, test=test))
+        return held
+
+    def rest(self, groups: Sequence[Group], taken: Set[str]) -> dict[Group, list[str]]:
+        """Ids of each group in scenes that nobody took, in their fixed order."""
+        free = {g: [i for scene in self._of_group[g] if scene not in taken for i in self._members[scene][g]] for g in groups}
+        return {group: sorted(ids, key=self._key) for group, ids in free.items()}
+
+    def _try(self, groups: Sequence[Group], *, val: int, test: int) -> _HeldOut:
+        held = _HeldOut()
+        for of, each in (("test", test), ("val", val)):
+            got, taken, short = self._take(groups, each, held.taken)
+            if short is not None:
+                return _HeldOut(short=short, of=of)
+            ids = tuple(sorted(i for some in got.values() for i in sorted(some, key=self._key)[:each]))
+            held = replace(held, taken=taken, test=ids) if of == "test" else replace(held, taken=taken, val=ids)
+        return held
+
+    def _take(self, groups: Sequence[Group], each: int, taken: Set[str]) -> tuple[dict[Group, list[str]], frozenset[str], Group | None]:
+        """`each` samples or more of each group, all scenes that are taken then, and the group that has too few, if one has.
+
+        Scarce groups choose first. Scenes that fit go first, in random order, then the smallest.
+        """
         got: dict[Group, list[str]] = {group: [] for group in groups}
-        for group in sorted(groups, key=lambda g: (self._available(g), g)) if each else ():
-            free = [scene for scene in self._of_group[group] if scene not in self._taken]
+        now = set(taken)
+
+        def add(scene: str) -> None:
+            now.add(scene)
+            for group, ids in self._members[scene].items():
+                got[group].extend(ids)
+
+        for group in sorted(groups, key=lambda g: (self._count(g, taken), g)) if each else ():
+            free = [scene for scene in self._of_group[group] if scene not in now]
             for scene in free:
                 if len(self._members[scene][group]) <= each - len(got[group]):
-                    self._add(scene, got)
-            over = [scene for scene in free if scene not in self._taken]
+                    add(scene)
+            over = [scene for scene in free if scene not in now]
             while over and len(got[group]) < each:
                 smallest = min(over, key=lambda scene: len(self._members[scene][group]))
                 over.remove(smallest)
-                self._add(smallest, got)
+                add(smallest)
             if len(got[group]) < each:
-                self._refuse(group, what, beside)
-        return tuple(sorted(i for ids in got.values() for i in sorted(ids, key=self._key)[:each]))
+                return got, frozenset(now), group
+        return got, frozenset(now), None
 
-    def rest(self, groups: Sequence[Group]) -> dict[Group, list[str]]:
-        """Ids of each group in scenes that nobody took, in their fixed order."""
-        free = {g: [i for scene in self._of_group[g] if scene not in self._taken for i in self._members[scene][g]] for g in groups}
-        return {group: sorted(ids, key=self._key) for group, ids in free.items()}
-
-    def _add(self, scene: str, got: dict[Group, list[str]]) -> None:
-        self._taken.add(scene)
-        for group, ids in self._members[scene].items():
-            got[group].extend(ids)
-
-    def _available(self, group: Group) -> int:
-        return sum(len(self._members[scene][group]) for scene in self._of_group[group] if scene not in self._taken)
+    def _count(self, group: Group, taken: Set[str] = frozenset()) -> int:
+        return sum(len(self._members[scene][group]) for scene in self._of_group[group] if scene not in taken)
 
     def _key(self, sample_id: str) -> tuple[bytes, str]:
         return self._rank[sample_id], sample_id
 
-    def _refuse(self, group: Group, what: str, beside: str) -> None:
-        has = sum(len(self._members[scene][group]) for scene in self._of_group[group])
-        scenes = len(self._of_group[group])
+    def _refusal(self, groups: Sequence[Group], group: Group, *, of: str, val: int, test: int) -> str:
+        has, scenes = self._count(group), len(self._of_group[group])
         where = f" in {scenes} scene{'s' if scenes != 1 else ''}, which stay whole" if scenes < has else ""
-        least = min(((self._total(g), g) for g in self._of_group), default=(0, group))
-        raise InputError(
-            f"group {_name(group)} is too small for {what}{f' beside {beside}' if beside else ''}: it has {has} samples{where}. "
-            f"Val and test together can have at most {least[0] if has else 0} of each group, without anything left for training. "
+        asked, other = (f"--val {val}", f"--test {test}") if of == "val" else (f"--test {test}", f"--val {val}")
+        beside = f" beside {other}" if min(val, test) else ""
+        possible = f"Val and test together can have at most {has} of each group, without anything left for training"
+        if any(sum(map(len, members.values())) > 1 for members in self._members.values()):  # then only a trial tells
+            possible = self._tried(groups, of=of, val=val, test=test)
+        return (
+            f"group {_name(group)} is too small for {asked}{beside}: it has {has} sample{'s' if has != 1 else ''}{where}. {possible}. "
             "Ask for fewer, or leave the class or context out with --classes or --contexts"
         )
 
-    def _total(self, group: Group) -> int:
-        return sum(len(self._members[scene][group]) for scene in self._of_group[group])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Room:
-    """How many training samples the groups allow."""
-
-    classes: tuple[str, ...]
-    contexts: tuple[str, ...]
-    homes: list[int]
-    pool: np.ndarray
-
-    def counts(self, total: int, rhos: Sequence[float]) -> dict[float, np.ndarray]:
-        """Samples of each group at each rho; a group too small for one raises `InputError`."""
-        found = {rho: self._table(total, rho) for rho in rhos}
-        for rho, table in found.items():
-            if (table > self.pool).any():
-                self._refuse(total, rho, table, rhos)
-        return found
-
-    def largest(self, rhos: Sequence[float]) -> int:
-        """The largest size that every rho allows with equally many samples of each class; none at all raises `InputError`."""
-        most = self._most(rhos)
-        if not most:
-            total = len(self.classes)
-            self.counts(total, rhos)
-        return most
-
-    def _most(self, rhos: Sequence[float]) -> int:
-        low, high = 0, int(self.pool.sum(1).min())  # counts only grow with the size, so what fits is found by halving
-        while low < high:
-            middle = (low + high + 1) // 2
-            fits = all((self._table(middle * len(self.classes), rho) <= self.pool).all() for rho in rhos)
-            low, high = (middle, high) if fits else (low, middle - 1)
-        return low * len(self.classes)
-
-    def _table(self, total: int, rho: float) -> np.ndarray:
-        per_class, more = divmod(total, len(self.classes))
-        small, large = (group_counts(n, rho=rho, contexts=len(self.contexts), own=self.homes) for n in (per_class, per_class + 1))
-        return np.concatenate([large[:more], small[more:]])
-
-    def _possible(self, total: int) -> tuple[float, float]:
-        """Lowest and highest rho at this size; the first is above the second where there is none."""
-        per_class, more = divmod(total, len(self.classes))
-        lows, highs = [0.0], [1.0]
-        for row, home in enumerate(self.homes):
-            if not (n := per_class + (row < more)):
-                continue
-            others = np.arange(len(self.contexts)) != home
-            low, high = 0, n + 1
-            while low < high:
-                middle = (low + high) // 2
-                table = group_counts(n, rho=min(1.0, middle / n), contexts=len(self.contexts), own=self.homes)
-                enough = middle <= n and (table[row, others] <= self.pool[row, others]).all()
-                low, high = (low, middle) if enough else (middle + 1, high)
-            lows.append(low / n)
-            highs.append(min(n, int(self.pool[row, home])) / n)
-        return max(lows), min(highs)
-
-    def _refuse(self, total: int, rho: float, table: np.ndarray, rhos: Sequence[float]) -> None:
-        short = table - self.pool
-        row, column = np.unravel_index(int(short.argmax()), short.shape)
-        more = int((short > 0).sum()) - 1
-        low, high = self._possible(total)
-        span = f"rho from {np.ceil(low * 1e4) / 1e4:g} to {np.floor(high * 1e4) / 1e4:g}" if low <= high else "no rho"
-        asked = " and ".join(f"{r:g}" for r in rhos)
-        beside = f" ({more} more group{'s are' if more > 1 else ' is'} too small)" if more else ""
-        raise InputError(
-            f"group {self.classes[row]}-{self.contexts[column]} is too small for rho = {rho:g} with {total} training samples: "
-            f"{table[row, column]} are needed and it has {self.pool[row, column]} that are not in val or test{beside}. Possible with "
-            f"{total} samples: {span}; possible at rho = {asked}: at most {self._most(rhos)} samples. Change --rho or --train, or make "
-            "--val and --test smaller"
-        )
+    def _tried(self, groups: Sequence[Group], *, of: str, val: int, test: int) -> str:
+        """A size of the refused set that can be had, and the next one, which cannot."""
+        other, size = ("val", val) if of == "test" else ("test", test)
+        beside = f" beside --{other} {size}" if size else ""
+        if of == "test" and self._try(groups, val=val, test=0).short is not None:
+            beside, val = " without --val", 0
+        fits, fails = 0, min(val if of == "val" else test, min(self._count(group) for group in groups) + 1)
+        while fails - fits > 1:
+            middle = (fits + fails) // 2
+            possible = self._try(groups, **{"val": val, "test": test, of: middle}).short is None
+            fits, fails = (middle, fails) if possible else (fits, middle)
+        works = f"--{of} {fits} works{beside}, and --{of} {fails} is refused" if fits else f"not even --{of} 1 works{beside}"
+        return f"With nothing left for training {works}"
 
 
 def _first(pools: Mapping[Group, list[str]], groups: Sequence[Group], counts: np.ndarray) -> tuple[str, ...]:
