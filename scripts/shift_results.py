@@ -157,7 +157,12 @@ def cell(found: dict[str, float | None]) -> str:
     """A figure in percent with its interval."""
     if found["value"] is None:
         return "undefined"
-    return f"{100 * found['value']:.1f} ({100 * found['low']:.1f}-{100 * found['high']:.1f})".replace("(-", "(−").replace("--", "-−")
+    return f"{percent(found['value'])} ({percent(found['low'])} to {percent(found['high'])})"
+
+
+def percent(value: float) -> str:
+    """One decimal, with a true minus sign, and none before a zero."""
+    return f"{100 * value:.1f}".replace("-0.0", "0.0").replace("-", "−")
 
 
 def claims(rows: list[dict[str, Any]], differences: list[dict[str, Any]]) -> str:

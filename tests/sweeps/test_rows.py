@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -175,3 +177,12 @@ def test_the_picture_is_the_same_bytes_for_the_same_rows_and_shows_every_objecti
     assert svg == sweep_svg(rows)
     text = svg.decode()
     assert all(word in text for word in (">ce<", ">group-dro<", ">0.5<", ">1<", "counterfactual", "any foreground"))
+
+
+def test_the_rows_in_the_docs_are_rows_and_cover_the_grid():
+    rows = json.loads((Path(__file__).parents[2] / "docs" / "results" / "shift.json").read_text(encoding="utf-8"))
+    assert all(list(row) == [field.name for field in dataclasses.fields(Row)] for row in rows)
+    assert all(row["seeds"] >= 3 for row in rows)
+    for data in {row["data"] for row in rows}:
+        of_one = {(row["objective"], row["rho"]) for row in rows if row["data"] == data}
+        assert of_one >= {("ce", rho) for rho in (0.5, 0.8, 0.95, 1.0)} | {("group-dro", 0.95), ("cutmix", 0.95)}
