@@ -334,12 +334,21 @@ def test_the_verb_trains_tells_and_refuses(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_of_accelerate_train_what_one_does(data, tmp_path):
-    """Gradients averaged over two processes are those of the whole batch, also where it does not divide."""
+@pytest.mark.parametrize(
+    ("objective", "alone"),
+    [
+        (["ce"], ["--batch", "3"]),
+        (["group-dro", "--dro-step", "0"], ["--batch", "3"]),
+        (["group-dro", "--dro-step", "2"], ["--batch", "2", "--accumulate", "2"]),
+    ],
+)
+def test_two_processes_of_accelerate_train_what_one_does(data, tmp_path, objective, alone):
+    """A batch shared between two processes is the whole batch, also where it does not divide; with moving group weights it is a batch in parts."""
     pytest.importorskip("accelerate", reason="the extra 'accelerate' is not installed")
-    flags = ["--architecture", f"{ARCHITECTURE}?norm=False", "--batch", "3", "--epochs", "2", "--augment", "none", "--optimizer", "sgd"]
+    flags = ["--architecture", f"{ARCHITECTURE}?norm=False", "--epochs", "2", "--augment", "none", "--optimizer", "sgd"]
+    flags += ["--objective", *objective, "--batch", "4" if "2" in objective else "3"]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
-    one = subprocess.run(command(data, tmp_path / "one", *flags), env=env, capture_output=True, text=True, check=False)
+    one = subprocess.run(command(data, tmp_path / "one", *flags, *alone), env=env, capture_output=True, text=True, check=False)
     assert one.returncode == 0, one.stderr
     import socket
 

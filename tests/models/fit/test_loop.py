@@ -116,6 +116,7 @@ def test_the_same_arguments_give_the_same_weights_bit_for_bit_and_another_seed_d
     "given",
     [
         {"objective": "group-dro", "dro_step": 0.5, "architecture": f"python:{TINY}:tiny?dropout=0.3"},
+        {"objective": "group-dro", "dro_step": 0.5, "accumulate": 3},
         {"accumulate": 2, "optimizer": "adam", "schedule": "polynomial", "warmup": 0.5, "balance": "weight", "clip": 0.5},
         {"optimizer": "sgd", "precision": "bf16", "balance": "sample", "patience": 2},
     ],
@@ -243,6 +244,7 @@ def test_a_finished_run_is_not_trained_again(splits, tmp_path):
     heard = Heard()
     assert same(first, run(splits, tmp_path, reporter=heard))
     assert heard.done == heard.total
+    assert heard.said == ["every epoch was trained before; what is left is to write the weights"]
 
 
 def test_contradictions_are_refused_before_anything_is_trained(splits, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
-from figureground.models.fit.batch import IGNORE
+from figureground.models.fit.batch import IGNORE, Batch, Counts, counts_of
 from figureground.models.fit.objectives import SMOOTH, CrossEntropy, DiceCrossEntropy, GroupDRO, make_objective, validation_objective
 
 OBJECTIVES = ("ce", "dice-ce", "group-dro")
@@ -396,27 +395,41 @@ def test_a_huge_loss_leaves_q_finite():
     assert torch.isfinite(objective.log_weights).all()
 
 
-def one_of_two(rank: int, folder: str) -> None:
-    """One of two devices: each sees one group only, and leaves its weights behind."""
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+def test_q_waits_for_the_last_part_of_a_step():
+    """Losses 1 and 3 of two groups in two parts, step log 2: either part is weighed by the q of before, and the end moves it to (0.2, 0.8)."""
     objective = GroupDRO(groups=2, step=float(np.log(2)))
-    objective(*simple_batch([1.0 + 2 * rank], [rank]))
-    torch.save(objective.weights, f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
+    whole = Counts(values=torch.tensor([2, 2, 1, 1], dtype=torch.float64))
+    losses = [float(objective(*simple_batch([loss], [group]), whole=whole)) for group, loss in enumerate([1.0, 3.0])]
+    assert losses == pytest.approx([0.5, 1.5], rel=1e-6)
+    assert objective.weights.tolist() == [0.5, 0.5]
+    objective.settle(whole, total=lambda values: values)
+    assert objective.weights.tolist() == pytest.approx([0.2, 0.8], rel=1e-6)
+    objective.settle(Counts(values=torch.zeros(4, dtype=torch.float64)), total=lambda values: values)
+    assert objective.weights.tolist() == pytest.approx([0.2, 0.8], rel=1e-6), "what was settled once is gone"
 
 
-@pytest.mark.slow
-def test_several_devices_share_one_q(tmp_path):
+def test_several_devices_share_one_q():
     """Losses 1 and 3 of two groups on two devices move q on both as they would together: to (0.2, 0.8)."""
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=one_of_two, args=(rank, str(tmp_path))) for rank in (0, 1)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    for rank in (0, 1):
-        assert torch.load(tmp_path / f"{rank}.pt").tolist() == pytest.approx([0.2, 0.8], rel=1e-6)
+    whole, both = Counts(values=torch.tensor([2, 2, 1, 1], dtype=torch.float64)), [GroupDRO(groups=2, step=float(np.log(2))) for _ in "ab"]
+    for rank, objective in enumerate(both):
+        objective(*simple_batch([1.0 + 2 * rank], [rank]), whole=whole)
+    together = torch.stack([objective.waiting for objective in both]).sum(0)
+    for objective in both:
+        objective.settle(whole, total=lambda _: together)
+        assert objective.weights.tolist() == pytest.approx([0.2, 0.8], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@given(arrays=batches(), cut=st.integers(0, 4))
+@settings(max_examples=40)
+def test_the_losses_of_two_parts_add_up_to_that_of_the_whole(name, arrays, cut):
+    """Whatever is void, unknown or rare, and also where a part is empty of pictures that count."""
+    logits, masks, groups, weights = tensors(arrays)
+    objective = made(name).eval()
+    whole = counts_of(Batch(images=logits, masks=masks, groups=groups, indices=groups, weights=weights), groups=4)
+    parts = [[t[rows] for t in (logits, masks, groups, weights)] for rows in (slice(None, cut), slice(cut, None))]
+    found = sum(float(objective(*part, whole=whole)) for part in parts if len(part[0]))
+    assert found == pytest.approx(float(objective(logits, masks, groups, weights)), rel=1e-6, abs=1e-9)
 
 
 def waterbirds_groups(real_data: Path, split: str) -> np.ndarray:

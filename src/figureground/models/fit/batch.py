@@ -1,4 +1,4 @@
-"""A batch of training pictures, and the value of pixels that do not count."""
+"""A batch of training pictures, the value of pixels that do not count, and the number of what does."""
 
 from __future__ import annotations
 
@@ -37,3 +37,39 @@ class Batch:
             indices=self.indices.to(device, non_blocking=True),
             weights=self.weights.to(device, non_blocking=True),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Counts:
+    """What the means of objectives are over: in a batch, or in all parts of a step together, to whose counts those of the parts add up."""
+
+    values: torch.Tensor
+    """float64 [2 + groups]: counted pixels, pictures with a counted pixel, and such pictures of each group."""
+
+    @property
+    def pixels(self) -> float:
+        """Counted pixels."""
+        return float(self.values[0])
+
+    @property
+    def pictures(self) -> float:
+        """Pictures with a counted pixel, those of unknown group among them."""
+        return float(self.values[1])
+
+    @property
+    def groups(self) -> torch.Tensor:
+        """float64 [groups]: pictures with a counted pixel of each group."""
+        return self.values[2:]
+
+
+def counts_of(batch: Batch, *, groups: int) -> Counts:
+    """The counts of one batch.
+
+    Args:
+        batch: on the processor.
+        groups: number of groups; those above are in none, 0 = groups are not counted.
+    """
+    pixels = (batch.masks != IGNORE).flatten(1).sum(1)
+    known = batch.groups[(pixels > 0) & (batch.groups >= 0)]
+    sizes = torch.bincount(known, minlength=groups)[:groups]
+    return Counts(values=torch.cat([torch.stack([pixels.sum(), (pixels > 0).sum()]), sizes]).double())

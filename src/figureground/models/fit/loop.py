@@ -217,7 +217,8 @@ class _Run:
         self.objective.load_state_dict(state["objective"])
         self.stepper.skipped = state["skipped"]
         self.at = Position.from_plain(state["position"])
-        self.reporter.say(f"going on in epoch {self.at.epoch + 1} behind batch {self.at.batch} of {self.per_epoch}")
+        place = f"going on in epoch {self.at.epoch + 1} behind batch {self.at.batch} of {self.per_epoch}"
+        self.reporter.say("every epoch was trained before; what is left is to write the weights" if self.ended else place)
 
     def _groups(self) -> Iterator[list[Batch]]:
         """The batches that are left of this epoch, as many at a time as make one step."""

@@ -3,18 +3,22 @@
 Every objective is a module called with logits [batch, classes, height, width], masks of class indices, the group of each picture and a
 weight for it, and answers with one number. Pixels marked `IGNORE` are in no sum and no denominator. A batch without a single counted pixel
 costs 0 and has gradients of 0, so that a step on it changes nothing but what momentum carries on.
+
+Where a step is cut into parts, every denominator is that of the whole step (`whole`), so that the losses of the parts add up to the loss of
+the whole, however it is cut and on however many devices.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-import torch.distributed
 from torch import Tensor, nn
 from torch.nn import functional
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
-from figureground.models.fit.batch import IGNORE
+from figureground.models.fit.batch import IGNORE, Counts
 from figureground.models.fit.options import FitOptions
 
 SMOOTH = 1e-5
@@ -29,7 +33,7 @@ class CrossEntropy(nn.Module):
     Source: the reference recipe of arXiv 2604.13326 (mean over pixels); weights: defined here.
     """
 
-    def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor, *, whole: Counts | None = None) -> Tensor:
         """The loss, a scalar at least 0; 0 where no pixel counts.
 
         Args:
@@ -37,12 +41,13 @@ class CrossEntropy(nn.Module):
             masks: int64 [batch, height, width] of class indices and `IGNORE`.
             groups: int64 [batch]; not looked at.
             weights: float [batch].
+            whole: counts of the step that the batch is a part of; None = the batch is all of it.
 
         Raises:
             InputError: logits and masks do not belong together.
         """
         check_shapes(logits, masks)
-        return _pooled_entropy(logits, masks, weights)
+        return _pooled_entropy(logits, masks, weights, whole)
 
 
 class DiceCrossEntropy(nn.Module):
@@ -64,11 +69,12 @@ class DiceCrossEntropy(nn.Module):
         super().__init__()
         self.foreground = [index for index in range(classes) if index != background]
 
-    def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor, *, whole: Counts | None = None) -> Tensor:
         """The loss, a scalar at least 0; 0 where no pixel counts. Arguments and errors as for `CrossEntropy`."""
         check_shapes(logits, masks)
-        missing, pictures = self._missing(_widened(logits), masks), (masks != IGNORE).any(dim=(1, 2)).sum()
-        return _pooled_entropy(logits, masks, weights) + (missing * weights).sum() / pictures.clamp(min=1)
+        missing, counted = self._missing(_widened(logits), masks), (masks != IGNORE).any(dim=(1, 2))
+        pictures = counted.sum().clamp(min=1) if whole is None else max(whole.pictures, 1)
+        return _pooled_entropy(logits, masks, weights, whole) + (missing * weights).sum() / pictures
 
     def _missing(self, logits: Tensor, masks: Tensor) -> Tensor:
         """One minus the mean Dice of the present foreground classes, [batch]; 0 where there are none."""
@@ -91,20 +97,22 @@ class DiceCrossEntropy(nn.Module):
 class GroupDRO(nn.Module):
     """The losses of the groups, weighted towards the groups that fare worst so far.
 
-    The loss of a picture is its mean cross entropy over counted pixels, that of a group the mean over its pictures in the batch (times
-    their weights). In training, before each loss: `log q_g += step * loss_g` for the groups in the batch, then q is brought to the sum 1.
+    The loss of a picture is its mean cross entropy over counted pixels, that of a group the mean over its pictures in the step (times
+    their weights). In training q moves once a step: `log q_g += step * loss_g` for the groups in the step, then q is brought to the sum 1.
     The loss is `sum_g q_g loss_g`, q being a constant for the gradient.
 
-    - A group that is absent from the batch adds nothing and keeps its weight (up to the common factor). q is kept as logarithms, so that no
+    - A step of one batch moves q before its loss, as published. Of a step in several parts, batches or devices, the losses are not known
+      before the last of them: there the loss uses the q of the step before, and q moves at its end (`settle`), from all parts together.
+    - The mean of a group is over its pictures in the whole step: it makes no difference for the loss, q given, in which parts they are.
+    - A group that is absent from the step adds nothing and keeps its weight (up to the common factor). q is kept as logarithms, so that no
       group can fall to 0 and stay there.
     - In evaluation mode q stands still.
     - Pictures of unknown group (-1) are a term of their own: with u the part of such pictures, the loss is
       `(1 - u) sum_g q_g loss_g + u * (their mean)`; they never move q.
     - A picture without a counted pixel is in no group and no mean.
-    - On several devices the update of q uses the groups of all of them, so that q is the same everywhere.
 
-    Source: Sagawa et al., Distributionally Robust Neural Networks for Group Shifts (arXiv 1911.08731), Algorithm 1; pixels, unknown groups
-    and logarithms: defined here.
+    Source: Sagawa et al., Distributionally Robust Neural Networks for Group Shifts (arXiv 1911.08731), Algorithm 1; pixels, unknown groups,
+    logarithms and steps in parts: defined here.
 
     Args:
         groups: number of groups, at least 1.
@@ -116,6 +124,8 @@ class GroupDRO(nn.Module):
 
     log_weights: Tensor
     """float32 [groups], logarithms of q; in the state dict, so that a resumed run goes on where it stopped."""
+    waiting: Tensor
+    """float32 [groups], losses summed over the pictures of each group in the parts of the step so far; 0 between steps."""
 
     def __init__(self, *, groups: int, step: float) -> None:
         super().__init__()
@@ -128,16 +138,18 @@ class GroupDRO(nn.Module):
             raise InputError(f"`dro_step` must be at least 0; got {step}")
         self.step = step
         self.register_buffer("log_weights", torch.zeros(groups).log_softmax(dim=0))
+        self.register_buffer("waiting", torch.zeros(groups), persistent=False)
 
     @property
     def weights(self) -> Tensor:
         """q, float64 [groups], each above 0, together 1."""
         return self.log_weights.detach().double().softmax(dim=0)
 
-    def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor) -> Tensor:
-        """The loss, a scalar at least 0; 0 where no pixel counts. In training mode it moves q first.
+    def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor, *, whole: Counts | None = None) -> Tensor:
+        """The loss, a scalar at least 0; 0 where no pixel counts. In training mode it moves q first, but for a part of a step.
 
-        Arguments and errors as for `CrossEntropy`; `groups` holds numbers below the number of groups, and -1 for unknown.
+        Arguments and errors as for `CrossEntropy`; `groups` holds numbers below the number of groups, and -1 for unknown. Behind the last
+        part of a step belongs a call of `settle`.
         """
         check_shapes(logits, masks)
         sums, counts = picture_sums(logits, masks)
@@ -145,19 +157,31 @@ class GroupDRO(nn.Module):
         number = len(self.log_weights)
         slots = torch.where(counted & (groups >= 0), groups, number)  # one slot more takes what is in no group
         totals = losses.new_zeros(number + 1).index_add(0, slots, losses)[:number]
-        sizes = losses.new_zeros(number + 1).index_add(0, slots, torch.ones_like(losses))[:number]
-        if self.training:
+        if whole is None:
+            sizes = losses.new_zeros(number + 1).index_add(0, slots, torch.ones_like(losses))[:number]
+            pictures = counted.sum()
+        else:
+            sizes, pictures = whole.groups.to(losses), losses.new_tensor(whole.pictures)
+        if self.training and whole is None:
             self._move(totals.detach(), sizes)
+        elif self.training:
+            self.waiting.add_(totals.detach())
         robust = (self.log_weights.exp().to(losses.dtype) * totals / sizes.clamp(min=1)).sum()
         unknown = (counted & (groups < 0)).to(losses.dtype)
-        return (sizes.sum() * robust + (losses * unknown).sum()) / counted.sum().clamp(min=1)
+        return (sizes.sum() * robust + (losses * unknown).sum()) / pictures.clamp(min=1)
+
+    def settle(self, whole: Counts, *, total: Callable[[Tensor], Tensor]) -> None:
+        """Moves q once for all parts of a step that were seen since the last call.
+
+        Args:
+            whole: counts of the step, of all devices together.
+            total: the sum of a tensor over all devices, so that q is the same on each.
+        """
+        self._move(total(self.waiting).to(self.waiting), whole.groups.to(self.waiting))
+        self.waiting.zero_()
 
     def _move(self, totals: Tensor, sizes: Tensor) -> None:
         """One update of q from the summed losses and the number of pictures of each group."""
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            both = torch.stack([totals, sizes])
-            torch.distributed.all_reduce(both)
-            totals, sizes = both
         risen = self.log_weights + self.step * (totals / sizes.clamp(min=1)).to(self.log_weights.dtype)
         self.log_weights.copy_(risen - risen.logsumexp(dim=0))
 
@@ -213,10 +237,10 @@ def check_shapes(logits: Tensor, masks: Tensor) -> None:
         )
 
 
-def _pooled_entropy(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sum of the cross entropy over all counted pixels, divided by their number; 0 where there are none."""
+def _pooled_entropy(logits: Tensor, masks: Tensor, weights: Tensor, whole: Counts | None) -> Tensor:
+    """Weighted sum of the cross entropy over all counted pixels, divided by their number in the whole step; 0 where there are none."""
     sums, counts = picture_sums(logits, masks)
-    return (sums * weights).sum() / counts.sum().clamp(min=1)
+    return (sums * weights).sum() / (counts.sum().clamp(min=1) if whole is None else max(whole.pixels, 1))
 
 
 def _widened(logits: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from figureground.core.errors import InputError
-from figureground.models.fit.batch import IGNORE, Batch
+from figureground.models.fit.batch import IGNORE, Batch, Counts, counts_of
 from figureground.models.fit.devices import Devices
+from figureground.models.fit.objectives import GroupDRO
 from figureground.models.fit.options import FitOptions
 from figureground.models.fit.precision import Precision, seed_step
 from figureground.models.fit.schedule import rate_factor
@@ -26,7 +27,7 @@ class StepResult:
     """What a step says."""
 
     loss: float
-    """Mean loss of the step's batches together."""
+    """Loss of the step's batches together, of all processes."""
     mass: float
     """What it is a mean over: counted pixels, or pictures."""
     rate: float
@@ -42,13 +43,15 @@ class NotFinite(Exception):
 
 
 def mass_of(batch: Batch, objective: str) -> float:
-    """What the mean that an objective takes over a batch is a mean over.
+    """What the losses of several batches or steps are weighed with where their mean is told; gradients do not depend on it.
 
-    Counted pixels for `ce`, pictures with a counted pixel for the others: `dice-ce` (whose cross-entropy part has pixels for its mean, so
-    that parts of a batch only come close to the whole) and `group-dro`.
+    Counted pixels for `ce`, whose loss is a mean over them; pictures with a counted pixel for `dice-ce` and `group-dro`.
     """
-    counted = batch.masks != IGNORE
-    return float(counted.sum() if objective == "ce" else counted.flatten(1).any(1).sum())
+    return _mass(counts_of(batch, groups=0), objective)
+
+
+def _mass(counts: Counts, objective: str) -> float:
+    return counts.pixels if objective == "ce" else counts.pictures
 
 
 def make_optimizer(network: nn.Module, options: FitOptions) -> torch.optim.Optimizer:
@@ -98,22 +101,22 @@ class Stepper:
         self._options, self._classes, self._steps, self._warmup_steps = options, classes, steps, warmup_steps
 
     def take(self, group: Sequence[Batch], *, step: int) -> StepResult:
-        """One step on the mean over all batches of a group.
+        """One step on all batches of a group together.
 
-        Each batch counts by what its mean is over, so that the gradient is that of one large batch, also where sizes differ. Every
-        process takes its part of each batch.
+        The loss is that of one large batch, and the gradient too, also where sizes differ: its means are over what all batches hold. Every
+        process takes its part of each batch. (Where the network itself looks at a batch, as batch norm does, it sees a part at a time.)
 
         Raises:
             NotFinite: loss or gradient are not finite; weights and running statistics are as they were.
             InputError: the network cannot take the batch.
         """
         parts = [part_of(batch, self.devices) for batch in group]
-        masses = [mass_of(part, self._options.objective) for part in parts]
+        whole = self._counts(parts)
+        mass = _mass(whole, self._options.objective)
         rate = self._options.lr * self._factor(step)
         before = [buffer.clone() for buffer in self.network.buffers()]
-        totals = self.devices.total(self._backward(parts, masses, step)).tolist()
-        mass = totals[1]
-        loss = totals[0] / mass if mass else 0.0
+        total = self.devices.total(self._backward(parts, whole, step)).item()
+        loss = total if mass else 0.0
         if not math.isfinite(loss):
             self._undo(before)
             raise NotFinite(f"the loss is {loss}")
@@ -125,25 +128,34 @@ class Stepper:
     def _factor(self, step: int) -> float:
         return rate_factor(step, steps=self._steps, warmup_steps=self._warmup_steps, schedule=self._options.schedule)
 
-    def _backward(self, parts: Sequence[Batch], masses: Sequence[float], step: int) -> Tensor:
-        """Adds up gradients; returns the sum of the losses times their masses, and the sum of the masses, float64 [2]."""
-        whole = self.devices.total(torch.tensor(sum(masses), dtype=torch.float64)).item()
+    def _counts(self, parts: Sequence[Batch]) -> Counts:
+        """What the step's means are over: all parts, of all processes."""
+        groups = len(self.objective.log_weights) if isinstance(self.objective, GroupDRO) else 0
+        here = torch.stack([counts_of(part, groups=groups).values for part in parts]).sum(0)
+        return Counts(values=self.devices.total(here))
+
+    def _backward(self, parts: Sequence[Batch], whole: Counts, step: int) -> Tensor:
+        """Adds up gradients; returns the sum of the losses of this process's parts, float64."""
+        cut = len(parts) > 1 or self.devices.world > 1
         loss_sum = torch.zeros((), dtype=torch.float64)
         self.optimizer.zero_grad(set_to_none=True)
-        for place, (part, mass) in enumerate(zip(parts, masses, strict=True)):
+        for place, part in enumerate(parts):
             seed_step(self._options.seed, step=step, part=place * self.devices.world + self.devices.rank)
-            loss = self._loss(part, last=place == len(parts) - 1, share=mass * self.devices.world / max(whole, 1.0))
-            loss_sum += loss.detach().to("cpu", torch.float64) * mass if mass else 0.0
-        return torch.stack([loss_sum, torch.tensor(float(sum(masses)), dtype=torch.float64)])
+            loss = self._loss(part, last=place == len(parts) - 1, whole=whole if cut else None)
+            loss_sum += loss.detach().to("cpu", torch.float64)
+        if cut and isinstance(self.objective, GroupDRO):
+            self.objective.settle(whole, total=self.devices.total)
+        return loss_sum
 
-    def _loss(self, part: Batch, *, last: bool, share: float) -> Tensor:
+    def _loss(self, part: Batch, *, last: bool, whole: Counts | None) -> Tensor:
         here = part.to(self.devices.device)
         # processes average once a step, with the last batch
         with nullcontext() if last else self.devices.silent(self.network):
             with self.precision.autocast():
                 logits = forward(self.network, here.images, classes=self._classes)
-            loss: Tensor = self.objective(logits, here.masks, here.groups, here.weights)
-            self.precision.scaler.scale(loss * share).backward()
+            loss: Tensor = self.objective(logits, here.masks, here.groups, here.weights, whole=whole)
+            # the sum over processes is wanted, and their mean is what they take
+            self.precision.scaler.scale(loss * self.devices.world).backward()
         return loss
 
     def _apply(self, before: Sequence[Tensor]) -> None:
