@@ -167,3 +167,12 @@ def test_help_loads_nothing_heavy():
     program = f"import sys; sys.argv = ['figureground', '--help']\nfrom figureground.__main__ import main\ntry:\n    main()\nexcept SystemExit:\n    pass\nprint(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_demo_with_a_seed_below_zero_is_refused(tmp_path):
+    """The user's mistake: exit 2, one line, and no directory."""
+    pytest.importorskip("segmentation_models_pytorch", reason="the extra 'smp' is not installed")
+    code, out, err = figureground("demo", "--seed", "-1", "--out", tmp_path / "demo")
+    assert (code, out) == (2, "")
+    assert err.strip().splitlines() == ["figureground: `seed` must be in [0, 9223372036854775807]; got -1"]
+    assert list(tmp_path.iterdir()) == []

@@ -86,6 +86,15 @@ def test_another_seed_draws_and_trains_anew() -> None:
     assert {key for key, value in asdict(other.train).items() if value != asdict(first.train)[key]} == {"seed"}
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "7"])
+def test_a_seed_that_is_none_is_refused_before_anything_is_drawn(seed, tmp_path) -> None:
+    """One clear error, from the call as from the plan, and nothing on disk."""
+    with pytest.raises(InputError, match="`seed` must be"):
+        api.demo(tmp_path / "out", seed=seed)
+    assert list(tmp_path.iterdir()) == []
+    assert demo_plan(2**63 - 1).train.seed == 2**63 - 1
+
+
 def test_the_demo_trains_on_what_it_draws() -> None:
     """Pictures go into the network at the size they are drawn in, and no figure depends on an accelerator."""
     plan = demo_plan()

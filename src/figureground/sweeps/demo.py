@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from figureground.core.options import make_options
 from figureground.data.dataset import open_dataset
 from figureground.data.predictions import open_predictions
 from figureground.models.fit.options import FitOptions
@@ -52,11 +53,13 @@ def demo_plan(seed: int = 0) -> DemoPlan:
 
     Args:
         seed: of the pictures and of both trainings.
+
+    Raises:
+        InputError: a seed that is no whole number from 0 to 2^63 - 1.
     """
+    checked: ComposeOptions = make_options(ComposeOptions, {"seed": seed})
     return DemoPlan(
-        compose=ComposeOptions(
-            classes=3, contexts=3, rho=0.95, train=600, val=20, test=40, size=64, area_low=0.1, area_high=0.2, seed=seed
-        ),
+        compose=replace(checked, classes=3, contexts=3, rho=0.95, train=600, val=20, test=40, size=64, area_low=0.1, area_high=0.2),
         train=FitOptions(
             architecture="smp:unet/resnet18?decoder_channels=64,48,32,24,16",
             size=64,
