@@ -57,11 +57,15 @@ class CutoutReader:
         return alpha
 
     def measure(self, sample: Sample) -> tuple[int, bytes]:
-        """Pixels that are at least half figure, and a digest of picture and figure."""
+        """Pixels that are at least half figure, and a digest of picture and figure.
+
+        Raises:
+            FormatError: an absent or faulty mask, or a picture with an alpha channel that is not of 8 bits.
+        """
         alpha = self.alpha(sample)
         data = paths.read_bytes(sample.image or "", sample=sample.id)
         digest = hashlib.sha256(data + alpha.tobytes()).digest()
-        return int(np.count_nonzero(_clearer(alpha, data) > HALF)), digest
+        return int(np.count_nonzero(_clearer(alpha, data, sample) > HALF)), digest
 
     def read(self, sample: Sample) -> Cutout:
         """The figure of a sample, with the alpha of its picture taken into account where that has any.
@@ -81,16 +85,24 @@ class CutoutReader:
                 file=sample.image,
                 sample=sample.id,
             )
-        return cut_out(rgb, _clearer(alpha, data))
+        return cut_out(rgb, _clearer(alpha, data, sample))
 
 
-def _clearer(alpha: np.ndarray, data: bytes) -> np.ndarray:
-    """Alpha times that of the picture in the bytes, where it has one."""
+def _clearer(alpha: np.ndarray, data: bytes, sample: Sample) -> np.ndarray:
+    """Alpha times that of the picture in the bytes, where it has one; `FormatError` where that is not of 8 bits."""
     if not data.startswith(_WITH_ALPHA):
         return alpha
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.shape[:2] != alpha.shape:
         return alpha
+    if pixels.dtype != np.uint8:
+        raise refusal(
+            "unreadable-picture",
+            f"the picture of a cut-out has pixels of type {pixels.dtype}, and which value is white is not said",
+            "Convert it to 8 bits a channel",
+            file=sample.image,
+            sample=sample.id,
+        )
     return ((alpha.astype(np.uint16) * pixels[..., 3] + 127) // 255).astype(np.uint8)
 
 
