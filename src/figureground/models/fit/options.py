@@ -10,7 +10,8 @@ from figureground.core.errors import InputError
 from figureground.core.options import make_options, option
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # The recipe of arXiv 2604.13326 (U-Net, Adam without decay or schedule, inputs in 0..1); MiT-B2: architecture smp:unet/mit_b2.
+    # The recipe of arXiv 2604.13326 (U-Net, Adam without decay or schedule, inputs in 0..1); MiT-B2: architecture smp:unet/mit_b2. The
+    # ImageNet weights that its encoders start from are a file, which only the user can name: encoder_weights.
     "label-flips": {
         "architecture": "smp:unet/resnet50",
         "size": 512,
