@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.stats.contingency import association
@@ -212,6 +212,101 @@ def test_the_standard_error_is_how_far_d_strays():
     assert np.std([one.d for one in found]) == pytest.approx(np.mean([one.se for one in found]), rel=0.1)
 
 
+def pushed(values: np.ndarray, sides: np.ndarray, weights: np.ndarray) -> float:
+    """The difference where each sample counts as often as its weight says."""
+    mean, variance = [], []
+    for side in (0, 1):
+        x, w = values[sides == side], weights[sides == side]
+        mean.append((w * x).sum() / w.sum())
+        variance.append((w * (x - mean[-1]) ** 2).sum() / w.sum() * x.size / (x.size - 1))
+    return (mean[0] - mean[1]) / math.sqrt(sum(variance) / 2)
+
+
+def clustered_oracle(values: np.ndarray, sides: np.ndarray, clusters: np.ndarray) -> float:
+    """How far d goes when a cluster counts a little more, by pushing each one; enlarged by g / (g - 1) for the clusters of each side."""
+    total, h = 0.0, 1e-5
+    for cluster in np.unique(clusters):
+        gone = 0.0
+        for side in (0, 1):
+            push = h * ((clusters == cluster) & (sides == side))
+            g = np.unique(clusters[sides == side]).size
+            gone += g / (g - 1) * (pushed(values, sides, 1 + push) - pushed(values, sides, 1 - push)) / (2 * h)
+        total += gone**2
+    return math.sqrt(total)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1).map(lambda v: round(v, 3)), st.integers(0, 1), st.integers(0, 5)), min_size=6, max_size=30),
+    st.randoms(),
+)
+def test_the_standard_error_over_clusters_against_an_oracle(rows, random):
+    """Within a side and across both; whatever clusters are called and in whatever order samples come."""
+    values, sides, clusters = (np.array(column) for column in zip(*rows, strict=True))
+    assume(len(np.unique(clusters)) < len(rows))
+    assume(all(len(np.unique(clusters[sides == side])) > 1 and values[sides == side].std() > 0.05 for side in (0, 1)))
+    names = random.sample(["x", "y", "z", "ä b", "0", "1"], 6)
+
+    def found(order):
+        ctx, cluster = [("in", "out")[sides[i]] for i in order], [names[clusters[i]] for i in order]
+        return balance_table(areas(*values[order]), ["cat"] * len(order), ctx, cluster=cluster).differences[0]
+
+    one = found(list(range(len(rows))))
+    assert one.d == pytest.approx(difference(areas(*values), ["cat"] * len(rows), [("in", "out")[s] for s in sides]).d)
+    assert one.se == pytest.approx(clustered_oracle(values, sides, clusters), rel=1e-5, abs=1e-7)
+    assert found(random.sample(range(len(rows)), len(rows))).se == pytest.approx(one.se, rel=1e-9, abs=1e-12)
+
+
+def test_clusters_of_one_are_samples():
+    """Names that nobody shares, and empty ones, change nothing; pairs by hand with no mean difference give the error of paired samples."""
+    facts, ctx = areas(0.1, 0.4, 0.5, 0.2, 0.3, 0.4), ["in", "out"] * 3
+    plain = balance_table(facts, ["cat"] * 6, ctx)
+    for names in ([""] * 6, list("abcdef"), ["a", "", "b", "", "c", ""]):
+        assert balance_table(facts, ["cat"] * 6, ctx, cluster=names).to_csv() == plain.to_csv()
+    paired = balance_table(areas(1, 2, 2, 3, 3, 1), ["cat"] * 6, ctx, cluster=["a", "a", "b", "b", "c", "c"]).differences[0]
+    apart = np.array([1, 1, -2])  # the second of each pair minus the first
+    assert paired.d == 0
+    assert paired.se == pytest.approx(math.sqrt((apart**2).sum() / 2**2))  # both deviations are 1
+    same = balance_table(areas(1, 1, 2, 2, 4, 4), ["cat"] * 6, ctx, cluster=["a", "a", "b", "b", "c", "c"]).differences[0]
+    assert (same.d, same.se, same.by_chance) == (0, 0, True)
+
+
+@pytest.mark.parametrize("values", [(1, 2, 8, 9), (1, 1, 9, 9)])
+def test_one_cluster_says_nothing_of_others(values):
+    """All samples of a side from one video: however far they are from the others, another video could be as far."""
+    one = balance_table(areas(*values, 5), ["cat"] * 5, ["in", "in", "out", "out", "out"], cluster=["a", "a", "b", "b", "c"]).differences[0]
+    assert one.se == math.inf
+    assert one.by_chance
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_false_alarms_are_as_rare_as_they_should_be(across):
+    """Thirty figures of each class, three pictures of each, nothing that differs: about 5 in 100 are called beyond chance, not 27."""
+    rng, alarms = np.random.default_rng(1), {True: [], False: []}
+    label, figure = np.repeat(["a", "b"], 90), np.repeat(np.arange(60), 3)
+    ctx = np.tile(["x", "y", "z"], 60) if across else np.repeat(np.tile(["x", "y", "z"], 20), 3)
+    for _ in range(150):
+        facts = areas(*(np.repeat(rng.normal(size=60), 3) + 0.3 * rng.normal(size=180)))
+        for clustered in (True, False):
+            table = balance_table(facts, label.tolist(), ctx.tolist(), cluster=[str(f) for f in figure] if clustered else None)
+            alarms[clustered] += [
+                not d.by_chance for d in table.differences if d.fact == "object_area" and (not across or not d.first.context)
+            ]
+    assert 0.01 < np.mean(alarms[True]) < 0.09
+    assert np.mean(alarms[False]) > 0.2
+
+
+def test_the_standard_error_over_clusters_is_how_far_d_strays():
+    """Groups that truly differ, clusters of uneven size: d strays as far as its standard error says, within a tenth."""
+    rng, found = np.random.default_rng(2), []
+    size = rng.integers(1, 6, 80)
+    cluster, ctx = np.repeat(np.arange(80), size), np.where(np.repeat(np.arange(80), size) < 40, "in", "out")
+    for _ in range(400):
+        centre = rng.normal(size=80) + np.where(np.arange(80) < 40, 0.0, 0.8)
+        facts = areas(*(np.repeat(centre, size) + 0.5 * rng.normal(size=cluster.size)))
+        found.append(balance_table(facts, ["cat"] * cluster.size, ctx.tolist(), cluster=[str(c) for c in cluster]).differences[0])
+    assert np.std([one.d for one in found]) == pytest.approx(np.mean([one.se for one in found]), rel=0.1)
+
+
 @given(TABLES)
 def test_association_against_scipy_and_sklearn(counts):
     """Mutual information in nats as scikit-learn's, Cramer's V as scipy's; both within their bounds."""
@@ -274,6 +369,8 @@ def test_threshold_and_lengths():
     assert not balance_table(facts, label, ctx, threshold=100).warnings
     with pytest.raises(InputError, match="one entry per sample"):
         balance_table(facts, label, ctx[:3])
+    with pytest.raises(InputError, match="`cluster` must have one entry per sample; got 3 for 4"):
+        balance_table(facts, label, ctx, cluster=["a"] * 3)
     with pytest.raises(InputError, match="threshold"):
         balance_table(facts, label, ctx, threshold=-1)
     empty = balance_table([], [], [])
@@ -320,5 +417,7 @@ def test_a_table_needs_context_labels_and_a_place(real_data: Path, tmp_path: Pat
         run_balance(coco, options=BalanceOptions(context="contxt"))
     with pytest.raises(InputError, match="no split 'tst'"):
         run_balance(coco, options=BalanceOptions(split="tst"))
+    with pytest.raises(InputError, match="`contxt`"):
+        run_balance(coco, options=BalanceOptions(cluster="contxt"))
     with pytest.raises(InputError, match="must be a file"):
         run_balance(coco, out=tmp_path)

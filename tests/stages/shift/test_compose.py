@@ -20,9 +20,11 @@ from figureground.data.doctor import find_faults
 from figureground.runs.artifact import is_artifact, read_manifest
 from figureground.runs.executor import LocalExecutor
 from figureground.stages.shift import compose
+from figureground.stages.shift.balance_stage import run_balance
 from figureground.stages.shift.compose import run_compose
 from figureground.stages.shift.composition import KINDS, ComposeOptions
 from figureground.stages.shift.sheet import FRAME, contact_sheet
+from figureground.stages.shift.split_options import BalanceOptions
 
 OPTIONS = ComposeOptions(train=21, val=1, test=2, size=32, seed=3, rho=0.8, sheet=2)
 
@@ -139,6 +141,15 @@ def test_other_files_are_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(ArtifactError, match="left alone"):
         run_compose(OPTIONS, out=tmp_path)
+
+
+def test_all_pictures_of_a_figure_are_a_cluster(tmp_path):
+    """The table beside the pictures is the one that `figure` as the cluster gives, and not the one without."""
+    options = ComposeOptions(train=0, val=0, test=4, size=32, pictures="png", sheet=0)
+    out = run_compose(options, out=tmp_path / "set")
+    written = (out / "balance.csv").read_text()
+    assert run_balance(open_dataset(str(out)), options=BalanceOptions(cluster="figure")).to_csv() == written
+    assert run_balance(open_dataset(str(out))).to_csv() != written
 
 
 def test_manifest_and_balance(made):

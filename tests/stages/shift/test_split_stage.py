@@ -19,7 +19,7 @@ from figureground.data.write import write_table_and_toml
 from figureground.runs.artifact import read_manifest
 from figureground.runs.executor import LocalExecutor
 from figureground.runs.progress import QuietReporter
-from figureground.stages.shift.split_options import SplitOptions
+from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
 from figureground.stages.shift.split_stage import run_split
 
 GROUPS = {("cat", "indoor"): 14, ("cat", "outdoor"): 9, ("dog", "indoor"): 9, ("dog", "outdoor"): 14}
@@ -193,6 +193,15 @@ def test_scenes_of_two_attributes_stay_whole(tmp_path):
         films.setdefault(s.attributes["film"], set()).add(s.split or "")
     assert all(len(splits) == 1 for splits in films.values())
     assert {split for splits in films.values() for split in splits} == {"train", "val", "test"}
+
+
+def test_scenes_are_clusters_of_the_balance_table(tmp_path):
+    """The tables of a split by film are those that the film as the cluster gives."""
+    options = SplitOptions(rho=("0.5",), val=0, test=4, scene=("film",))
+    out = api.split(photographs(tmp_path / "pets"), out=tmp_path / "out", options=options)
+    for file, split in (("rho-0.5/balance.csv", "train"), ("balance-test.csv", "test")):
+        by_film, alone = (api.balance(out / "rho-0.5", options=BalanceOptions(split=split, cluster=c)).to_csv() for c in ("film", ""))
+        assert (out / file).read_text() == by_film != alone
 
 
 def test_classes_contexts_and_ties(tmp_path):

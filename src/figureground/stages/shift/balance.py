@@ -11,81 +11,39 @@ import io
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log, nan, sqrt
+from math import log, nan, sqrt
 
 import numpy as np
 
 from figureground.core.errors import InputError
+from figureground.stages.shift.balance_difference import (
+    Column,
+    Difference,
+    GroupFacts,
+    cluster_numbers,
+    difference,
+    group_column,
+    number_text,
+)
 from figureground.stages.shift.facts import FACTS, PictureFacts, measure_picture
 
-__all__ = ["FACTS", "THRESHOLD", "BalanceTable", "Difference", "GroupFacts", "PictureFacts", "balance_table", "measure_picture"]
+__all__ = [
+    "FACTS",
+    "THRESHOLD",
+    "BalanceTable",
+    "Difference",
+    "GroupFacts",
+    "PictureFacts",
+    "balance_table",
+    "measure_picture",
+    "number_text",
+]
 
 THRESHOLD = 0.1
 """A standardised mean difference above this is a warning. Source: Austin 2009, the customary mark for covariate balance."""
 COLUMNS = ("row", "fact", "class", "context", "n", "mean", "sd", "other_class", "other_context", "other_n", "other_mean", "other_sd")
 COLUMNS += ("value", "se", "warning")
-_CHANCE = 1.96
 _LIGHT = ("brightness", "sharpness")
-_WORDS = {"objects": "number of objects"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupFacts:
-    """One fact of the samples of a class and a context; an empty class or context stands for all of them."""
-
-    fact: str
-    label: str
-    context: str
-    n: int
-    """Samples that have the fact."""
-    mean: float
-    """NaN where `n` is 0."""
-    sd: float
-    """Standard deviation with n - 1; NaN where `n` is below 2."""
-
-    @property
-    def name(self) -> str:
-        """`cat-indoor`, or the class or context alone where it stands for all of the other."""
-        return "-".join(part for part in (self.label, self.context) if part)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """How far two groups differ in one fact, in standard deviations."""
-
-    first: GroupFacts
-    other: GroupFacts
-    d: float
-    """Mean of `first` minus mean of `other` by the pooled standard deviation; NaN where either has fewer than two samples with the fact."""
-    se: float
-    """Standard error of `d`; NaN where `d` is not finite."""
-
-    @property
-    def fact(self) -> str:
-        """Name of the fact."""
-        return self.first.fact
-
-    @property
-    def kind(self) -> str:
-        """`context` where the two are contexts of one class, `class` where they are classes of one context (or of all), else `both`."""
-        if self.first.label == self.other.label:
-            return "context"
-        return "class" if self.first.context == self.other.context else "both"
-
-    @property
-    def by_chance(self) -> bool:
-        """True where `d` is within 1.96 standard errors of 0: groups drawn alike would often differ so far."""
-        return isfinite(self.d) and abs(self.d) <= _CHANCE * self.se
-
-    @property
-    def sentence(self) -> str:
-        """The difference in words."""
-        a, b = number_text(self.first.mean), number_text(self.other.mean)
-        doubt = ", which chance alone can do" if self.by_chance else ""
-        return (
-            f"{_WORDS.get(self.fact, self.fact.replace('_', ' '))} differs between {self.first.name} and {self.other.name}: "
-            f"{a} against {b}, d = {abs(self.d):.2f}{doubt}"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +117,12 @@ class BalanceTable:
 
 
 def balance_table(
-    facts: Sequence[PictureFacts], label: Sequence[str], context: Sequence[str], *, threshold: float = THRESHOLD
+    facts: Sequence[PictureFacts],
+    label: Sequence[str],
+    context: Sequence[str],
+    *,
+    cluster: Sequence[str] | None = None,
+    threshold: float = THRESHOLD,
 ) -> BalanceTable:
     """Compares the facts of pictures between the groups that share class and context.
 
@@ -168,16 +131,22 @@ def balance_table(
     for equal means and infinite, with the sign of the difference, for others; with fewer than two samples on a side it is NaN. Facts that
     are NaN (no mask, no picture, no object) are left out of their own group and fact only.
 
+    The standard error takes samples as independent. Where some share a cluster it is that of clusters, sqrt(sum over c of (sum of u_i)^2)
+    with u_i = g / ((g - 1) n) (+-(x_i - m) / s - d (n (x_i - m)^2 / (n - 1) - s_k^2) / (4 s^2)), + in the first group and - in the
+    second; n, g, m, s_k are samples, clusters, mean and deviation of the sample's own group, s is the pooled deviation.
+
     Args:
         facts: of each sample.
         label: class of each sample; empty = none.
         context: context of each sample; empty = none.
+        cluster: what samples share that belong together, such as a patient; empty = a sample on its own. None = each on its own.
         threshold: differences above it are warnings, at least 0.
 
     Raises:
-        InputError: the three are not of one length, or the threshold is below 0.
+        InputError: they are not of one length, or the threshold is below 0.
 
-    Source: Austin 2009 (Statistics in Medicine 28:3083) for d and its mark of 0.1; Bonett 2008 for its standard error; Cramer 1946 for V.
+    Source: Austin 2009 (Statistics in Medicine 28:3083) for d and its mark of 0.1; Bonett 2008 for its standard error, Liang and Zeger 1986
+    for that over clusters; Cramer 1946 for V.
 
     Example:
         >>> facts = [PictureFacts(object_area=area) for area in (0.1, 0.3, 0.5, 0.7)]
@@ -189,6 +158,8 @@ def balance_table(
         raise InputError(
             f"`facts`, `label` and `context` must have one entry per sample; got {len(facts)}, {len(label)} and {len(context)} entries"
         )
+    if cluster is not None and len(cluster) != len(facts):
+        raise InputError(f"`cluster` must have one entry per sample; got {len(cluster)} for {len(facts)} samples")
     if not threshold >= 0:
         raise InputError(f"`threshold` must be at least 0; got {threshold}")
     kept = [i for i in range(len(facts)) if label[i] and context[i]]
@@ -199,12 +170,13 @@ def balance_table(
     members = dict(sorted(members.items()))
     sizes = {key: len(places) for key, places in members.items()}
     whole = {(name, ""): [p for key, places in members.items() if key[0] == name for p in places] for name, _ in members}
-    crossed = {key: _group_facts(values[places], *key) for key, places in members.items()}
-    classes = {key: _group_facts(values[places], *key) for key, places in whole.items()}
+    clusters = None if cluster is None else cluster_numbers([cluster[i] for i in kept])
+    crossed = {key: _columns_of(values, clusters, places, key) for key, places in members.items()}
+    classes = {key: _columns_of(values, clusters, places, key) for key, places in whole.items()}
     pairs = [*itertools.combinations(crossed.values(), 2), *itertools.combinations(classes.values(), 2)]
     return BalanceTable(
-        groups=tuple(g for groups in (*crossed.values(), *classes.values()) for g in groups),
-        differences=tuple(_difference(a, b) for first, other in pairs for a, b in zip(first, other, strict=True)),
+        groups=tuple(column.facts for group in (*crossed.values(), *classes.values()) for column in group),
+        differences=tuple(difference(a, b) for first, other in pairs for a, b in zip(first, other, strict=True)),
         sizes=sizes,
         mutual_information=mutual_information(_contingency(sizes)),
         cramers_v=cramers_v(_contingency(sizes)),
@@ -277,41 +249,13 @@ def association_sentence(table: BalanceTable) -> str:
     return f"label and context: Cramer's V {v}, mutual information {shared}, {n} samples{left}"
 
 
-def _group_facts(values: np.ndarray, label: str, context: str) -> tuple[GroupFacts, ...]:
-    """Mean and deviation of each column of float64 [samples, facts]."""
-    found = []
-    for fact, column in zip(FACTS, values.T, strict=True):
-        known = column[~np.isnan(column)]
-        same = known.size > 0 and known.min() == known.max()  # then rounding must not make a deviation
-        mean = float(known[0] if same else known.mean()) if known.size else nan
-        sd = nan if known.size < 2 else 0.0 if same else float(known.std(ddof=1))
-        found.append(GroupFacts(fact=fact, label=label, context=context, n=int(known.size), mean=mean, sd=sd))
-    return tuple(found)
-
-
-def _difference(first: GroupFacts, other: GroupFacts) -> Difference:
-    d = _standardised(first, other)
-    return Difference(first=first, other=other, d=d, se=_standard_error(d, first, other))
-
-
-def _standardised(first: GroupFacts, other: GroupFacts) -> float:
-    if first.n < 2 or other.n < 2:
-        return nan
-    apart, pooled = first.mean - other.mean, sqrt((first.sd**2 + other.sd**2) / 2)
-    if pooled == 0:
-        return 0.0 if apart == 0 else inf if apart > 0 else -inf
-    return apart / pooled
-
-
-def _standard_error(d: float, first: GroupFacts, other: GroupFacts) -> float:
-    """Of d: sqrt(d^2 (s1^4 / f1 + s2^4 / f2) / (8 s^4) + (s1^2 / f1 + s2^2 / f2) / s^2), f = n - 1."""
-    pooled = (first.sd**2 + other.sd**2) / 2
-    if not isfinite(d):
-        return nan
-    if pooled == 0:
-        return 0.0
-    parts = [(one.sd**2 / pooled, one.n - 1) for one in (first, other)]
-    return sqrt(d**2 / 8 * sum(v**2 / f for v, f in parts) + sum(v / f for v, f in parts))
+def _columns_of(values: np.ndarray, clusters: np.ndarray | None, places: Sequence[int], group: tuple[str, str]) -> tuple[Column, ...]:
+    """Every fact of the samples at some places of float64 [samples, facts]."""
+    some = None if clusters is None else clusters[places]
+    return tuple(
+        group_column(column, some, fact=fact, label=group[0], context=group[1])
+        for fact, column in zip(FACTS, values[places].T, strict=True)
+    )
 
 
 def _contingency(sizes: Mapping[tuple[str, str], int]) -> np.ndarray:
@@ -328,10 +272,3 @@ def _cell(value: str | int | float) -> str:
     if isinstance(value, float):
         return "" if np.isnan(value) else f"{value:.6g}"
     return str(value)
-
-
-def number_text(value: float) -> str:
-    """Two decimals for fractions and counts, two digits for what is smaller."""
-    if np.isnan(value):
-        return "unknown"
-    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"

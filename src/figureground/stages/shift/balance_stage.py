@@ -27,13 +27,13 @@ def run_balance(
 
     Args:
         dataset: what has no mask or no picture lacks those facts.
-        options: split, context and threshold.
+        options: split, context, what is a cluster, and threshold.
         out: CSV file to write, whole or not at all; None = none.
         executor: where pictures are measured. Default: this process.
         reporter: where progress is told; default nowhere.
 
     Raises:
-        InputError: no context column, no labels, an unknown split, or a file that cannot be written.
+        InputError: no context column, no labels, an unknown split or attribute, or a file that cannot be written.
         FormatError: a mask or picture that cannot be read.
     """
     options, executor, reporter = options or BalanceOptions(), executor or LocalExecutor(), reporter or QuietReporter()
@@ -43,9 +43,10 @@ def run_balance(
     if not any(s.label for s in chosen.samples):
         raise InputError(f"{dataset.name}: no sample has a label, and groups are of class and context. Name the class of each sample")
     grouped = chosen.select(ids=[s.id for s in chosen.samples if s.label and chosen.attribute(s, "context")])
+    clusters = [grouped.attribute(s, options.cluster) for s in grouped.samples] if options.cluster else None
     known = dict(zip(grouped.ids, facts_of(grouped, executor=executor, reporter=reporter), strict=True))
     labels, contexts = zip(*((s.label or "", chosen.attribute(s, "context")) for s in grouped.samples), strict=True)
-    table = balance_table([known[i] for i in grouped.ids], labels, contexts, threshold=options.threshold)
+    table = balance_table([known[i] for i in grouped.ids], labels, contexts, cluster=clusters, threshold=options.threshold)
     if out is not None:
         _write(out, table.to_csv())
     return table

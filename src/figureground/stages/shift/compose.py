@@ -154,10 +154,11 @@ def _finish_files(composition: Composition, options: ComposeOptions, folder: Pat
 
 
 def _balance(table: Mapping[str, list[Any]]) -> BalanceTable:
-    """Of the training pictures; of all where there are none."""
+    """Of the training pictures; of all where there are none. All pictures of a figure are a cluster."""
     chosen = [place for place, split in enumerate(table["split"]) if split == "train"] or range(len(table["split"]))
     facts = [PictureFacts(**{name: float("nan") if table[name][i] is None else table[name][i] for name in FACTS}) for i in chosen]
-    return balance_table(facts, [table["label"][i] for i in chosen], [table["context"][i] for i in chosen])
+    figures = [json.loads(table["attributes"][i]).get("figure", "") for i in chosen]
+    return balance_table(facts, [table["label"][i] for i in chosen], [table["context"][i] for i in chosen], cluster=figures)
 
 
 def _sheet(composition: Composition, options: ComposeOptions, table: Mapping[str, list[Any]]) -> Any:

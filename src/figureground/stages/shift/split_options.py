@@ -43,4 +43,5 @@ class BalanceOptions:
 
     split: str = option("", help="Compare only the samples of this split.")
     context: str = option("", help="Attribute that is the context. Default: the data set's own.")
+    cluster: str = option("", help="Attribute whose values count as a whole in the standard errors (patient, scene, video).")
     threshold: float = option(0.1, help="Standardised mean differences above it are warnings.", bounds=(0.0, 1000.0))

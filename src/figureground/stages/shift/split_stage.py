@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,9 @@ def run_split(
     used = dataclasses.replace(used, samples=tuple(sorted(used.samples, key=lambda s: s.id)))
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key)
     facts = _write_masks_and_measure(used, options, writer, executor=executor, reporter=reporter)
-    masks = _mask_paths(used)
-    tables = {f"train at rho = {rho:g}": _write_one(used, plan, rho, masks, facts, options, writer) for rho in plan.train}
-    if tests := _balance(used, plan.test, facts):
+    masks, balance = _mask_paths(used), partial(_balance, used, facts, _scenes(choice.dataset, options))
+    tables = {f"train at rho = {rho:g}": _write_one(used, plan, rho, masks, balance, options, writer) for rho in plan.train}
+    if tests := balance(plan.test):
         write_atomically(writer.path / "balance-test.csv", tests.to_csv().encode())
     _say_differences({**tables, "test": tests}, reporter)
     settings, counts = dataclasses.asdict(options), {"samples": len(used)}
@@ -184,14 +184,17 @@ def _of_contexts(dataset: Dataset, options: SplitOptions) -> Dataset:
 
 
 def _candidates(dataset: Dataset, options: SplitOptions) -> list[Candidate]:
+    scenes = _scenes(dataset, options)
+    return [Candidate(id=s.id, label=s.label or "", context=dataset.attribute(s, "context"), scene=scenes[s.id]) for s in dataset.samples]
+
+
+def _scenes(dataset: Dataset, options: SplitOptions) -> dict[str, str]:
+    """Sample id -> its scene."""
     for name in options.scene:
         if not any(dataset.attribute(s, name) for s in dataset.samples):
             raise InputError(f"--scene {name}: no sample has a value there. Known: {', '.join(dataset.attributes)}")
     scenes = joined_scenes(dataset.ids, [[dataset.attribute(s, name) for s in dataset.samples] for name in options.scene])
-    return [
-        Candidate(id=s.id, label=s.label or "", context=dataset.attribute(s, "context"), scene=scene)
-        for s, scene in zip(dataset.samples, scenes, strict=True)
-    ]
+    return dict(zip(dataset.ids, scenes, strict=True))
 
 
 def _common(dataset: Dataset, options: SplitOptions) -> dict[str, str] | None:
@@ -243,7 +246,7 @@ def _write_one(
     plan: SplitPlan,
     rho: float,
     masks: Mapping[str, str],
-    facts: Mapping[str, PictureFacts],
+    balance: Callable[[Sequence[str]], BalanceTable | None],
     options: SplitOptions,
     writer: ArtifactWriter,
 ) -> BalanceTable | None:
@@ -264,7 +267,7 @@ def _write_one(
     write_table_and_toml(
         folder, name=f"{used.name} rho {rho:g}", classes=classes, samples=samples, common=plan.common, context=used.context_attribute
     )
-    table = _balance(used, plan.train[rho], facts)
+    table = balance(plan.train[rho])
     if table:
         write_atomically(folder / "balance.csv", table.to_csv().encode())
     return table
@@ -278,11 +281,13 @@ def _place(path: str, seen_from: Path, options: SplitOptions) -> str:
     return os.path.relpath(whole, seen_from) if options.paths == "relative" else whole
 
 
-def _balance(used: Dataset, ids: Sequence[str], facts: Mapping[str, PictureFacts]) -> BalanceTable | None:
+def _balance(used: Dataset, facts: Mapping[str, PictureFacts], scenes: Mapping[str, str], ids: Sequence[str]) -> BalanceTable | None:
+    """Of some samples, those of a scene being a cluster; None where nothing was measured."""
     if not facts or not ids:
         return None
     samples = [used.sample(i) for i in ids]
-    return balance_table([facts[i] for i in ids], [s.label or "" for s in samples], [used.attribute(s, "context") for s in samples])
+    labels, contexts = [s.label or "" for s in samples], [used.attribute(s, "context") for s in samples]
+    return balance_table([facts[i] for i in ids], labels, contexts, cluster=[scenes[i] for i in ids])
 
 
 def _details(dataset: Dataset, choice: ContextChoice, plan: SplitPlan) -> dict[str, Any]:
