@@ -261,8 +261,8 @@ def sweeps() -> list[str]:
         "### sweep.json\n",
         table(("key", "meaning"), ((f"`{name}`", _word("sweep", name)) for name in _complete("sweep", names))),
         "### differences.json\n",
-        "A list with one row for each objective but the first: the keys of `sweep.json`, each figure minus that of the first objective, paired by",
-        "seed and resample, and\n",
+        "A list of what changes against the first rho, and against the first objective, of the recipe: the keys of `sweep.json`, each figure a",
+        "difference paired by seed and resample, and\n",
         table(("key", "meaning"), ((f"`{name}`", _word("differences", name)) for name in _complete("differences", more))),
     ]
 

@@ -64,9 +64,13 @@ def test_a_sweep_goes_on_where_it_was_and_a_new_seed_costs_only_its_runs(tmp_pat
     assert len((table / "sweep.csv").read_text().splitlines()) == 5
     assert (table / "sweep.svg").stat().st_size > 1000
     changed = json.loads((table / "differences.json").read_text())
-    assert [(row["objective"], row["against"], row["rho"]) for row in changed] == [("group-dro", "ce", 0.5), ("group-dro", "ce", 1.0)]
+    assert [(row["objective"], row["rho"], row["against"]) for row in changed] == [
+        ("ce", 1.0, "rho 0.5"), ("group-dro", 0.5, "ce"), ("group-dro", 1.0, "rho 0.5"), ("group-dro", 1.0, "ce")
+    ]  # fmt: skip
     for figure in ("class_iou", "counterfactual_flip"):
-        assert changed[1][figure]["value"] == pytest.approx(rows[3][figure]["value"] - rows[1][figure]["value"])
+        found = [row[figure]["value"] for row in rows]
+        expected = [found[1] - found[0], found[2] - found[0], found[3] - found[2], found[3] - found[1]]
+        assert [row[figure]["value"] for row in changed] == pytest.approx(expected)
     before = stamps(out)
     assert len(before) == 8
     assert sweep(recipe(tmp_path), out) == table

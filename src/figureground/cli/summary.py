@@ -42,7 +42,7 @@ def print_sweep(rows: Sequence[Mapping[str, Any]], differences: Sequence[Mapping
     for architecture in dict.fromkeys(row["architecture"] for row in rows):
         console.print(_sweep_table(architecture, [row for row in rows if row["architecture"] == architecture]))
     for architecture, first in dict.fromkeys((row["architecture"], row["against"]) for row in differences):
-        changed = [row for row in differences if row["architecture"] == architecture]
+        changed = [row for row in differences if (row["architecture"], row["against"]) == (architecture, first)]
         console.print(_sweep_table(f"{architecture}: change against {first}, in points", changed))
     console.print(f"{rows[0]['seeds']} seeds. Table and picture: {place}", markup=False, soft_wrap=True)
 

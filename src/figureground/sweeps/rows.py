@@ -57,10 +57,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference(Row):
-    """What an objective changes: its figures minus those of another one, all else alike."""
+    """What an objective or a correlation changes: its figures minus those of another one, all else alike."""
 
     against: str
-    """The objective whose figures are taken off."""
+    """The objective, or `rho NUMBER`, whose figures are taken off."""
 
 
 def make_row(measured: Measured, *, names: Mapping[str, object], level: float = 0.95) -> Row:
@@ -76,7 +76,7 @@ def make_row(measured: Measured, *, names: Mapping[str, object], level: float = 
 
 
 def make_difference(measured: Measured, reference: Measured, *, names: Mapping[str, object], level: float = 0.95) -> Difference:
-    """The change from the networks of one objective to those of another; the networks of one seed stand at the same place in both.
+    """The change from the networks of one objective or correlation to those of another; one seed stands at the same place in both.
 
     Args:
         measured: one network a seed.

@@ -34,7 +34,7 @@ from figureground.sweeps.recipe import Recipe, Run
 from figureground.sweeps.rows import Difference, Row, make_difference, make_row
 from figureground.sweeps.threads import one_thread
 
-KIND, SCHEMA = "sweep", 2
+KIND, SCHEMA = "sweep", 3
 SPLIT = "test"
 RESAMPLES = 1000
 
@@ -50,7 +50,8 @@ def run_sweep(recipe: Recipe, *, out: Path, executor: Executor, reporter: Report
         resamples: bootstrap resamples of the intervals.
 
     Returns:
-        `out / "table"`: `sweep.json` (rows), `differences.json` (what each objective changes against the first), `sweep.csv`, `sweep.svg`.
+        `out / "table"`: `sweep.json` (rows), `differences.json` (what each rho and objective changes against the first), `sweep.csv`,
+        `sweep.svg`.
 
     Raises:
         InputError: options that do not fit the data, said before the first network is trained.
@@ -130,12 +131,13 @@ def _rows(recipe: Recipe, out: Path, audits: dict[Run, Path], resamples: int) ->
         chosen = [a for r, a in audits.items() if (r.architecture, r.objective, r.rho) == (architecture, objective, rho)]
         tested = [read_outcome(audit, dataset.classes, cluster=recipe.cluster) for audit in chosen]
         measured[architecture, objective, rho] = measure(tested, common=dataset.common, resamples=resamples)
-    rows, differences, first = [], [], recipe.objectives[0]
+    rows, differences, (plain, *_), (weakest, *_) = [], [], recipe.objectives, recipe.rho
     for (architecture, objective, rho), one in measured.items():
         names = {"data": recipe.name, "architecture": architecture, "objective": objective, "rho": rho}
         rows.append(make_row(one, names=names))
-        if objective != first:
-            differences.append(make_difference(one, measured[architecture, first, rho], names={**names, "against": first}))
+        for against, other in ((f"rho {weakest:g}", (architecture, objective, weakest)), (plain, (architecture, plain, rho))):
+            if other != (architecture, objective, rho):
+                differences.append(make_difference(one, measured[other], names={**names, "against": against}))
     return rows, differences
 
 
