@@ -10,7 +10,7 @@ from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from figureground.sweeps.rows import Estimate, Row
 
@@ -38,7 +38,7 @@ def sweep_svg(rows: Sequence[Row]) -> bytes:
         for line, architecture in enumerate(architectures):
             for panel, (title, figures) in enumerate(PANELS):
                 _panel(axes[line, panel], [row for row in rows if row.architecture == architecture], objectives, figures)
-                axes[line, panel].set_title(title if len(architectures) == 1 else f"{title}\n{architecture}", fontsize=9, loc="left")
+                axes[line, panel].set_title(_title(title, figures, architecture if len(architectures) > 1 else ""), fontsize=9, loc="left")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         if len(objectives) > 1:
             figure.legend(handles, labels, frameon=False, ncols=len(objectives), loc="outside upper left")
@@ -47,41 +47,42 @@ def sweep_svg(rows: Sequence[Row]) -> bytes:
     return out.getvalue()
 
 
+def _title(title: str, figures: Sequence[tuple[str, str, str]], architecture: str) -> str:
+    """What a panel shows, which mark is which figure, and of which network where there are several."""
+    marks = [f"{mark} {word}" for mark, (_, _, word) in zip(("filled:", "hollow:"), figures, strict=False) if word]
+    return "\n".join(filter(None, (architecture, title, ", ".join(marks))))
+
+
 def _panel(axes: Axes, rows: Sequence[Row], objectives: Sequence[str], figures: Sequence[tuple[str, str, str]]) -> None:
     levels = sorted({row.rho for row in rows})
+    width = 0.09 * len(figures)
     for place, objective in enumerate(objectives):
         of_one = sorted((row for row in rows if row.objective == objective), key=lambda row: row.rho)
         if not of_one:
             continue
-        at = np.array([levels.index(row.rho) for row in of_one]) + 0.06 * (place - (len(objectives) - 1) / 2)
         colour, mark = LINES[place % len(LINES)]
         for number, (name, style, _) in enumerate(figures):
+            # beside one another, so that no bar hides another one
+            shift = width * (place - (len(objectives) - 1) / 2) + 0.09 * (number - (len(figures) - 1) / 2)
             found: list[Estimate] = [getattr(row, name) for row in of_one]
             value = np.array([one.value for one in found])
             ends = np.array([[one.value - one.low, one.high - one.value] for one in found]).T
-            bars = np.nan_to_num(np.maximum(ends, 0))  # the middle of the resamples may lie beside the value
-            filled = colour if number == 0 else "white"
-            label = objective if number == 0 else None
             axes.errorbar(
-                at,
+                [levels.index(row.rho) + shift for row in of_one],
                 value,
-                bars,
+                np.nan_to_num(np.maximum(ends, 0)),  # the middle of the resamples may lie beside the value
                 color=colour,
                 marker=mark,
-                markerfacecolor=filled,
+                markerfacecolor=colour if number == 0 else "white",
                 linestyle=style,
                 markersize=4.5,
                 elinewidth=1,
-                label=label,
+                label=objective if number == 0 else None,
             )
     axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
     axes.set_xlabel("rho: share of a class in its own context")
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], min_n_ticks=4))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.margins(x=0.12)
-    words = [f"{'filled, solid' if n == 0 else 'hollow, dotted'}: {word}" for n, (_, _, word) in enumerate(figures) if word]
-    if words:
-        axes.annotate("\n".join(words), (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=7.5, color="#555555")
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high + 0.16 * (high - low))
