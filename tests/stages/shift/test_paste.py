@@ -308,11 +308,6 @@ def test_scenes_that_are_there_twice_are_used_once(sources, tmp_path):
     assert sum(told["there"] for told in composition.details["scenes"]["lake"].values()) == 6
 
 
-def test_options_of_drawn_figures_are_said_not_to_count(sources):
-    (note,) = compose_paste(options(sources, noise=0.2, classes=4)).notes
-    assert note.startswith("`classes`, `noise` do not count here")
-
-
 def test_faulty_files_are_named(sources, tmp_path):
     folder = write_figures(tmp_path / "figures", per_class=3)
     Image.fromarray(np.zeros((10, 10, 3), np.uint8)).save(folder / "images/hen1.png")

@@ -154,16 +154,12 @@ def test_faulty_files_and_rows_are_named(options, tmp_path):
         compose_waterbirds(options)
 
 
-def test_missing_options_are_told_and_idle_ones_noted(options):
+def test_missing_options_are_told_and_rho_is_that_of_the_manifest(options):
     for name in ("cub", "places", "manifest"):
         given = {key: getattr(options, key) for key in ("cub", "places", "manifest") if key != name}
         with pytest.raises(InputError, match=f"needs `{name}`. Give --{name}"):
             compose_waterbirds(ComposeOptions(kind="waterbirds", **given))
-    given = {key: getattr(options, key) for key in ("cub", "places", "manifest")}
-    composition = compose_waterbirds(ComposeOptions(kind="waterbirds", rho=0.5, size=96, **given))
-    assert composition.notes == ("`rho`, `size` do not count here: the manifest decides",)
-    assert compose_waterbirds(options).notes == ()
-    assert composition.details == {"rho": 0.5}
+    assert compose_waterbirds(options).details == {"rho": 0.5}
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards
 from figureground.stages.shift.balance import BalanceTable, balance_table
+from figureground.stages.shift.compose_options import counted_options
 from figureground.stages.shift.composition import KINDS, ComposeOptions, Composition, Picture
 from figureground.stages.shift.facts import FACTS, PictureFacts, measure_picture
 from figureground.stages.shift.layout import SPLITS
@@ -50,12 +51,12 @@ def run_compose(options: ComposeOptions, *, out: Path, executor: Executor | None
         `out`.
 
     Raises:
-        InputError: options that do not fit together or the data, or a directory that cannot be written.
+        InputError: options that do not fit together or the data, or count for another kind only, or a directory that cannot be written.
         FormatError: a file that is read for the composition cannot be.
     """
     executor, reporter = executor or LocalExecutor(), reporter or QuietReporter()
-    composition: Composition = KINDS.resolve(options.kind)(options)
-    settings = dataclasses.asdict(options)
+    compose, settings = KINDS.resolve(options.kind), counted_options(options)
+    composition: Composition = compose(options)
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=composition.inputs, options=settings)
     if finished(out, kind=KIND, key=key):
         reporter.say(f"{out}: this data set is there already, nothing to do")

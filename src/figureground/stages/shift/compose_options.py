@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
+from figureground.core.errors import InputError
 from figureground.core.options import option
+
+_EVERY = ("kind", "pictures", "sheet")
+_DRAWN = (*_EVERY, "rho", "train", "val", "test", "size", "seed", "area_low", "area_high", "spread")
+COUNTED = {
+    "figures": (*_DRAWN, "classes", "contexts", "distractors", "occlusion", "noise"),
+    "paste": (*_DRAWN, "figures", "scenes", "common", "held_val", "held_test", "uses", "trim", "feather", "smallest"),
+    "waterbirds": (*_EVERY, "cub", "places", "manifest"),
+}
+"""Which options count for each kind; all of them for a kind that is not named here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +68,26 @@ class ComposeOptions:
     cub: str = option("", help="For waterbirds: folder of CUB-200-2011 with its `images` and `segmentations`.")
     places: str = option("", help="For waterbirds: folder of Places365 that the manifest's paths start from.")
     manifest: str = option("", help="For waterbirds: the published CSV table that says which bird stands on which place.")
+
+
+def counted_options(options: ComposeOptions) -> dict[str, Any]:
+    """Name -> value of the options that count for the kind that is asked for.
+
+    Raises:
+        InputError: an option that counts for other kinds only differs from its default; the message names it and its kinds.
+    """
+    given, counted = asdict(options), COUNTED.get(options.kind)
+    if counted is None:
+        return given
+    defaults = {field.name: field.default for field in fields(ComposeOptions)}
+    idle = [name for name in given if name not in counted and getattr(options, name) != defaults[name]]
+    if not idle:
+        return {name: given[name] for name in given if name in counted}
+    kinds = [kind for kind, names in COUNTED.items() if idle[0] in names]
+    of_these = [name for name in idle if all((name in COUNTED[kind]) == (kind in kinds) for kind in COUNTED)]
+    what, one = ", ".join(f"`{name}`" for name in of_these), len(of_these) == 1
+    add = " or ".join(f"--kind {kind}" for kind in kinds)
+    raise InputError(
+        f"{what} {'counts' if one else 'count'} for kind {' and '.join(kinds)} only; got kind {options.kind}. Add {add}, or leave "
+        f"{'it' if one else 'them'} out"
+    )

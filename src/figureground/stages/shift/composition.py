@@ -57,4 +57,4 @@ class Composition:
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the manifest records of this kind, such as how often each thing is used; must become JSON."""
     notes: tuple[str, ...] = ()
-    """What a user should be told before the first picture: things left out, options that do not count here."""
+    """What a user should be told before the first picture, such as things left out."""

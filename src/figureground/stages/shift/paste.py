@@ -8,7 +8,7 @@ and in nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,6 @@ from figureground.stages.shift.ingredients import find_figures, find_scenes, hol
 from figureground.stages.shift.layout import SPLITS, Layout
 from figureground.stages.shift.placing import PasteDraw, train_slots
 from figureground.stages.shift.plan import declared_ties, ties
-
-_IDLE = ("classes", "contexts", "distractors", "occlusion", "noise")
-"""Options of drawn figures."""
 
 
 def compose_paste(options: ComposeOptions) -> Composition:
@@ -85,9 +82,6 @@ def _notes(left_out: Mapping[str, Sequence[str]], options: ComposeOptions) -> It
     }
     for reason, ids in left_out.items():
         yield f"{len(ids)} {words[reason]}: {', '.join(ids[:5])}{', ...' if len(ids) > 5 else ''}"
-    defaults = {field.name: field.default for field in fields(ComposeOptions)}
-    if idle := [f"`{name}`" for name in _IDLE if getattr(options, name) != defaults[name]]:
-        yield f"{', '.join(idle)} do not count here: given figures are set on given scenes as they are"
 
 
 def _common(options: ComposeOptions) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,8 +25,6 @@ from figureground.stages.shift.cutout import HALF, composite, cover
 
 PLACES_FOLDERS = ("", "data_large", "data_256")
 """Where the manifest's paths may start below the folder of Places365."""
-_FIXED = ("rho", "train", "val", "test", "size")
-"""Options that the manifest decides instead."""
 
 
 def compose_waterbirds(options: ComposeOptions) -> Composition:
@@ -41,8 +39,6 @@ def compose_waterbirds(options: ComposeOptions) -> Composition:
             raise InputError(f"the kind `waterbirds` needs `{name}`. Give --{name}")
     birds = _birds(open_waterbirds(options.manifest, {}), options)
     _check_files(birds, options.manifest)
-    defaults = {field.name: field.default for field in fields(ComposeOptions)}
-    changed = [name for name in _FIXED if getattr(options, name) != defaults[name]]
     return Composition(
         name="waterbirds_seg",
         classes=CLASSES,
@@ -51,7 +47,6 @@ def compose_waterbirds(options: ComposeOptions) -> Composition:
         draw=WaterbirdsDraw(birds=birds),
         details={"rho": tied_part(birds)},
         inputs={"manifest": hashlib.sha256(paths.read_bytes(options.manifest)).hexdigest(), "files": _files_digest(birds)},
-        notes=(f"{', '.join(f'`{name}`' for name in changed)} do not count here: the manifest decides",) if changed else (),
     )
 
 
