@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -142,6 +145,48 @@ def test_debug_shows_where(folders):
     code, _, err = figureground("audit", data(folders), "png:nowhere", "--out", folders / "a", "--debug")
     assert code != 0
     assert "Traceback" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal as Ctrl-C does")
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+def test_ctrl_c_says_what_is_kept_and_exits_130(tmp_path, debug):
+    """A real interrupt of a run that writes pictures: one line on stderr, nothing on stdout, no traceback."""
+    command = ["shift", "compose", "--train", "200000", "--size", "64", "--workers", "1", "--out", str(tmp_path / "set"), *debug]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "figureground", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        end = time.monotonic() + 120
+        while not any(path.suffix == ".png" for path in tmp_path.rglob("*")):
+            assert time.monotonic() < end, "no picture was written"
+            assert running.poll() is None, running.communicate()
+            time.sleep(0.1)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert (running.returncode, out) == (130, "")
+    assert err.strip().splitlines()[-1] == "figureground: stopped. What is finished is kept: the same command goes on from there"
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["audit"], 2, "Missing argument 'DATA'"),
+        (["shift", "split", "x"], 2, "Missing option '--out'"),
+        (["audit", "x", "y", "--out", "a", "--nothing"], 2, "No such option: --nothing"),
+        (["audit", "x", "y", "--out", "a", "--resamples", "x"], 2, "Invalid value for '--resamples'"),
+        (["--version"], 0, ""),
+        (["shift", "compose", "--help"], 0, ""),
+    ],
+)
+def test_what_typer_refuses_and_tells_keeps_its_words_and_codes(tmp_path, arguments, code, words):
+    """Usage errors go to stderr with exit 2, help and version to stdout with 0."""
+    got, out, err = figureground(*arguments, cwd=tmp_path)
+    assert got == code, err
+    assert words in err
+    assert (out == "") == (code == 2)
 
 
 def test_the_report_again(folders):

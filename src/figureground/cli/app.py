@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import errno
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from figureground.cli import audit, demo, doctor, predict, report, shift_balance, shift_compose, shift_split, shift_sweep, train
 from figureground.core.errors import FiguregroundError
 from figureground.version import __version__
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class _Stopped(Exception):
+    """Ctrl-C while a verb ran, under a name that typer lets through: it ends the program without a word on `KeyboardInterrupt`."""
+
+
+class _Verbs(TyperGroup):
+    """The verbs, run so that Ctrl-C reaches `main`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise _Stopped from interrupt
+
+
 app = typer.Typer(
+    cls=_Verbs,
     name="figureground",
     help="Finds where a segmentation model has the right region and the wrong label, says for whom and how sure, and shows it.",
     no_args_is_help=True,
@@ -47,8 +66,9 @@ def main() -> None:
         app()
     except FiguregroundError as error:
         _stop(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _stop("stopped. What is finished is kept: the same command goes on from there", 130)
+    except (KeyboardInterrupt, _Stopped):
+        _say("stopped. What is finished is kept: the same command goes on from there")
+        sys.exit(130)  # also with --debug: it is no error
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output went away
     except OSError as error:
@@ -63,5 +83,9 @@ def main() -> None:
 def _stop(message: str, code: int) -> None:
     if "--debug" in sys.argv:
         raise
-    print(f"figureground: {message}", file=sys.stderr)  # noqa: T201 - the one line of an error
+    _say(message)
     sys.exit(code)
+
+
+def _say(message: str) -> None:
+    print(f"figureground: {message}", file=sys.stderr)  # noqa: T201 - the one line of an error
