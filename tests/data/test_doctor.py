@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -170,6 +171,17 @@ def test_a_picture_that_is_named_must_be_there(tiny, damage, code):
     assert [(f.code, f.sample) for f in find_faults(dataset)] == [(code, "001")]
     assert dataset.masks is not None
     dataset.masks.read("001")  # an audit needs no pixels of it
+
+
+@pytest.mark.parametrize("kind", [".jpg", ".png"])
+def test_a_picture_that_ends_early_is_found(tiny, kind):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+    path = tiny / "images" / "001.jpg"
+    with Image.open(path) as old:
+        Image.fromarray(cv2.resize(pixels, old.size)).save(path, {".jpg": "JPEG", ".png": "PNG"}[kind])
+    assert list(find_faults(open_dataset(str(tiny)))) == []
+    path.write_bytes(path.read_bytes()[:-20])
+    assert [(f.code, f.sample) for f in find_faults(open_dataset(str(tiny)))] == [("truncated-file", "001")]
 
 
 def test_pictures_may_be_absent_from_the_table(tiny):

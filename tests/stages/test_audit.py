@@ -425,3 +425,13 @@ def test_real_networks(real_data, tmp_path):
         assert one["flips"][0]["truth"] == "cat"
         assert one["risk"]["auroc"] > 0.7
     assert pq.read_table(result.path / "samples.parquet").num_rows == 2 * 616
+
+
+@pytest.mark.parametrize(("added", "words"), [(0, "has the right region and the wrong label"), (1, "is called by another class")])
+def test_the_finding_speaks_of_the_right_region_only_where_it_is(added, words):
+    """All of the figure has the other name; with the ground called so, too, no region was found."""
+    truth = np.zeros((8, 8), np.uint8)
+    truth[:4, :4] = 1
+    predicted = np.where(truth == 1, 2, 2 * added)
+    result = audit({"a": truth}, {"a": predicted}, classes=["ground", "cat", "dog"])
+    assert words in result.sentence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from figureground.core.registry import Registry
 from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.faults import refusal, some
-from figureground.data.sources import SizeChecked, StampedSource, maps_in_memory
+from figureground.data.sources import SizeChecked, StampedSource, file_of, maps_in_memory
 from figureground.data.spec import listed, nearest, parse_spec
 from figureground.data.tables import read_table, unique_ids
 
@@ -155,6 +155,13 @@ class Dataset:
         check_labels(samples, self.classes, file=table_path)
         context = self.context_attribute or ("context" if "context" in columns else None)
         return replace(self, samples=samples, context_attribute=context, files=(*self.files, table_path))
+
+    def every_file(self) -> Iterator[str]:
+        """Paths and URLs of all that is read: the defining files, pictures and masks; what is held in memory has none."""
+        yield from self.files
+        source = self.masks.source if isinstance(self.masks, SizeChecked) else self.masks
+        for sample in self.samples:
+            yield from filter(None, (sample.image, sample.mask, file_of(source, sample.id)))
 
     def fingerprint(self) -> str:
         """sha256 over classes, samples, the content of the defining files, and size and time of change of every mask file."""

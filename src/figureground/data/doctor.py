@@ -11,7 +11,7 @@ from figureground.core.types import LabelRuns, Sample
 from figureground.data.dataset import Dataset, no_samples
 from figureground.data.faults import make_fault, size_mismatch
 from figureground.data.masks import binary_remedy
-from figureground.data.pictures import picture_size
+from figureground.data.pictures import check_picture_end, picture_size
 from figureground.data.predictions import Predictions, pairing_faults
 from figureground.data.sources import file_of
 
@@ -19,8 +19,9 @@ from figureground.data.sources import file_of
 def find_faults(dataset: Dataset, predictions: Sequence[Predictions] | Predictions | None = None) -> Iterator[Fault]:
     """Every fault of a data set, and of predictions made for it, in the order of the samples.
 
-    Each mask and prediction is read once and compared in size with one another and with the head of its picture. The walk goes on after a
-    fault. A data set whose defining files are at fault cannot be opened in the first place: `open_dataset` raises that fault.
+    Each mask and prediction is read once and compared in size with one another and with the head of its picture, which must not end early.
+    The walk goes on after a fault. A data set whose defining files are at fault cannot be opened in the first place: `open_dataset` raises
+    that fault.
     """
     if not dataset.samples:
         yield no_samples(dataset).fault
@@ -73,6 +74,7 @@ def _read_truth(dataset: Dataset, sample: Sample) -> tuple[LabelRuns | None, lis
     if sample.image:
         try:
             picture_size(sample.image, sample=sample.id)
+            check_picture_end(sample.image, sample=sample.id)
         except FormatError as error:
             faults.append(error.fault)
     return truth, faults

@@ -1,4 +1,4 @@
-"""What the head of a picture says, without decoding it."""
+"""What head and end of a picture say, without decoding it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from figureground.data.png import SIGNATURE
 
 _HEAD_BYTES = 32_768
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_JPEG_START, _JPEG_SCAN, _JPEG_END, _PNG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9", b"IEND"
 _PILLOW_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, OverflowError, AttributeError, EOFError, struct.error)
 
 
@@ -46,6 +47,27 @@ def picture_size(path: str, *, sample: str | None = None) -> tuple[int, int] | N
         raise refusal(
             "unreadable-picture", "the file is no picture that can be read", "Bring the picture again", file=path, sample=sample
         ) from error
+
+
+def check_picture_end(path: str, *, sample: str | None = None) -> None:
+    """Raise the `truncated-file` fault if a JPEG or PNG picture ends before its last part; other formats and whole ones say nothing.
+
+    Raises:
+        FormatError: the file ends early, is empty, or cannot be read.
+    """
+    data = paths.read_bytes(path, sample=sample)
+    if is_cut_short(data) or (data.startswith(SIGNATURE) and _PNG_END not in data[-64:]):
+        raise cut_short(path, sample)
+
+
+def is_cut_short(data: bytes) -> bool:
+    """True for a JPEG whose last scan is never closed: decoders fill its rest with grey and say nothing."""
+    return data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
+
+
+def cut_short(file: str | None, sample: str | None) -> FormatError:
+    """The fault of a picture that ends early."""
+    return refusal("truncated-file", "the picture ends early", "Fetch or write it again", file=file, sample=sample)
 
 
 def check_picture_size(path: str, size_hw: tuple[int, int], *, sample: str, file: str | None) -> None:

@@ -59,6 +59,11 @@ class Predictions:
     where: str | None = None
     """The folder that they were read from."""
 
+    def every_file(self) -> Iterator[str]:
+        """Paths and URLs of all that is read: score tables and label maps; what is held in memory has none."""
+        yield from self.files
+        yield from filter(None, (file_of(self.source, i) for i in self.ids))
+
     def fingerprint(self) -> str:
         """sha256 over ids, scores, and size and time of change of every file."""
         digest = hashlib.sha256()

@@ -8,8 +8,7 @@ import numpy as np
 from figureground.core.errors import FormatError
 from figureground.data.faults import refusal
 from figureground.data.paths import read_bytes
-
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8\xff", b"\xff\xda", b"\xff\xd9"
+from figureground.data.pictures import cut_short, is_cut_short
 
 PICTURE_RULES = (
     "decoded by OpenCV to 8-bit RGB; the orientation tag is not applied, since masks are not rotated; grey is repeated in three channels; "
@@ -29,8 +28,8 @@ def read_picture(path: str, *, sample: str | None = None) -> np.ndarray:
 
 def decode_picture(data: bytes, *, file: str | None = None, sample: str | None = None) -> np.ndarray:
     """The picture in the bytes of a file, uint8 [height, width, 3] in the order R, G, B; faults as `read_picture`."""
-    if _is_cut_short(data):
-        raise refusal("truncated-file", "the JPEG picture ends early", "Fetch or write it again", file=file, sample=sample)
+    if is_cut_short(data):
+        raise cut_short(file, sample)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)  # unchanged: no rotation, and 16 bits can be told
     except cv2.error as error:
@@ -52,11 +51,6 @@ def _to_rgb(pixels: np.ndarray) -> np.ndarray:
     if pixels.ndim == 2:
         return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGB)
-
-
-def _is_cut_short(data: bytes) -> bool:
-    """A JPEG whose last scan is never closed: decoders fill its rest with grey and say nothing."""
-    return data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
 
 
 def _unreadable(problem: str, file: str | None, sample: str | None) -> FormatError:

@@ -18,7 +18,8 @@ def finding(summary: Mapping[str, Any]) -> str:
     if opening:
         return f"{opening} {_overall(rates)}"
     if rates["flipped"] >= NOTABLE:
-        part = f"{_percent(rates['flipped'])} of the foreground has the right region and the wrong label"
+        found = "has the right region and the wrong label" if _found(summary) else "is called by another class"
+        part = f"{_percent(rates['flipped'])} of the foreground {found}"
         return f"{part}{_main_pair(summary)}. {_overall(rates)}"
     main = max(("missed", "added"), key=lambda name: rates[name] if rates[name] == rates[name] else -1.0)
     words = {"missed": "missed", "added": "seen where there is background"}[main]
@@ -26,6 +27,12 @@ def finding(summary: Mapping[str, Any]) -> str:
     return (
         f"Labels are hardly ever flipped ({_percent(rates['flipped'])} of the foreground); {_percent(rates[main])} of {whole} is {words}."
     )
+
+
+def _found(summary: Mapping[str, Any]) -> bool:
+    """Whether the predicted foreground is where the true one is, by more than half of what either covers."""
+    value = summary["foreground_iou"]["value"]
+    return _is_number(value) and value > 0.5
 
 
 def _hardest_group(summary: Mapping[str, Any]) -> str:
