@@ -287,7 +287,7 @@ def test_what_a_refusal_with_scenes_calls_possible_is(rows, val, test, seed):
         (
             COCO_CD,
             {"rhos": [0.5], "val": 100, "test": 125},
-            r"group cat-outdoor is too small for --val 100 beside --test 125: it has 217.*217",
+            r"2 groups are too small for --val 100 beside --test 125: cat-outdoor \(217 samples\), dog-indoor \(217.*at most 217 of each",
         ),
         (COCO_CD, {"rhos": [0.5], "common": {"cat": "indoor"}}, "no context for class 'dog'"),
         (COCO_CD, {"rhos": [0.5], "common": {"cat": "indoor", "dog": "moon"}}, "which is no context"),
@@ -301,7 +301,11 @@ def test_what_a_refusal_with_scenes_calls_possible_is(rows, val, test, seed):
         ({("cat", "in"): 9, ("cat", "out"): 9}, {"rhos": [0.5]}, "at least two values of class; got cat"),
         ({("cat", "in"): 9, ("dog", "in"): 9}, {"rhos": [0.5]}, "at least two values of context; got in"),
         ({}, {"rhos": [0.5]}, "at least two values of class; got none"),
-        ({("cat", "in"): 9, ("dog", "out"): 9}, {"rhos": [0.5], "test": 1}, "group cat-out is too small for --test 1: it has 0"),
+        (
+            {("cat", "in"): 9, ("dog", "out"): 9},
+            {"rhos": [0.5], "test": 1},
+            r"2 groups are too small for --test 1: cat-out \(0 samples\), dog-in \(0 samples\)\..* for no class has enough in every context",
+        ),
         (
             {("cat", "in"): 2, ("cat", "out"): 9, ("dog", "in"): 9, ("dog", "out"): 9},
             {"rhos": [1.0], "test": 2},
@@ -314,6 +318,32 @@ def test_bad_input(sizes, given_, words):
         plan_split(crowd(sizes), **{"val": 0, "test": 0, **given_})
 
 
+def test_every_group_too_small_is_named_with_the_classes_that_remain():
+    """Up to eight groups by name, then a number; what the message advises is possible."""
+    sizes = {(f"c{i:02}", k): 0 if i < 10 and k == "in" else 4 for i in range(13) for k in ("in", "out")} | {("c10", "in"): 3}
+    with pytest.raises(InputError) as refused:
+        plan_split(crowd(sizes), rhos=[0.5], val=2, test=2)
+    text = str(refused.value)
+    assert text.startswith("11 groups are too small for --test 2 beside --val 2: c00-in (0 samples), c01-in (0 samples), ")
+    assert "c07-in (0 samples) and 3 more. Val and test together can have at most 0 of each group" in text
+    assert text.endswith("use the classes that have enough in every context: --classes c11 --classes c12")
+    kept = [c for c in crowd({**sizes, ("c11", "in"): 9, ("c12", "out"): 9}) if c.label in ("c11", "c12")]
+    assert len(plan_split(kept, rhos=[1.0], val=1, test=1).val) == 4
+
+
+def test_classes_that_remain_are_tried_where_scenes_stay_whole():
+    """Enough samples in one scene are not enough for two sets; the classes advised can be split."""
+    sizes = {(c, k): 12 for c in ("ant", "bee", "cow", "dog") for k in ("in", "out")}
+    whole = {("ant", "in"), ("cow", "out")}
+    candidates = [c for g, n in sizes.items() for c in crowd({g: n}, scene_of=12 if g in whole else 1)]
+    with pytest.raises(InputError) as refused:
+        plan_split(candidates, rhos=[0.5], val=2, test=2)
+    text = str(refused.value)
+    assert "ant-in (12 samples in 1 scene, which stay whole), cow-out (12 samples in 1 scene, which stay whole)." in text
+    assert text.endswith(": --classes bee --classes dog")
+    assert plan_split([c for c in candidates if c.label in ("bee", "dog")], rhos=[0.5], val=2, test=2).test
+
+
 def test_scenes_stay_whole():
     """A scene goes to one split although it holds more than that needs; what is over is used by nobody."""
     sizes = {(c, k): 40 for c in ("cat", "dog") for k in ("in", "out")}
@@ -322,9 +352,7 @@ def test_scenes_stay_whole():
     assert set(group_sizes(candidates, plan.test).values()) == {5}
     assert plan.pool.tolist() == [[24, 24], [24, 24]]
     assert plan.unused == 4 * 2 * 3
-    words = (
-        r"group cat-in is too small .* it has 40 samples in 1 scene, which stay whole\. With .* not even --val 1 works beside --test 5\."
-    )
+    words = r"4 groups are too small .*: cat-in \(40 samples in 1 scene, which stay whole\), .* not even --val 1 works beside --test 5\."
     with pytest.raises(InputError, match=words):
         plan_split(crowd(sizes, scene_of=40), rhos=[0.5], val=5, test=5)
     with pytest.raises(InputError, match=r"--val 20 works beside --test 20, and --val 21 is refused\."):

@@ -238,7 +238,7 @@ def test_a_correlation_that_whole_samples_miss_is_told(tmp_path):
         ({"rho": ("much",)}, "`rho` must be a number"),
         ({"rho": ()}, "at least once"),
         ({"train": 1000}, "group cat-outdoor is too small for rho = 0.5"),
-        ({"test": 8}, "group cat-outdoor is too small for --val 2 beside --test 8: it has 9 samples"),
+        ({"test": 8}, r"groups are too small for --val 2 beside --test 8: cat-outdoor \(9 samples\), dog-indoor"),
         ({"classes": ("cat",)}, "at least two values of class; got cat"),
         ({"contexts": ("indoor",)}, "at least two values of context; got indoor"),
         ({"classes": ("cta",)}, "no sample of pets has that label. Did you mean `cat`"),

@@ -7,6 +7,7 @@ Everything is decided by the texts of ids and scenes and by the seed, never by t
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from figureground.stages.shift.plan import check_rho, ties
 from figureground.stages.shift.split_room import Room
 
 Group = tuple[str, str]
+_LISTED = 8
+"""Groups that one message names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +184,8 @@ class _Scenes:
         def add(scene: str) -> None:
             now.add(scene)
             for group, ids in self._members[scene].items():
-                got[group].extend(ids)
+                if group in got:
+                    got[group].extend(ids)
 
         for group in sorted(groups, key=lambda g: (self._count(g, taken), g)) if each else ():
             free = [scene for scene in self._of_group[group] if scene not in now]
@@ -204,17 +208,43 @@ class _Scenes:
         return self._rank[sample_id], sample_id
 
     def _refusal(self, groups: Sequence[Group], group: Group, *, of: str, val: int, test: int) -> str:
-        has, scenes = self._count(group), len(self._of_group[group])
-        where = f" in {scenes} scene{'s' if scenes != 1 else ''}, which stay whole" if scenes < has else ""
+        short, remaining = self._short(groups, group, val=val, test=test)
         asked, other = (f"--val {val}", f"--test {test}") if of == "val" else (f"--test {test}", f"--val {val}")
         beside = f" beside {other}" if min(val, test) else ""
-        possible = f"Val and test together can have at most {has} of each group, without anything left for training"
+        possible = (
+            f"Val and test together can have at most {min(map(self._count, groups))} of each group, without anything left for training"
+        )
         if any(sum(map(len, members.values())) > 1 for members in self._members.values()):  # then only a trial tells
             possible = self._tried(groups, of=of, val=val, test=test)
-        return (
-            f"group {_name(group)} is too small for {asked}{beside}: it has {has} sample{'s' if has != 1 else ''}{where}. {possible}. "
-            "Ask for fewer, or leave the class or context out with --classes or --contexts"
-        )
+        advice = "Ask for fewer, or leave the class or context out with --classes or --contexts"
+        if len(remaining) > 1:
+            flags = " ".join(f"--classes {shlex.quote(name)}" for name in remaining)
+            advice = f"Ask for fewer, leave a context out with --contexts, or use the classes that have enough in every context: {flags}"
+        elif len(short) > 1:
+            which = f"only class '{remaining[0]}' has" if remaining else "no class has"
+            advice = f"Ask for fewer, or leave contexts out with --contexts, for {which} enough in every context"
+        if len(short) == 1:
+            return f"group {_name(group)} is too small for {asked}{beside}: it has {self._has(group)}. {possible}. {advice}"
+        listed = ", ".join(f"{_name(one)} ({self._has(one)})" for one in short[:_LISTED])
+        more = f" and {len(short) - _LISTED} more" if len(short) > _LISTED else ""
+        return f"{len(short)} groups are too small for {asked}{beside}: {listed}{more}. {possible}. {advice}"
+
+    def _has(self, group: Group) -> str:
+        has, scenes = self._count(group), len(self._of_group[group])
+        where = f" in {scenes} scene{'s' if scenes != 1 else ''}, which stay whole" if scenes < has else ""
+        return f"{has} sample{'s' if has != 1 else ''}{where}"
+
+    def _short(self, groups: Sequence[Group], first: Group, *, val: int, test: int) -> tuple[list[Group], list[str]]:
+        """Every group that is too small, and the classes with which a split would have its val and test."""
+        sets = (val > 0) + (test > 0)
+        short = {group for group in groups if self._count(group) < val + test or len(self._of_group[group]) < sets} | {first}
+        while True:
+            classes = {label for label, _ in groups} - {label for label, _ in short}
+            left = [group for group in groups if group[0] in classes]
+            found = self._try(left, val=val, test=test).short  # scenes can leave too little where the numbers would do
+            if found is None:
+                return [group for group in groups if group in short], list(dict.fromkeys(label for label, _ in left))
+            short.add(found)
 
     def _tried(self, groups: Sequence[Group], *, of: str, val: int, test: int) -> str:
         """A size of the refused set that can be had, and the next one, which cannot."""
