@@ -64,7 +64,7 @@ def curves_svg(history: Sequence[Epoch], *, best_epoch: int) -> str:
     with rc_context():
         rcdefaults()  # a matplotlibrc of the reader's must not change the picture
         rcParams.update(_STYLE)  # pyright: ignore[reportCallIssue, reportArgumentType] - the stubs list keys one by one
-        figure = Figure(figsize=(4.2 * len(panels), 3.4), layout="constrained")
+        figure = Figure(figsize=(4.2 * len(panels), 3.7), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_facecolor(PAPER)
         for draw, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
@@ -122,13 +122,13 @@ def _percent(axes: Axes) -> None:
 
 def _finish(axes: Axes, history: Sequence[Epoch], best_epoch: int) -> None:
     axes.axvline(best_epoch, color=QUIET, linewidth=0.8, zorder=0)
-    axes.set_xlabel(f"epoch (weights of {best_epoch})")
+    axes.set_xlabel(f"epoch; the line: weights kept, of epoch {best_epoch}")
     axes.set_xlim(min(1, history[0].epoch) - 0.02 * len(history), history[-1].epoch + 0.02 * len(history))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(axis="y", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
-    axes.legend(frameon=False, labelcolor=INK, handlelength=2.4, fontsize=8.5, loc="best")
+    axes.legend(frameon=False, labelcolor=INK, handlelength=2.4, fontsize=8.5, loc="upper left", bbox_to_anchor=(-0.02, -0.17), ncols=2)
 
 
 def _themed(svg: str) -> str:
