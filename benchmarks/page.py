@@ -16,6 +16,7 @@ TITLES = {
     "predict": "Prediction",
     "train": "Training",
     "compose": "Composing",
+    "paste": "Setting cut-outs on scenes",
 }
 
 
