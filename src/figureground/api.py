@@ -288,7 +288,7 @@ def balance(
 
     Args:
         dataset: a DATA spec or a `Dataset` with classes and contexts.
-        options: split, context and the mark above which a difference is a warning.
+        options: split, context, cluster, and the mark above which a difference is a warning.
         out: CSV file to write; default none.
         workers: worker processes, None = one per core; above 1, a script must guard its start with `if __name__ == "__main__"`.
         engine: where the work runs.
