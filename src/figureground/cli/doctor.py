@@ -53,23 +53,26 @@ def _groups(dataset: object) -> list[dict[str, object]]:
 
 def _print(data: str, dataset: object, faults: list[Fault]) -> None:
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from figureground.cli.terminal import make_console, print_table
+
+    console = make_console()
     if dataset is not None:
         console.print(f"{data}: {len(dataset)} samples, {len(dataset.classes)} classes", markup=False)  # type: ignore[attr-defined,arg-type]
         if rows := _groups(dataset):
             table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
             for row in rows[:MOST_ROWS]:
                 table.add_row(*(str(v) or "(none)" for v in row.values()))
-            console.print(table)
+            print_table(table)
     if not faults:
         console.print("No faults found.")
         return
     count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}"
-    table = Table("sample", "file", "fault", "remedy", title=count, title_justify="left", box=SIMPLE, show_lines=True, pad_edge=False)
+    table = Table(title=count, title_justify="left", box=SIMPLE, show_lines=True, pad_edge=False)
+    for name in ("sample", "file", "fault", "remedy"):
+        table.add_column(name, overflow="fold")  # whole paths, though broken
     for fault in faults[:MOST_ROWS]:
         table.add_row(*(Text(t) for t in (fault.sample or "", fault.file or "", fault.problem, fault.remedy)))
     console.print(table)

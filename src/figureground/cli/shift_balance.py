@@ -43,13 +43,13 @@ def balance(
 
 
 def _print(table: BalanceTable, out: Path | None) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from figureground.cli.terminal import make_console, print_table
     from figureground.stages.shift.balance import FACTS, association_sentence, number_text, warning_sentence
 
-    console = Console(highlight=False)
+    console = make_console()
     shown = Table("class", "context", box=None, header_style="bold", pad_edge=False)
     for name in ("n", *(HEADS.get(fact, fact.replace("_", "\n")) for fact in FACTS)):
         shown.add_column(name, justify="right")
@@ -57,7 +57,7 @@ def _print(table: BalanceTable, out: Path | None) -> None:
         facts = [table.find(fact, label, context) for fact in FACTS]
         cells = [f"{number_text(f.mean)}\n[dim]±{number_text(f.sd) if f.n > 1 else ' -'}[/dim]" if f.n else "-" for f in facts]
         shown.add_row(escape(label), escape(context), str(n), *cells)
-    console.print(shown)
+    print_table(shown)
     if (more := len(table.sizes) - MOST_GROUPS) > 0:
         console.print(f"... and {more} more groups")
     console.print(association_sentence(table), markup=False, soft_wrap=True)

@@ -40,9 +40,10 @@ def split(
 
 
 def _print(details: Mapping[str, Any], path: Path) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from figureground.cli.terminal import make_console, print_table
 
     table = Table("class", "context", box=None, header_style="bold", pad_edge=False)
     for name in (*(f"train\nrho {one['rho']:g}" for one in details["train"]), "val", "test"):
@@ -55,8 +56,8 @@ def _print(details: Mapping[str, Any], path: Path) -> None:
         numbers = [one["groups"][row][column] for one in details["train"]]
         table.add_row(escape(name), escape(context + tied), *map(str, (*numbers, *each)))
     table.add_row("all", "", *(str(one["samples"]) for one in details["train"]), str(details["val"]), str(details["test"]), style="bold")
-    console = Console(highlight=False)
-    console.print(table)
+    console = make_console()
+    print_table(table)
     stability = details["context"].get("stability")
     found = f" Contexts were found, stability {stability:.2f}." if stability is not None else ""
     console.print(

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from figureground.cli.terminal import interval_text, make_console, percent_text, print_table
 
 STYLES = {"correct": "#009E73", "flipped": "#D55E00", "missed": "#7F7F7F", "added": "#CC79A7"}
 MOST_GROUPS = 12
 SWEEP_WORDS = {
     "gap_iou": "IoU gap",
-    "counterfactual_flip": "flipped,\ncounterfactual",
+    "counterfactual_flip": "flipped,\ncounter-\nfactual",
     "common_flip": "flipped,\ncommon",
     "foreground_iou": "IoU, any\nforeground",
     "class_iou": "IoU, mean\nof classes",
@@ -25,34 +26,34 @@ SWEEP_WORDS = {
 
 def print_audit(summary: Mapping[str, Any], page: Path | None) -> None:
     """Prints to stdout; several predictions stand in one table."""
-    console = Console(highlight=False)
+    console = make_console()
     found = summary["predictions"] if "predictions" in summary else {summary["prediction"]: summary}
     for name, one in found.items():
         console.print(f"{name}: {one['sentence']}" if len(found) > 1 else one["sentence"], markup=False)
-    console.print(_rates_table(found))
+    print_table(_rates_table(found))
     if len(found) == 1 and (groups := _groups_table(next(iter(found.values())))):
-        console.print(groups)
+        print_table(groups)
     if page is not None:
         console.print(f"Report: {page}", markup=False, soft_wrap=True)
 
 
 def print_sweep(rows: Sequence[Mapping[str, Any]], differences: Sequence[Mapping[str, Any]], place: Path) -> None:
     """Prints the rows of a sweep to stdout, one table an architecture, then what objectives change, and where the table stands."""
-    console = Console(highlight=False)
+    console = make_console()
     for architecture in dict.fromkeys(row["architecture"] for row in rows):
-        console.print(_sweep_table(architecture, [row for row in rows if row["architecture"] == architecture]))
+        print_table(_sweep_table(architecture, [row for row in rows if row["architecture"] == architecture]))
     for architecture, first in dict.fromkeys((row["architecture"], row["against"]) for row in differences):
         changed = [row for row in differences if (row["architecture"], row["against"]) == (architecture, first)]
-        console.print(_sweep_table(f"{architecture}: change against {first}, in points", changed))
+        print_table(_sweep_table(f"{architecture}: change against {first}, in points", changed, points=True))
     console.print(f"{rows[0]['seeds']} seeds. Table and picture: {place}", markup=False, soft_wrap=True)
 
 
-def _sweep_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def _sweep_table(title: str, rows: Sequence[Mapping[str, Any]], *, points: bool = False) -> Table:
     table = Table("objective", title=escape(title), title_justify="left", box=None, header_style="bold", pad_edge=False)
     for name in ("rho", *SWEEP_WORDS.values()):
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(row["objective"], f"{row['rho']:g}", *(_interval(row[name]) for name in SWEEP_WORDS))
+        table.add_row(row["objective"], f"{row['rho']:g}", *(_interval(row[name], points=points) for name in SWEEP_WORDS))
     return table
 
 
@@ -88,10 +89,12 @@ def _groups_table(one: Mapping[str, Any]) -> Table | None:
     return table
 
 
-def _interval(interval: Mapping[str, float | None]) -> str:
+def _interval(interval: Mapping[str, float | None], *, points: bool = False) -> str:
+    """A share with its per cent sign, or with `points` a difference with its sign, above its interval."""
     value, low, high = interval["value"], interval["low"], interval["high"]
     if value is None:
         return "undefined"
+    told = percent_text(value, sign=True) if points else f"{percent_text(value)} %"
     if low is None or high is None:
-        return f"{100 * value:.1f} %"
-    return f"{100 * value:.1f} %\n[dim]{100 * low:.1f}-{100 * high:.1f}[/dim]"
+        return told
+    return f"{told}\n[dim]{interval_text(low, high)}[/dim]"
