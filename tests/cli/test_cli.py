@@ -78,6 +78,21 @@ def test_json_is_the_summary_and_nothing_else(folders):
     assert "nothing to do" in err
 
 
+def test_a_training_tells_its_card_and_where_it_lies(folders):
+    """`train --json` is card.json with the path before it."""
+    pytest.importorskip("torchvision", reason="the extra 'train' is not installed")
+    (folders / "images").mkdir()
+    for mask in (folders / "masks").iterdir():
+        cv2.imwrite(str(folders / "images" / mask.name), np.full((20, 30, 3), 90, np.uint8))
+    source = f"{data(folders)}&images={folders / 'images'}"
+    small = ("--architecture", "torchvision:lraspp_mobilenet_v3_large", "--size", "32", "--epochs", "1", "--device", "cpu")
+    splits = ("--train-split", "", "--val-split", "")
+    code, out, err = figureground("train", source, "--out", folders / "net", *small, *splits, "--json")
+    assert code == 0, err
+    card = json.loads((folders / "net" / "card.json").read_text())
+    assert json.loads(out) == {"path": str(folders / "net"), **card}
+
+
 def test_flags_win_over_the_file(folders):
     """Default < TOML < flag; an unknown key is refused with the nearest."""
     (folders / "options.toml").write_text('resamples = 20\nlevel = 0.9\nby = ["class"]\n')

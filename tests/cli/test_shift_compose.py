@@ -32,7 +32,9 @@ def test_group_counts_and_a_second_run(tmp_path):
     code, out, err = figureground("shift", "compose", *SMALL, "--out", tmp_path / "set", "--json")
     assert code == 0
     assert "nothing to do" in err
-    assert json.loads(out)["details"]["groups"]["train"]["duck"] == {"shore": 3, "forest": 1}
+    told = json.loads(out)
+    assert told["path"] == str(tmp_path / "set")
+    assert told["details"]["groups"]["train"]["duck"] == {"shore": 3, "forest": 1}
     code, out, _ = figureground("doctor", tmp_path / "set")
     assert (code, "No faults found" in out) == (0, True)
 

@@ -39,6 +39,29 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_data_set_is_not_split_into_its_own_directory(tmp_path):
+    """One line, exit 2, and every file of the input as it was; beside it and inside of it there is room."""
+    data = tmp_path / "composed"
+    made = ("compose", "--train", 40, "--val", 2, "--test", 2, "--size", 32, "--classes", 2, "--contexts", 2, "--workers", 1, "--out", data)
+    assert shift(*made)[0] == 0
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    split = ("split", data, "--rho", 0.5, "--val", 1, "--test", 1, "--workers", 1, "--out")
+    for out in (data, data / ".." / "composed"):
+        code, _, err = shift(*split, out)
+        assert code == 2, err
+        assert len(err.splitlines()) == 1
+        assert "is read to make what is written there" in err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert shift(*split, data / "halves")[0] == 0
+    code, _, err = shift(*split, data / "halves", "--seed", 1)
+    assert code == 0
+    assert "it is replaced when the new one is finished" in err
+    (data / "halves" / "NOTES.md").write_text("mine")
+    code, _, err = shift(*split, data / "halves", "--seed", 2)
+    assert (code, "holds NOTES.md beside" in err) == (2, True)
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_split_prints_its_groups(pets, tmp_path):
     """A table of groups and where each data set lies; again, nothing is done; --json says the same in one object."""
     command = ("split", pets, "--rho", "0.5", "--rho", "0.75", "--val", 1, "--test", 2, "--out", tmp_path / "out", "--workers", 1)
@@ -53,7 +76,9 @@ def test_split_prints_its_groups(pets, tmp_path):
     code, out, err = shift(*command, "--json")
     assert code == 0
     assert "nothing to do" in err
-    assert [one["groups"] for one in json.loads(out)["train"]] == [[[5, 4], [4, 5]], [[7, 2], [2, 7]]]
+    told = json.loads(out)
+    assert [one["groups"] for one in told["train"]] == [[[5, 4], [4, 5]], [[7, 2], [2, 7]]]
+    assert (told["path"], told["val"], told["test"]) == (str(tmp_path / "out"), 4, 8)
     code, out, _ = shift("balance", tmp_path / "out" / "rho-0.5", "--split", "test", "--workers", 1)
     assert code == 0
     assert "8 samples" in out
@@ -68,7 +93,8 @@ def test_balance_prints_what_differs(pets, tmp_path):
     code, out, _ = shift("balance", pets, "--json", "--workers", 1)
     document = json.loads(out)
     assert code == 0
-    assert document["rows"][1] | {"value": 0.0} == document["rows"][1]
+    assert document["rows"][1] | {"value": 0.0, "mean": None, "other_n": None} == document["rows"][1]
+    assert not [row for row in document["rows"] if "" in row.values()]
     assert next(r for r in document["rows"] if r["fact"] == "brightness")["mean"] is None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +35,7 @@ def audit(
     prepare_workers(["figureground.stages.audit.warm"], engine=engine, workers=cores)  # first: it imports what follows at the same time
     from figureground import api
     from figureground.cli.summary import print_audit
+    from figureground.cli.terminal import print_json
     from figureground.runs.progress import terminal_reporter
 
     reporter = terminal_reporter()
@@ -45,8 +44,7 @@ def audit(
     if page is not None and not page.exists():
         result.report(page)
     if json_output:
-        json.dump(result.summary, sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+        print_json(result.summary)
         return
     print_audit(result.summary, page)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from typing import Annotated
 
 import typer
@@ -24,6 +22,7 @@ def doctor(
     """List every fault of a data set and its predictions: file, fault and remedy. Exits 1 where there are findings."""
     del debug
     from figureground import api
+    from figureground.cli.terminal import print_json
     from figureground.core.errors import FormatError
     from figureground.data.doctor import find_faults
 
@@ -37,8 +36,7 @@ def doctor(
         faults = [error.fault]  # a faulty table or class list: nothing behind it can be read
     if json_output:
         groups = [] if dataset is None else _groups(dataset)
-        json.dump({"faults": [dataclasses.asdict(f) for f in faults], "groups": groups}, sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+        print_json({"faults": [dataclasses.asdict(f) for f in faults], "groups": groups})
     else:
         _print(data, dataset, faults)
     if faults:

@@ -25,15 +25,15 @@ def predict(
     """Predict label maps and risk scores; goes on where an interrupted run stopped."""
     del config, debug
     import dataclasses
-    import json
 
     from figureground import api
-    from figureground.runs.artifact import read_manifest, to_json
+    from figureground.cli.terminal import print_json
+    from figureground.runs.artifact import read_manifest
     from figureground.runs.progress import terminal_reporter
 
     path = api.predict(model, data, out=out, options=options, reporter=terminal_reporter())
     if json_output:
-        typer.echo(json.dumps(json.loads(to_json(dataclasses.asdict(read_manifest(path))))))
+        print_json({"path": path, **dataclasses.asdict(read_manifest(path))})
     else:
         typer.echo(f"Predictions: {path}")
 

@@ -31,13 +31,13 @@ def balance(
     """Compare object area, place, number, border contact, brightness and sharpness between groups, and warn where they differ."""
     del config, debug
     from figureground import api
+    from figureground.cli.terminal import print_json
     from figureground.runs.progress import terminal_reporter
 
     table = api.balance(data, options=options, out=out, workers=workers, engine=engine, reporter=terminal_reporter())
     if json_output:
-        from figureground.runs.artifact import to_json
-
-        typer.echo(to_json({"rows": table.rows(), "left_out": table.left_out, "warnings": [one.sentence for one in table.warnings]}))
+        rows = [{name: None if cell == "" else cell for name, cell in row.items()} for row in table.rows()]  # null: does not apply
+        print_json({"rows": rows, "left_out": table.left_out, "warnings": [one.sentence for one in table.warnings]})
     else:
         _print(table, out)
 

@@ -24,16 +24,16 @@ def compose(
     """Compose pictures with exact masks: class and context tied in training, every group alike in validation and test."""
     del config, debug
     import dataclasses
-    import json
 
     from figureground import api
-    from figureground.runs.artifact import read_manifest, to_json
+    from figureground.cli.terminal import print_json
+    from figureground.runs.artifact import read_manifest
     from figureground.runs.progress import terminal_reporter
 
     path = api.compose(out, options=options, workers=workers, engine=engine, reporter=terminal_reporter())
     manifest = read_manifest(path)
     if json_output:
-        typer.echo(json.dumps(json.loads(to_json(dataclasses.asdict(manifest)))))
+        print_json({"path": path, **dataclasses.asdict(manifest)})
         return
     for split, groups in manifest.details["groups"].items():
         typer.echo(f"{split}:")

@@ -23,18 +23,20 @@ def split(
     *,
     options: SplitOptions,
 ) -> None:
-    """Split a data set at chosen correlations of class and context, around one balanced test set."""
-    del config, debug
-    import json
+    """Split a data set at chosen correlations of class and context, around one balanced test set.
 
+    In the JSON, `val` and `test` are the samples of all groups together; every group has the same number of them.
+    """
+    del config, debug
     from figureground import api
-    from figureground.runs.artifact import read_manifest, to_json
+    from figureground.cli.terminal import print_json
+    from figureground.runs.artifact import read_manifest
     from figureground.runs.progress import terminal_reporter
 
     path = api.split(data, out=out, options=options, workers=workers, engine=engine, reporter=terminal_reporter())
     details = read_manifest(path).details
     if json_output:
-        typer.echo(json.dumps({"path": str(path), **json.loads(to_json(dict(details)))}, ensure_ascii=False))
+        print_json({"path": path, **details})
     else:
         _print(details, path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,7 @@ def sweep(
     del debug
     from figureground import api
     from figureground.cli.summary import print_sweep
+    from figureground.cli.terminal import print_json
     from figureground.runs.executor import available_cores
     from figureground.runs.progress import terminal_reporter
 
@@ -31,8 +31,7 @@ def sweep(
     table = api.sweep(recipe, out=out, workers=cores, engine=engine, reporter=terminal_reporter())
     rows, differences = (json.loads((table / name).read_text(encoding="utf-8")) for name in ("sweep.json", "differences.json"))
     if json_output:
-        json.dump(rows, sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
+        print_json(rows)
         return
     print_sweep(rows, differences, table)
 

@@ -21,12 +21,16 @@ def train(
 ) -> None:
     """Train a segmentation network and write its weights, their card and curves; goes on where an interrupted run stopped."""
     del config, debug
+    import json
+
     from figureground import api
+    from figureground.cli.terminal import print_json
     from figureground.runs.progress import terminal_reporter
 
     weights = api.train(data, out=out, options=options, reporter=terminal_reporter())
     if json_output:
-        typer.echo((weights.path / "card.json").read_text(encoding="utf-8"))
+        card = json.loads((weights.path / "card.json").read_text(encoding="utf-8"))
+        print_json({"path": weights.path, **card})
     else:
         typer.echo(f"{weights.sentence}\nWeights: weights:{weights.path}")
 
