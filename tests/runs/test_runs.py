@@ -72,6 +72,53 @@ def test_an_older_artifact_of_the_kind_is_replaced_and_nothing_else_is(tmp_path)
     assert (foreign / "thesis.txt").read_text() == "precious"
 
 
+class Said:
+    """A reporter that remembers its lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, text):
+        self.lines.append(text)
+
+    def track(self, what, *, total, unit, done=0):
+        return QuietReporter().track(what, total=total, unit=unit, done=done)
+
+
+def test_what_is_about_to_be_replaced_is_said(tmp_path):
+    """One line where another key stands there, none where nothing does or the same one."""
+    said = Said()
+    out = tmp_path / "thing"
+    ArtifactWriter(out, kind="thing", schema=1, key="k", reporter=said)
+    created = write_thing(out, key_of(a=1)).created
+    ArtifactWriter(out, kind="thing", schema=1, key=key_of(a=1), reporter=said)
+    assert said.lines == []
+    ArtifactWriter(out, kind="thing", schema=1, key=key_of(a=2), reporter=said)
+    [line] = said.lines
+    assert f"artifact 'thing' of {created}" in line
+    assert "replaced when the new one is finished" in line
+
+
+def test_files_of_a_person_in_an_artifact_are_never_removed(tmp_path):
+    """They are named, at the start and before the replacement; an artifact that does not say what it wrote is replaced as before."""
+    out = tmp_path / "thing"
+    assert write_thing(out, key_of(a=1)).names == ["failures.json", "file.txt", "manifest.json"]
+    for name in ("report.html", ".DS_Store"):
+        (out / name).touch()
+    writer = writer_at(out, key_of(a=2))
+    (out / "NOTES.md").write_text("precious")
+    (out / "mine").mkdir()
+    with pytest.raises(InputError, match=r"thing: holds NOTES.md, mine beside the artifact"):
+        writer.finish(options={}, inputs={}, counts={})
+    with pytest.raises(InputError, match=r"holds NOTES.md, mine .* Move them elsewhere, or choose another --out"):
+        writer_at(out, key_of(a=3))
+    assert (out / "NOTES.md").read_text() == "precious"
+    old = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({name: value for name, value in old.items() if name != "names"}))
+    write_thing(out, key_of(a=3), "new")
+    assert (out / "file.txt").read_text() == "new"
+
+
 def test_partial_work_of_another_key_is_dropped(tmp_path):
     """Shards of other options never mix in."""
     writer = writer_at(tmp_path / "thing", key_of(a=1))

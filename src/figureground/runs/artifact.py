@@ -17,7 +17,7 @@ import math
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -27,13 +27,18 @@ from typing import Any
 import numpy as np
 
 from figureground.core.errors import ArtifactError, Fault, InputError
+from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.whole_file import is_temporary, write_atomically
+from figureground.runs.sources import check_sources, named_place, partial_place, replaced_place
 from figureground.version import __version__
 
 MANIFEST = "manifest.json"
 SHARDS = ".shards"
 KEY_FILE = ".key"
 LOCK_FILE = ".lock"
+_TRACES = (SHARDS, KEY_FILE, LOCK_FILE)
+_ADDED_LATER = ("report.html", ".DS_Store", "Thumbs.db", "desktop.ini")
+"""Written into finished artifacts by `figureground report`, and by systems that show folders: no work of a person is lost with them."""
 _locks: dict[Path, int] = {}
 """File descriptors of the locks this process holds; the system drops them when it ends, however it ends."""
 
@@ -58,6 +63,8 @@ class Manifest:
     """UTC, ISO 8601."""
     details: Mapping[str, Any]
     """What else the kind records, such as class names or the model's normalisation."""
+    names: Sequence[str] | None = None
+    """Files and folders at the top of the directory, so that what others put there is known; None in manifests from before it was noted."""
 
 
 def artifact_key(*, kind: str, schema: int, inputs: Mapping[str, str], options: Mapping[str, Any]) -> str:
@@ -98,15 +105,22 @@ class ArtifactWriter:
         kind: kind of artifact, such as `audit`.
         schema: version of the files in it.
         key: from `artifact_key`.
+        sources: every file that is read to make it.
+        reporter: told where an artifact of another key is going to be replaced; default nobody.
 
     Raises:
         ArtifactError: `out` holds something that is not an artifact of this kind.
+        InputError: `out` cannot be written, holds one of the sources, or holds what its artifact did not write.
     """
 
-    def __init__(self, out: Path, *, kind: str, schema: int, key: str) -> None:
-        self.out, self.kind, self.schema, self.key = Path(out), kind, schema, key
-        self.path = self.out.with_name(self.out.name + ".partial")
+    def __init__(
+        self, out: Path, *, kind: str, schema: int, key: str, sources: Iterable[str | Path] = (), reporter: Reporter | None = None
+    ) -> None:
+        self.out, self.kind, self.schema, self.key = named_place(Path(out)), kind, schema, key
+        self.path = partial_place(self.out)
+        check_sources(self.out, sources)
         _check_target(self.out, kind)
+        _tell_replaced(self.out, key, reporter or QuietReporter())
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             _take_lock(self.path / LOCK_FILE)
@@ -143,7 +157,12 @@ class ArtifactWriter:
 
         An interruption costs nothing: until the directory has its name the shards are there for the same command to go on from, and
         afterwards `finished` removes what is left of them.
+
+        Raises:
+            InputError: somebody put files into the older artifact meanwhile.
         """
+        _check_foreign(self.out)
+        names = {entry.name for entry in self.path.iterdir()}.difference(_TRACES) | {"failures.json", MANIFEST}
         manifest = Manifest(
             kind=self.kind,
             schema=self.schema,
@@ -156,6 +175,7 @@ class ArtifactWriter:
             failures=len(failures),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             details=dict(details or {}),
+            names=sorted(names),
         )
         write_atomically(self.path / "failures.json", to_json([dataclasses.asdict(fault) for fault in failures]).encode())
         write_atomically(self.path / MANIFEST, to_json(dataclasses.asdict(manifest)).encode())
@@ -210,6 +230,25 @@ def _check_target(out: Path, kind: str) -> None:
             raise ArtifactError(f"{out}: holds an artifact of kind '{found}', which '{kind}' will not overwrite. Choose another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ArtifactError(f"{out}: exists and is no figureground artifact, so it is left alone. Choose another --out, or empty it")
+    _check_foreign(out)
+
+
+def _check_foreign(out: Path) -> None:
+    """Raise `InputError` where the artifact that would be replaced holds what it did not write."""
+    if not is_artifact(out) or (written := read_manifest(out).names) is None:
+        return
+    known = {*written, *_TRACES, *_ADDED_LATER}
+    if foreign := sorted(entry.name for entry in out.iterdir() if entry.name not in known and not is_temporary(entry.name)):
+        listed = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
+        raise InputError(f"{out}: holds {listed} beside the artifact that would be replaced. Move them elsewhere, or choose another --out")
+
+
+def _tell_replaced(out: Path, key: str, reporter: Reporter) -> None:
+    if is_artifact(out) and (old := read_manifest(out)).key != key:
+        reporter.say(
+            f"{out}: the artifact '{old.kind}' of {old.created} there has other options, inputs or another version of figureground; "
+            "it is replaced when the new one is finished"
+        )
 
 
 def _take_lock(path: Path) -> None:
@@ -267,7 +306,7 @@ def _remove_unfinished(directory: Path) -> None:
 def _remove_traces(out: Path) -> None:
     """Removes what it took to make a finished artifact; what cannot be removed does no harm, so that is no error."""
     shutil.rmtree(out / SHARDS, ignore_errors=True)
-    shutil.rmtree(_replaced(out), ignore_errors=True)
+    shutil.rmtree(replaced_place(out), ignore_errors=True)
     for name in (KEY_FILE, LOCK_FILE):
         with suppress(OSError):
             (out / name).unlink(missing_ok=True)
@@ -276,13 +315,9 @@ def _remove_traces(out: Path) -> None:
 def _replace_directory(new: Path, out: Path) -> None:
     """Gives a directory its final name; what stood there is under a hidden name until `_remove_traces`."""
     if out.exists():
-        shutil.rmtree(_replaced(out), ignore_errors=True)
-        out.rename(_replaced(out))
+        shutil.rmtree(replaced_place(out), ignore_errors=True)
+        out.rename(replaced_place(out))
     new.rename(out)
-
-
-def _replaced(out: Path) -> Path:
-    return out.with_name(f".{out.name}.replaced")
 
 
 def _text(path: Path) -> str | None:

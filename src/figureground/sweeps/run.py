@@ -115,7 +115,7 @@ def _write_table(recipe: Recipe, out: Path, reporter: Reporter, resamples: int) 
         reporter.say(f"{target}: this table is there already")
         return target
     rows, differences = _rows(recipe, out, audits, resamples)
-    writer = ArtifactWriter(target, kind=KIND, schema=SCHEMA, key=key)
+    writer = ArtifactWriter(target, kind=KIND, schema=SCHEMA, key=key, sources=audits.values(), reporter=reporter)
     write_atomically(writer.path / "sweep.json", to_json([row.plain() for row in rows]).encode())
     write_atomically(writer.path / "differences.json", to_json([row.plain() for row in differences]).encode())
     write_atomically(writer.path / "sweep.csv", _csv(rows).encode())

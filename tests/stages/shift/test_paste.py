@@ -18,6 +18,7 @@ from PIL import Image
 
 from figureground.core.errors import FormatError, InputError
 from figureground.runs.executor import open_executor
+from figureground.stages.shift.compose import run_compose
 from figureground.stages.shift.composition import ComposeOptions, Composition
 from figureground.stages.shift.ingredients import hold_out
 from figureground.stages.shift.layout import Layout
@@ -150,6 +151,17 @@ def test_with_many_contexts_a_sample_goes_home_or_stays(contexts):
             stays = placed == moved
             assert np.array_equal(slots[stays], later[stays])
             assert (moved[~stays] == home).all()
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_pictures_are_made_of_is_never_written_over(sources, place):
+    """Neither figures nor scenes; every file of both is known."""
+    composition = compose_paste(options(sources))
+    assert {Path(file) for file in composition.sources} >= {path for path in sources[0].rglob("*") if path.is_file()}
+    assert {Path(file) for file in composition.sources} >= {path for path in sources[1].glob("lake/*")}
+    with pytest.raises(InputError, match="is read to make what is written there"):
+        run_compose(options(sources), out=sources[place])
+    assert not (sources[place] / "manifest.json").exists()
 
 
 def test_ties_may_be_listed_with_commas(sources):

@@ -83,7 +83,8 @@ def run_audit(
     faults = _pairing(chosen, predictions, options)
     lost = {fault.sample for fault in faults}
     ids = [i for i in chosen.ids if i not in lost]
-    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key)
+    sources = (file for read in (chosen, *predictions) for file in read.every_file())
+    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
     meter = partial(_meter, chosen, predictions, options)
     shards = map_in_shards(
         ids, meter, writer=writer, executor=executor, reporter=reporter, what="audit", unit="samples", shard_size=shard_size(len(ids))

@@ -86,7 +86,8 @@ def run_predict(
     if finished(out, kind=KIND, key=key):
         reporter.say(f"{out}: these predictions are there already, nothing to do")
         return out
-    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key)
+    sources = (*chosen.every_file(), *filter(None, (spec.where, spec.weights)))
+    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
     worker = partial(_worker, model if executor.workers > 1 else predictor, spec, chosen, options)
     shards = map_in_shards(
         chosen.samples, worker, writer=writer, executor=executor, reporter=reporter, what="predict", unit="pictures", shard_size=SHARD_SIZE

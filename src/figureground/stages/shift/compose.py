@@ -61,9 +61,9 @@ def run_compose(options: ComposeOptions, *, out: Path, executor: Executor | None
     if finished(out, kind=KIND, key=key):
         reporter.say(f"{out}: this data set is there already, nothing to do")
         return out
+    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=composition.sources, reporter=reporter)
     for note in composition.notes:
         reporter.say(f"note: {note}")
-    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key)
     try:
         table = _draw_all(composition, options, writer, executor, reporter)
         details = _finish_files(composition, options, writer.path, table)

@@ -54,6 +54,8 @@ class Composition:
     """The picture of an index in [0, count): picklable, and a pure function of the index."""
     inputs: Mapping[str, str] = field(default_factory=dict[str, str])
     """Digest of each input by role, for the key of the artifact; empty where nothing is read."""
+    sources: tuple[str, ...] = ()
+    """Every file that is read."""
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the manifest records of this kind, such as how often each thing is used; must become JSON."""
     notes: tuple[str, ...] = ()

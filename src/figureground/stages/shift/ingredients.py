@@ -115,6 +115,8 @@ class Figures:
     by_class: Mapping[str, tuple[Sample, ...]]
     reader: CutoutReader
     digest: str
+    sources: tuple[str, ...]
+    """Every file of their data set."""
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Reason -> ids of what is not used."""
 
@@ -156,6 +158,7 @@ def find_figures(spec: str, names: Sequence[str], *, trim_px: float, feather_px:
         by_class=by_class,
         reader=reader,
         digest=digest,
+        sources=tuple(dataset.every_file()),
         left_out={reason: tuple(ids) for reason, ids in left_out.items()},
     )
 

@@ -23,6 +23,7 @@ from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, w
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards
+from figureground.runs.sources import check_sources
 from figureground.stages.shift.balance import BalanceTable, PictureFacts, balance_table, warning_sentence
 from figureground.stages.shift.choose_context import AREA_RULE, ContextChoice, with_context
 from figureground.stages.shift.measure import FactsMeter, facts_to_table, table_to_facts
@@ -70,10 +71,11 @@ def run_split(
     if finished(out, kind=KIND, key=key):
         reporter.say(f"{out}: this split is there already, nothing to do")
         return out
+    check_sources(out, dataset.every_file())  # before contexts are measured, which takes its time
     choice, plan = _planned(dataset, options, rhos, executor=executor, reporter=reporter)
     used = choice.dataset.select(ids={*plan.val, *plan.test, *(i for ids in plan.train.values() for i in ids)})
     used = dataclasses.replace(used, samples=tuple(sorted(used.samples, key=lambda s: s.id)))
-    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key)
+    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, reporter=reporter)
     facts = _write_masks_and_measure(used, options, writer, executor=executor, reporter=reporter)
     masks, balance = _mask_paths(used), partial(_balance, used, facts, _scenes(choice.dataset, options))
     tables = {f"train at rho = {rho:g}": _write_one(used, plan, rho, masks, balance, options, writer) for rho in plan.train}

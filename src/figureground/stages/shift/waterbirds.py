@@ -47,6 +47,7 @@ def compose_waterbirds(options: ComposeOptions) -> Composition:
         draw=WaterbirdsDraw(birds=birds),
         details={"rho": tied_part(birds)},
         inputs={"manifest": hashlib.sha256(paths.read_bytes(options.manifest)).hexdigest(), "files": _files_digest(birds)},
+        sources=(options.manifest, *(file for _, file in _files(birds))),
     )
 
 
