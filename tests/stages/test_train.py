@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,8 +158,6 @@ def test_settings_win_over_the_card_and_a_spec_reads_itself_back(weights):
 
 
 def test_weights_that_were_changed_or_moved_are_told(weights, tmp_path):
-    import shutil
-
     moved = tmp_path / "moved"
     shutil.copytree(weights.path, moved)
     assert open_predictor(f"weights:{moved}?architecture={ARCHITECTURE}").spec.sha256 == weights.card["sha256"]
@@ -209,12 +208,28 @@ def test_splits_that_are_not_there_or_share_samples_are_refused(data):
 
 def test_a_training_that_breaks_leaves_no_artifact_and_the_last_good_weights(data, tmp_path):
     options = dataclasses.replace(OPTIONS, architecture=f"python:{TINY}:breaking?good=3")
-    with pytest.raises(InputError, match="step 4, epoch 1, batch 4 of 4: the loss is nan"):
+    kept = tmp_path / "w.last-good.safetensors"
+    with pytest.raises(InputError, match=r"step 4, epoch 1, batch 4 of 4: the loss is nan.*w.last-good.safetensors; --weights starts"):
         run_train(open_dataset(data), options=options, out=tmp_path / "w")
     assert not (tmp_path / "w").exists()
-    assert load_file(tmp_path / "w.partial" / ".shards" / "state" / "last-good.safetensors")
+    assert load_file(kept)
+    assert not list((tmp_path / "w.partial").rglob("last-good*"))
     with pytest.raises(ArtifactError):
         read_weights(tmp_path / "w")
+    before = kept.read_bytes()  # the advice of the message, with the same --out
+    again = dataclasses.replace(options, architecture=f"python:{TINY}:breaking?good=1000", epochs=1, lr=1e-4, weights=str(kept))
+    run_train(open_dataset(data), options=again, out=tmp_path / "w")
+    assert kept.read_bytes() == before
+
+
+def test_the_weights_that_training_starts_from_are_not_replaced(weights, data, tmp_path):
+    out = shutil.copytree(weights.path, tmp_path / "u1")
+    before = (out / "weights.safetensors").read_bytes()
+    for given in (out, out / "weights.safetensors", f"weights:{out}"):
+        with pytest.raises(InputError, match=r"u1: .*weights.safetensors is read to make .* Choose another --out"):
+            run_train(open_dataset(data), options=dataclasses.replace(OPTIONS, epochs=1, weights=str(given)), out=out)
+    assert (out / "weights.safetensors").read_bytes() == before
+    assert not (tmp_path / "u1.partial").exists()
 
 
 class Counter:

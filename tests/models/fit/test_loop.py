@@ -195,6 +195,18 @@ def test_a_loss_that_is_no_number_stops_the_run_and_the_last_good_weights_are_ke
     assert all(torch.equal(tensor, after_five[name]) for name, tensor in kept.items())
 
 
+def test_last_good_weights_never_replace_a_file(tmp_path):
+    """The same weights again are the same file; others, and a file of somebody else, stay beside the new one."""
+    one, other = {"w": torch.ones(2)}, {"w": torch.zeros(2)}
+    place = tmp_path / "net.last-good.safetensors"
+    place.write_text("notes of a person")
+    assert checkpoint.keep_last_good(place, one).name == "net.last-good-2.safetensors"
+    assert checkpoint.keep_last_good(place, one).name == "net.last-good-2.safetensors"
+    assert checkpoint.keep_last_good(place, other).name == "net.last-good-3.safetensors"
+    assert place.read_text() == "notes of a person"
+    assert torch.equal(load_file(tmp_path / "net.last-good-2.safetensors")["w"], one["w"])
+
+
 def test_a_full_disk_is_one_clear_error_and_the_older_state_stays(splits, tmp_path, monkeypatch):
     with pytest.raises(Stop):
         run(splits, tmp_path, checkpoint_every=2, reporter=StopAfter(3))

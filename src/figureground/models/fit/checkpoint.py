@@ -6,12 +6,14 @@ process ends, state and best weights fit together.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from figureground.core.errors import InputError
@@ -76,9 +78,28 @@ class Checkpoints:
             ) from error
         return state, best
 
-    def keep_last_good(self, weights: Tensors) -> Path:
-        """Writes the weights from before a step that went wrong, and returns the file."""
-        return write_tensors(self.folder / LAST_GOOD, weights)
+
+def keep_last_good(path: Path, weights: Tensors) -> Path:
+    """Writes the weights from before a step that went wrong, and returns the file.
+
+    A file that is there with other content stays: the next one is called `NAME-2.safetensors`, and so on.
+    """
+    content = {name: tensor.detach().to("cpu") for name, tensor in weights.items()}
+    for number in itertools.count(1):
+        place = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        if not place.exists():
+            return write_tensors(place, content)
+        if _holds(place, content):
+            return place
+    raise AssertionError("numbers do not end")
+
+
+def _holds(path: Path, weights: Tensors) -> bool:
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError):  # whatever it is, it is not ours
+        return False
+    return found.keys() == weights.keys() and all(torch.equal(found[name], tensor) for name, tensor in weights.items())
 
 
 def write_tensors(path: Path, tensors: Tensors) -> Path:

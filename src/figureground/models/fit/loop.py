@@ -12,7 +12,7 @@ from torch import nn
 from figureground.core.errors import InputError
 from figureground.core.progress import Progress, QuietReporter, Reporter
 from figureground.models.fit.batch import Batch
-from figureground.models.fit.checkpoint import Checkpoints, Tensors
+from figureground.models.fit.checkpoint import LAST_GOOD, Checkpoints, Tensors, keep_last_good
 from figureground.models.fit.data import TrainData, batch_count
 from figureground.models.fit.devices import Devices, open_devices
 from figureground.models.fit.evaluate import Validation, validate
@@ -52,6 +52,7 @@ def fit(
     val: TrainData | None,
     options: FitOptions,
     state_dir: Path,
+    last_good: Path | None = None,
     reporter: Reporter | None = None,
     loggers: Sequence[FitLogger] = (),
     devices: Devices | None = None,
@@ -67,19 +68,21 @@ def fit(
         val: samples to validate on after each epoch; None = the last weights are kept and nothing stops early.
         options: everything else.
         state_dir: where the state of the training stands. Of several processes all need to read it.
+        last_good: file for the last weights before a step that is no longer a number; default in `state_dir`. An older file stays.
         reporter: where progress is told; default nowhere.
         loggers: who else is told the figures of each epoch.
         devices: where it runs; default what `options.device` names.
 
     Raises:
         InputError: options, data and network do not fit together; the state belongs to another training or cannot be written; or the loss
-            is no longer a number (the last good weights are kept in `state_dir`).
+            is no longer a number (the last good weights are kept).
         FormatError: a faulty picture or mask.
     """
     devices = devices or open_devices(options.device)
     speaker = reporter if reporter is not None and devices.rank == 0 else QuietReporter()
     check_fit(train, val, options)
     with reproducible(devices.device), _Run(network, train, val, options, state_dir, devices, speaker, loggers) as run:
+        run.last_good = last_good or run.last_good
         run.resume()
         total = options.epochs * run.per_epoch
         with speaker.track("train", total=total, unit="batches", done=run.at.epoch * run.per_epoch + run.at.batch) as progress:
@@ -116,6 +119,7 @@ class _Run:
     ) -> None:
         self.bare, self.train, self.val, self.options, self.devices, self.loggers = network, train, val, options, devices, loggers
         self.reporter, self.checkpoints, self.at = reporter, Checkpoints(state_dir), Position()
+        self.last_good = state_dir / LAST_GOOD
         self.objective = make_objective(options, classes=train.classes, groups=len(train.group_names)).to(devices.device).train()
         self.judge = validation_objective(options, classes=train.classes).to(devices.device)
         self.wrapped = devices.wrap(network).train()
@@ -258,7 +262,7 @@ class _Run:
 
     def _not_finite(self, error: NotFinite) -> InputError:
         at, options = self.at, self.options
-        kept = "" if self.devices.rank else f" The weights from before it are in {self._keep()}."
+        kept = "" if self.devices.rank else f" The weights from before it are in {self._keep()}; --weights starts from them."
         lower = f"--lr {options.lr / 10:g} (now {options.lr:g})"
         others = [*(["--clip 1"] if not options.clip else []), *(["--warmup 1"] if not options.warmup else [])]
         precise = ["--precision fp32"] if self.stepper.precision.name != "fp32" else []
@@ -268,7 +272,7 @@ class _Run:
         )
 
     def _keep(self) -> Path:
-        return self.checkpoints.keep_last_good(self.bare.network.state_dict())
+        return keep_last_good(self.last_good, self.bare.network.state_dict())
 
     def _identity(self) -> str:
         """What must be the same for a state to be gone on from; devices count by their kind and number, whatever name asked for them."""

@@ -13,7 +13,7 @@ from figureground.data.dataset import Dataset
 from figureground.data.paths import stamp
 from figureground.data.spec import parse_spec
 from figureground.models.digest import file_digest
-from figureground.models.fit.checkpoint import write_tensors
+from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
 from figureground.models.fit.data import train_data
 from figureground.models.fit.devices import Devices, open_devices
 from figureground.models.fit.loggers import open_loggers
@@ -24,6 +24,7 @@ from figureground.models.python import find_callable
 from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json, write_atomically
 from figureground.runs.progress import QuietReporter, Reporter
+from figureground.runs.sources import partial_place
 from figureground.stages.train.card import card_text, make_card
 from figureground.stages.train.curves import curves_csv, curves_svg
 from figureground.stages.train.result import KIND
@@ -74,24 +75,17 @@ def run_train(
     if finished(out, kind=KIND, key=key):
         speaker.say(f"{out}: these weights are there already, nothing to do")
         return out
-    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key) if devices.rank == 0 else None
+    sources = (*_given_weights(options).values(), *(file for split in splits.values() for file in split.every_file()))
+    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=speaker) if devices.rank == 0 else None
     devices.wait()
-    partial = out.with_name(out.name + ".partial")
+    partial = partial_place(out)
     state = writer.shard(STATE) if writer else partial / ".shards" / STATE
     loggers = open_loggers(options.log, folder=partial, run=out.name, options=settings) if writer else []
     for note in notes:
         speaker.say(f"note: {note}")
     try:
-        result = fit(
-            network,
-            train=data["train"],
-            val=data.get("val"),
-            options=options,
-            state_dir=state,
-            reporter=speaker,
-            loggers=loggers,
-            devices=devices,
-        )
+        to = {"state_dir": state, "last_good": partial.with_suffix(f".{LAST_GOOD}"), "reporter": speaker, "loggers": loggers}
+        result = fit(network, train=data["train"], val=data.get("val"), options=options, devices=devices, **to)
     finally:
         for logger in loggers:
             logger.close()
@@ -135,15 +129,18 @@ def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:
     found = {role: split.fingerprint() for role, split in splits.items()}
     stamps = "\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for split in splits.values() for s in split.samples)
     found["pictures"] = hashlib.sha256(stamps.encode()).hexdigest()
-    for role in ("encoder_weights", "weights"):
-        if given := getattr(options, role):
-            path = Path(given.removeprefix("weights:"))
-            found[role] = file_digest([path / WEIGHTS_FILE if path.is_dir() else path])
+    found |= {role: file_digest([path]) for role, path in _given_weights(options).items()}
     parsed = parse_spec(options.architecture)
     if parsed.kind == "python":
         source = inspect.getsourcefile(inspect.unwrap(find_callable(parsed.where, what=options.architecture)))
         found["architecture"] = file_digest([Path(source)]) if source else ""
     return found
+
+
+def _given_weights(options: FitOptions) -> dict[str, Path]:
+    """The files of weights that training starts from, by the option that names them."""
+    given = {role: Path(text.removeprefix("weights:")) for role in ("encoder_weights", "weights") if (text := getattr(options, role))}
+    return {role: path / WEIGHTS_FILE if path.is_dir() else path for role, path in given.items()}
 
 
 def _write(
