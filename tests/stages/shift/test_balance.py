@@ -135,10 +135,13 @@ def test_difference_by_hand():
     ("values", "wanted"), [((0.1, 0.1, 0.1, 0.1), 0.0), ((0.1, 0.1, 0.3, 0.3), -math.inf), ((0.3, 0.3, 0.1, 0.1), math.inf)]
 )
 def test_no_spread_is_no_difference_or_an_infinite_one(values, wanted):
-    """Rounding makes no deviation of equal numbers, and an infinite difference is a warning that chance does not make."""
+    """Rounding makes no deviation of equal numbers; an infinite difference of four pictures chance can make, that of eight it cannot."""
     one = difference(areas(*values), ["cat"] * 4, ["in", "in", "out", "out"])
     assert one.d == wanted
-    assert not one.by_chance or wanted == 0
+    assert one.by_chance
+    more = difference(areas(*values, *values), ["cat"] * 8, ["in", "in", "out", "out"] * 2)
+    assert more.d == wanted
+    assert more.by_chance == (wanted == 0)
 
 
 def test_one_sample_or_a_missing_fact_says_nothing():

@@ -1,7 +1,7 @@
 """Is it the context, or something else? The facts of each group, how far groups differ in them, and how label and context hang together.
 
 A shortcut is only shown to be the context where everything else is the same in every group. The balance table compares what else there is:
-the size, place and number of objects, their contact with the border, and the light.
+the size and place of the object, the pieces it is in, its contact with the border, and the light.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ THRESHOLD = 0.1
 """A standardised mean difference above this is a warning. Source: Austin 2009, the customary mark for covariate balance."""
 COLUMNS = ("row", "fact", "class", "context", "n", "mean", "sd", "other_class", "other_context", "other_n", "other_mean", "other_sd")
 COLUMNS += ("value", "se", "warning")
+WORDS = {"objects": "pieces"}
+"""What a fact is called where that is not its name."""
 _LIGHT = ("brightness", "sharpness")
 
 
@@ -107,7 +109,9 @@ class BalanceTable:
         """What the table says as plain lines: the association, the groups, and at most `most` warnings."""
         lines = [association_sentence(self)]
         for (label, context), n in self.sizes.items():
-            facts = ", ".join(f"{fact.replace('_', ' ')} {number_text(self.find(fact, label, context).mean)}" for fact in FACTS)
+            facts = ", ".join(
+                f"{WORDS.get(fact, fact.replace('_', ' '))} {number_text(self.find(fact, label, context).mean)}" for fact in FACTS
+            )
             lines.append(f"{label}-{context}: n {n}, {facts}")
         lines.append(warning_sentence(self))
         lines += [f"warning: {one.sentence}" for one in self.warnings[:most]]
@@ -133,7 +137,8 @@ def balance_table(
 
     The standard error takes samples as independent. Where some share a cluster it is that of clusters, sqrt(sum over c of (sum of u_i)^2)
     with u_i = g / ((g - 1) n) (+-(x_i - m) / s - d (n (x_i - m)^2 / (n - 1) - s_k^2) / (4 s^2)), + in the first group and - in the
-    second; n, g, m, s_k are samples, clusters, mean and deviation of the sample's own group, s is the pooled deviation.
+    second; n, g, m, s_k are samples, clusters, mean and deviation of the sample's own group, s is the pooled deviation. In groups of fewer
+    than 20 samples or clusters, or without spread, a difference is beyond chance only where dealing them out again says so too (`dealt_p`).
 
     Args:
         facts: of each sample.

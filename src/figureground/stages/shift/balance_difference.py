@@ -7,13 +7,18 @@ standard error lets whole clusters stray instead of pictures.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, isnan, nan, sqrt
 
 import numpy as np
 
+from figureground.stages.shift.balance_chance import dealt_p
+
 _CHANCE = 1.96
-_WORDS = {"objects": "number of objects"}
+_RARE = 0.05
+_FEW = 20
+"""Groups of fewer samples or clusters are dealt out again, for which 1.96 standard errors hold no longer."""
+_WORDS = {"objects": "number of pieces"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,8 @@ class Difference:
     """Mean of `first` minus mean of `other` by the pooled standard deviation; NaN where either has fewer than two samples with the fact."""
     se: float
     """Standard error of `d`; infinite where a group is of one cluster, else NaN where `d` is not finite."""
+    p: float = nan
+    """How often chance alone does as much (`dealt_p`); NaN where no group is small or without spread, or `se` says enough."""
 
     @property
     def fact(self) -> str:
@@ -61,8 +68,8 @@ class Difference:
 
     @property
     def by_chance(self) -> bool:
-        """True where `d` is within 1.96 standard errors of 0: groups drawn alike would often differ so far."""
-        return abs(self.d) <= _CHANCE * self.se
+        """True where groups drawn alike would often differ so far: `d` is within 1.96 standard errors of 0, or `p` is 0.05 or above."""
+        return abs(self.d) <= _CHANCE * self.se or self.p >= _RARE
 
     @property
     def sentence(self) -> str:
@@ -86,6 +93,10 @@ class Column:
     """float64 [clusters], sums of (x - m) / n; empty without clusters."""
     of_variance: np.ndarray
     """float64 [clusters], sums of ((x - m)^2 n / (n - 1) - sd^2) / n; empty without clusters."""
+    known: np.ndarray
+    """float64 [samples], the fact of those that have it."""
+    cluster: np.ndarray
+    """int64 [samples], the cluster of each of them; empty without clusters."""
 
 
 def group_column(values: np.ndarray, clusters: np.ndarray | None, *, fact: str, label: str, context: str) -> Column:
@@ -105,17 +116,26 @@ def group_column(values: np.ndarray, clusters: np.ndarray | None, *, fact: str, 
     sd = nan if n < 2 else 0.0 if same else float(known.std(ddof=1))
     facts = GroupFacts(fact=fact, label=label, context=context, n=n, mean=mean, sd=sd)
     if clusters is None or n < 2:
-        return Column(facts=facts, clusters=np.empty(0, np.int64), of_mean=np.empty(0), of_variance=np.empty(0))
+        none = np.empty(0, np.int64)
+        return Column(facts=facts, clusters=none, of_mean=np.empty(0), of_variance=np.empty(0), known=known, cluster=none)
     numbers, place = np.unique(clusters[seen], return_inverse=True)
     apart = known - mean
     of_mean, of_variance = (np.bincount(place, weights=one / n) for one in (apart, apart**2 * (n / (n - 1)) - sd**2))
-    return Column(facts=facts, clusters=numbers, of_mean=of_mean, of_variance=of_variance)
+    return Column(facts=facts, clusters=numbers, of_mean=of_mean, of_variance=of_variance, known=known, cluster=clusters[seen])
 
 
 def difference(first: Column, other: Column) -> Difference:
     """How far two groups differ in a fact: d and its standard error as `balance_table` says."""
     d = _standardised(first.facts, other.facts)
-    return Difference(first=first.facts, other=other.facts, d=d, se=_standard_error(d, first, other))
+    plain = Difference(first=first.facts, other=other.facts, d=d, se=_standard_error(d, first, other))
+    small = min(one.clusters.size or one.facts.n for one in (first, other)) < _FEW or 0.0 in (first.facts.sd, other.facts.sd)
+    if isnan(d) or plain.by_chance or not small:
+        return plain
+    if first.cluster.size:
+        units = first.cluster, other.cluster
+    else:
+        units = np.arange(first.known.size), np.arange(first.known.size, first.known.size + other.known.size)
+    return replace(plain, p=dealt_p(first.known, other.known, *units))
 
 
 def cluster_numbers(names: Sequence[str]) -> np.ndarray | None:

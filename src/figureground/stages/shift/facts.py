@@ -28,7 +28,8 @@ class PictureFacts:
     centre_x: float = nan
     """Likewise by the width, 0 = left."""
     objects: float = nan
-    """Number of regions: object pixels of one class that touch at a side or a corner. NaN without a mask."""
+    """Number of pieces: regions of object pixels of one class that touch at a side or a corner; one thing that something stands before
+    can be in two. NaN without a mask."""
     border_contact: float = nan
     """Part of the picture's outermost pixels that is object, in [0, 1], void not counted. NaN without a mask or where all is void."""
     brightness: float = nan
