@@ -221,6 +221,25 @@ def test_every_option_is_a_flag():
         assert "--" + name.replace("_", "-") in out
 
 
+@pytest.mark.parametrize(
+    ("verb", "flag", "told"),
+    [
+        ("train", "--seed", "At least 0. [default: 0]"),
+        ("train", "--cutmix", "From 0 to 1. [default: 0.0]"),
+        ("train", "--warmup", "In epochs, from 0 to 1000. [default: 0.0]"),
+        ("train", "--clip", "At least 0. [default: 0.0]"),
+        ("train", "--patience", "At least 0. [default: 0]"),
+        ("train", "--workers", "From 0 to 256. [default: 0]"),
+        ("shift compose", "--size", "In px, from 32 to 2048. [default: 64]"),
+    ],
+)
+def test_help_tells_ranges_and_defaults_that_are_nought(verb, flag, told):
+    """What may be given, and what holds where nothing is."""
+    _, out, _ = figureground(*verb.split(), "--help")
+    words = " ".join(out.split())
+    assert told in words.partition(f" {flag} ")[2].partition(" --")[0]
+
+
 def test_help_loads_nothing_heavy():
     """`--help` imports neither arrays nor tables nor networks."""
     heavy = "{'numpy', 'numba', 'pyarrow', 'cv2', 'scipy', 'matplotlib', 'torch', 'transformers', 'ray', 'starlette', 'PIL', 'jinja2'}"

@@ -20,6 +20,8 @@ Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Worker pr
 Engine = Annotated[str, typer.Option("--engine", help="Where the work runs: NAME[:ADDRESS].")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file of options; flags win over it.", show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback where something fails.")]
+SANE = 1_000_000
+"""Upper bounds from here on are no choice that anybody makes."""
 
 
 def with_options(options_type: type, *, make: Callable[..., Any] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -50,13 +52,23 @@ def with_options(options_type: type, *, make: Callable[..., Any] | None = None) 
 
 def _parameter(info: OptionInfo) -> inspect.Parameter:
     flag = "--" + info.name.replace("_", "-")
-    default = f" [default: {info.default}]" if info.default not in ((), "", None, False) else ""
+    unsaid = info.default is None or info.default is False or info.default in ((), "")  # 0 equals False, and is told
+    default = "" if unsaid else f" [default: {info.default}]"
     choices = f" One of: {', '.join(info.choices)}." if info.choices else ""
-    unit = f" In {info.unit}." if info.unit else ""
-    help_text = f"{info.help}{choices}{unit}{default}"
+    help_text = f"{info.help}{choices}{_unit_and_range(info)}{default}"
     base = list[str] if info.many else _flag_type(info)
     spec = typer.Option(f"{flag}/--no-{flag[2:]}" if base is bool else flag, help=help_text, show_default=False)
     return inspect.Parameter(info.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[base | None, spec])
+
+
+def _unit_and_range(info: OptionInfo) -> str:
+    """Such as ` In px, from 32 to 2048.`; an upper bound that only keeps numbers sane is not told."""
+    parts = [f"in {info.unit}"] if info.unit else []
+    if info.bounds:
+        low, high = info.bounds
+        parts.append(f"from {low:g} to {high:g}" if high < SANE else f"at least {low:g}")
+    text = ", ".join(parts)
+    return f" {text[0].upper()}{text[1:]}." if text else ""
 
 
 def _flag_type(info: OptionInfo) -> type:
