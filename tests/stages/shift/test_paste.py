@@ -158,7 +158,7 @@ def test_what_pictures_are_made_of_is_never_written_over(sources, place):
     """Neither figures nor scenes; every file of both is known."""
     composition = compose_paste(options(sources))
     assert {Path(file) for file in composition.sources} >= {path for path in sources[0].rglob("*") if path.is_file()}
-    assert {Path(file) for file in composition.sources} >= {path for path in sources[1].glob("lake/*")}
+    assert {Path(file) for file in composition.sources} >= set(sources[1].glob("lake/*"))
     with pytest.raises(InputError, match="is read to make what is written there"):
         run_compose(options(sources), out=sources[place])
     assert not (sources[place] / "manifest.json").exists()
@@ -318,6 +318,16 @@ def test_scenes_that_are_there_twice_are_used_once(sources, tmp_path):
     assert composition.details["left_out"] == {"scenes": ["lake/09.png", "yard/copy.png"]}
     assert composition.notes == ("2 scenes left out, for they are there under another name: lake/09.png, yard/copy.png",)
     assert sum(told["there"] for told in composition.details["scenes"]["lake"].values()) == 6
+
+
+def test_a_list_of_ties_may_hold_names_with_commas(sources, tmp_path):
+    """They are known from the data, in one flag as in two."""
+    scenes = write_scenes(tmp_path / "scenes")
+    (scenes / "lake").rename(scenes / "lake, north")
+    for common in (("duck=lake, north,hen=yard",), ("hen=yard", "duck=lake, north")):
+        assert dict(compose_paste(options((sources[0], scenes), common=common)).common) == {"duck": "lake, north", "hen": "yard"}
+    with pytest.raises(InputError, match="must be exactly as in the data"):
+        compose_paste(options((sources[0], scenes), common=("duck=lake, south,hen=yard",)))
 
 
 def test_faulty_files_are_named(sources, tmp_path):

@@ -161,6 +161,21 @@ def test_a_tie_has_a_class_and_a_context(text):
         declared_ties([text])
 
 
+def test_names_with_commas_are_known_from_the_data():
+    """As one flag for each or as a list; the longest known name wins, and without known names commas part."""
+    known = {"classes": ["cat", "cat, big", "a=b", "dog"], "contexts": ["in", "in, far", "out"]}
+    for texts in (["cat, big=in, far", "a=b=out", "cat=in"], ["cat, big=in, far,a=b=out,cat=in"]):
+        assert declared_ties(texts, **known) == {"cat, big": "in, far", "a=b": "out", "cat": "in"}
+    assert declared_ties(["cat=in,dgo=out"], **known) == {"cat": "in", "dgo": "out"}
+    with pytest.raises(InputError, match=r"got 'big'.*A name with a comma in it must be exactly as in the data"):
+        declared_ties(["cat=in, big"], **known)
+    with pytest.raises(InputError, match="twice"):
+        declared_ties(["cat, big=in", "cat, big=out"], **known)
+    sizes = {(c, k): 9 for c in ("cat, big", "dog") for k in ("in", "out, far")}
+    common = declared_ties(["cat, big=out, far,dog=in"], classes=["cat, big", "dog"], contexts=["in", "out, far"])
+    assert plan_split(crowd(sizes), rhos=[1.0], val=1, test=1, common=common).common == {"cat, big": "out, far", "dog": "in"}
+
+
 def test_a_group_too_small_says_what_is_possible():
     """The message names group, number and need; the rhos and the size it calls possible are, and the next ones are not."""
     candidates = crowd(COCO_CD)

@@ -214,6 +214,16 @@ def test_classes_contexts_and_ties(tmp_path):
     assert details["context"] == {"how": "attribute"}
 
 
+def test_a_list_of_ties_may_hold_names_with_commas(tmp_path):
+    """They are known from the data."""
+    spec = photographs(tmp_path / "pets")
+    table = tmp_path / "pets" / "samples.csv"
+    table.write_text(table.read_text().replace(",outdoor,", ',"out, far",'))
+    options = SplitOptions(rho=("1",), val=1, test=1, common=("cat=out, far,dog=indoor",), balance=False)
+    out = run_split(open_dataset(spec), options=options, out=tmp_path / "split")
+    assert dict(open_dataset(str(out / "rho-1")).common) == {"cat": "out, far", "dog": "indoor"}
+
+
 def test_a_found_context_goes_into_the_table(tmp_path, real_data):
     """The clusters stand in `found_context`, their stability in the manifest."""
     options = SplitOptions(rho=("0.5",), val=1, test=1, context="found:2", classes=("flamingo", "emu"))

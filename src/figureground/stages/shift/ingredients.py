@@ -175,6 +175,16 @@ def _labelled(dataset: Dataset, name: str) -> list[Sample]:
     return samples
 
 
+def class_names(spec: str) -> tuple[str, ...]:
+    """The classes of a data set."""
+    return open_dataset(spec).classes.names
+
+
+def context_names(spec: str) -> tuple[str, ...]:
+    """The contexts of a folder with one subfolder a context, or of a data set with a context."""
+    return tuple(_scenes(spec))
+
+
 def find_scenes(spec: str, contexts: Sequence[str]) -> tuple[dict[str, tuple[Scene, ...]], tuple[str, ...]]:
     """The scenes of some contexts: of a folder with one subfolder a context, or of a data set with a context.
 
@@ -186,11 +196,7 @@ def find_scenes(spec: str, contexts: Sequence[str]) -> tuple[dict[str, tuple[Sce
         InputError: a context that has no picture; the message names those there are.
         FormatError: there is no such folder or data set.
     """
-    parsed = parse_spec(spec)
-    if parsed.kind is None and not parsed.options and paths.is_folder(spec) and not paths.exists(paths.join(spec, "dataset.toml")):
-        found = _folder_scenes(spec)
-    else:
-        found = _dataset_scenes(open_dataset(spec))
+    found = _scenes(spec)
     for context in contexts:
         if context not in found:
             known = sorted(found)
@@ -215,6 +221,13 @@ def _twins(scenes: Sequence[Scene]) -> set[str]:
                 twins.add(scene.name)
             known.add(digest)
     return twins
+
+
+def _scenes(spec: str) -> dict[str, list[Scene]]:
+    parsed = parse_spec(spec)
+    if parsed.kind is None and not parsed.options and paths.is_folder(spec) and not paths.exists(paths.join(spec, "dataset.toml")):
+        return _folder_scenes(spec)
+    return _dataset_scenes(open_dataset(spec))
 
 
 def _folder_scenes(folder: str) -> dict[str, list[Scene]]:

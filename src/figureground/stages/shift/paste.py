@@ -18,7 +18,7 @@ from figureground.core.types import ClassTable
 from figureground.data import paths
 from figureground.data.spec import parse_spec
 from figureground.stages.shift.composition import ComposeOptions, Composition
-from figureground.stages.shift.ingredients import find_figures, find_scenes, hold_out, scenes_digest
+from figureground.stages.shift.ingredients import class_names, context_names, find_figures, find_scenes, hold_out, scenes_digest
 from figureground.stages.shift.layout import SPLITS, Layout
 from figureground.stages.shift.placing import PasteDraw, train_slots
 from figureground.stages.shift.plan import declared_ties, ties
@@ -93,7 +93,9 @@ def _common(options: ComposeOptions) -> dict[str, str]:
         raise InputError("the kind `paste` needs `common`: CLASS=CONTEXT for each class, such as --common flamingo=sea --common emu=forest")
     if options.area_low > options.area_high:
         raise InputError(f"`area_low` must not be above `area_high`; got {options.area_low} and {options.area_high}")
-    return declared_ties(options.common)
+    if not any("," in text for text in options.common):
+        return declared_ties(options.common)
+    return declared_ties(options.common, classes=class_names(options.figures), contexts=context_names(options.scenes))
 
 
 def _shared_out(

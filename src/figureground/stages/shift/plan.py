@@ -7,7 +7,7 @@ so is that of all. Source: the regimes of arXiv 2604.13326, with exact sizes (th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 import numpy as np
 
@@ -21,8 +21,13 @@ def check_rho(rho: float) -> None:
         raise InputError(f"`rho` must be in [0, 1], the part of a class's samples in its own context; got {rho}")
 
 
-def declared_ties(texts: Iterable[str]) -> dict[str, str]:
+def declared_ties(texts: Iterable[str], *, classes: Collection[str] = (), contexts: Collection[str] = ()) -> dict[str, str]:
     """Class -> context, of texts that hold one CLASS=CONTEXT or several with commas between them.
+
+    Args:
+        texts: what was given.
+        classes: names that may have commas or equals signs in them: a text that is made of known classes and contexts is read as such.
+        contexts: likewise.
 
     Raises:
         InputError: a part that is not CLASS=CONTEXT, or a class that is tied twice.
@@ -30,15 +35,42 @@ def declared_ties(texts: Iterable[str]) -> dict[str, str]:
     Example:
         >>> declared_ties(["cat=in,dog=out", "bird=out"])
         {'cat': 'in', 'dog': 'out', 'bird': 'out'}
+        >>> declared_ties(["cat, big=in,dog=out, far"], classes=["cat, big", "dog"], contexts=["in", "out, far"])
+        {'cat, big': 'in', 'dog': 'out, far'}
     """
+    most = 1 + sum(max((name.count(",") for name in names), default=0) for names in (classes, contexts))
     found: dict[str, str] = {}
-    for part in (part.strip() for text in texts for part in text.split(",")):
+    for text in texts:
+        for name, context in _known_ties(text.split(","), set(classes), set(contexts), most) or _plain_ties(text):
+            if name in found:
+                raise InputError(f"`common` ties '{name}' twice, to '{found[name]}' and '{context}'. Tie each class to one context")
+            found[name] = context
+    return found
+
+
+def _known_ties(parts: Sequence[str], classes: Set[str], contexts: Set[str], most: int) -> list[tuple[str, str]]:
+    """Ties of known names alone that the parts, with their commas, are made of, each of up to `most` parts; empty where there are none."""
+    for end in range(min(most, len(parts)), 0, -1):
+        words = ",".join(parts[:end]).split("=")
+        for at in range(1, len(words)):
+            tie = "=".join(words[:at]).strip(), "=".join(words[at:]).strip()
+            if tie[0] not in classes or tie[1] not in contexts:
+                continue
+            if end == len(parts):
+                return [tie]
+            if more := _known_ties(parts[end:], classes, contexts, most):
+                return [tie, *more]
+    return []
+
+
+def _plain_ties(text: str) -> list[tuple[str, str]]:
+    found = []
+    for part in (part.strip() for part in text.split(",")):
         name, _, context = (word.strip() for word in part.partition("="))
         if not name or not context:
-            raise InputError(f"`common` must be CLASS=CONTEXT; got '{part}'. Give one for each class, such as cat=indoor")
-        if name in found:
-            raise InputError(f"`common` ties '{name}' twice, to '{found[name]}' and '{context}'. Tie each class to one context")
-        found[name] = context
+            comma = ". A name with a comma in it must be exactly as in the data" if "," in text else ""
+            raise InputError(f"`common` must be CLASS=CONTEXT; got '{part}'. Give one for each class, such as cat=indoor{comma}")
+        found.append((name, context))
     return found
 
 

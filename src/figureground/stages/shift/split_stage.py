@@ -201,10 +201,10 @@ def _scenes(dataset: Dataset, options: SplitOptions) -> dict[str, str]:
 
 def _common(dataset: Dataset, options: SplitOptions) -> dict[str, str] | None:
     """What `--common` says, else what the data set declares, if that names every class and only contexts that are there."""
-    if options.common:
-        return declared_ties(options.common)
-    present = {s.label for s in dataset.samples}
+    present = {s.label or "" for s in dataset.samples}
     contexts = {dataset.attribute(s, "context") for s in dataset.samples}
+    if options.common:
+        return declared_ties(options.common, classes=present, contexts=contexts)
     declared = {name: context for name, context in dataset.common.items() if name in present}
     return declared if set(declared) == present and set(declared.values()) <= contexts else None
 
