@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from figureground.stages.shift.balance import BalanceTable
 
 MOST_GROUPS, MOST_WARNINGS = 60, 20
-HEADS = {"brightness": "bright-\nness", "sharpness": "sharp-\nness"}
+HEADS = {"objects": "pieces", "brightness": "bright-\nness", "sharpness": "sharp-\nness"}
 
 
 def balance(
