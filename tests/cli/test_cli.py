@@ -148,10 +148,16 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, words):
 
 
 def test_the_target_of_out_is_never_overwritten(folders):
-    """A directory with other things in it is left alone."""
-    code, _, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "masks")
+    """A directory with other things in it is left alone, and so is one that is read."""
+    (folders / "notes").mkdir()
+    (folders / "notes" / "a.txt").write_text("mine")
+    code, _, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "notes")
     assert code == 2
     assert "left alone" in err
+    assert [path.name for path in (folders / "notes").iterdir()] == ["a.txt"]
+    code, _, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "masks")
+    assert code == 2
+    assert str(folders / "masks") in err
     assert len(list((folders / "masks").iterdir())) == 6
 
 
