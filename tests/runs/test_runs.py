@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -286,6 +287,51 @@ def test_workers_end_with_the_run_that_was_killed(tmp_path):
             break
         time.sleep(0.05)
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def work_until_stopped(batch):
+    folder, number = batch
+    (Path(folder) / f"begun-{number}").touch()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        (Path(folder) / f"stopped-{number}").touch()
+        raise
+
+
+def make_work_until_stopped():
+    return work_until_stopped
+
+
+STOPPED = """
+import sys; sys.path.insert(0, {folder!r})
+import test_runs
+from figureground.runs.executor import LocalExecutor
+if __name__ == "__main__":
+    try:
+        list(LocalExecutor(2).map_batches(test_runs.make_work_until_stopped, [({out!r}, number) for number in range(9)]))
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+@pytest.mark.parametrize("whole_group", [False, True], ids=["the main process alone", "the whole group, as at a terminal"])
+def test_an_interruption_ends_what_is_under_way_and_begins_nothing_new(tmp_path, whole_group):
+    script = tmp_path.parent / f"{tmp_path.name}.py"
+    script.write_text(STOPPED.format(folder=str(Path(__file__).parent), out=str(tmp_path)))
+    process = subprocess.Popen(
+        [sys.executable, str(script)], start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while len(list(tmp_path.iterdir())) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    if whole_group:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    said, complaints = process.communicate(timeout=50)
+    assert (said, complaints) == ("stopped\n", "")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["begun-0", "begun-1", "stopped-0", "stopped-1"]
 
 
 PREPARED = """

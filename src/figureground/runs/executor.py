@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.process
 import os
 import pickle
 import signal
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.context import BaseContext
 from typing import Any, Protocol, TypeVar
 
@@ -67,6 +69,7 @@ class LocalExecutor:
         if self._workers == 1:
             yield from map(make_worker(), batches)
             return
+        others = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(self._workers, mp_context=_context(), initializer=_build_worker, initargs=(pickle.dumps(make_worker),))
         try:
             yield from _in_order(pool, batches, ahead=2 * self._workers)
@@ -75,6 +78,9 @@ class LocalExecutor:
                 "a worker process died (killed from outside, or out of memory). What is finished is kept: run the same command again, "
                 "with fewer --workers where memory is short"
             ) from error
+        except BaseException:  # nobody waits for what is under way any more
+            _interrupt(set(multiprocessing.active_children()) - others)
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -118,12 +124,21 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _interrupt(processes: Iterable[multiprocessing.process.BaseProcess]) -> None:
+    for process in processes:
+        if process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGINT)
+
+
 _worker: Callable[[Any], Any] | None = None
+_busy = _stopped = False
+"""In a worker process: whether a batch is under way, and whether no further one may begin."""
 
 
 def _build_worker(pickled: bytes) -> None:
     global _worker  # the one place where a worker process keeps its worker
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for library in ("OPENBLAS", "OMP", "MKL"):  # read when numpy is first imported, which unpickling does
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
@@ -137,9 +152,26 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _stop(signum: int, frame: Any) -> None:
+    """Ends the batch under way and lets no other begin; once, for Ctrl-C reaches every process and the main one passes it on as well."""
+    del signum, frame
+    global _stopped
+    if not _stopped:
+        _stopped = True
+        if _busy:
+            raise KeyboardInterrupt
+
+
 def _work(batch: Any) -> Any:
+    global _busy
     assert _worker is not None
-    return _worker(batch)
+    _busy = True
+    try:
+        if _stopped:
+            raise KeyboardInterrupt
+        return _worker(batch)
+    finally:
+        _busy = False
 
 
 def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Any], *, ahead: int) -> Iterator[Any]:
