@@ -168,13 +168,23 @@ def test_debug_shows_where(folders):
     assert "Traceback" in err
 
 
+def hears_ctrl_c():
+    """Before a program starts: what runs in the background of a shell, as these tests may, passes on that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal as Ctrl-C does")
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 def test_ctrl_c_says_what_is_kept_and_exits_130(tmp_path, debug):
     """A real interrupt of a run that writes pictures: one line on stderr, nothing on stdout, no traceback."""
     command = ["shift", "compose", "--train", "200000", "--size", "64", "--workers", "1", "--out", str(tmp_path / "set"), *debug]
     running = subprocess.Popen(
-        [sys.executable, "-m", "figureground", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "figureground", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hears_ctrl_c,
     )
     try:
         end = time.monotonic() + 120

@@ -303,6 +303,11 @@ def make_work_until_stopped():
     return work_until_stopped
 
 
+def hears_ctrl_c():
+    """Before a program starts: what runs in the background of a shell, as these tests may, passes on that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 STOPPED = """
 import sys; sys.path.insert(0, {folder!r})
 import test_runs
@@ -320,7 +325,12 @@ def test_an_interruption_ends_what_is_under_way_and_begins_nothing_new(tmp_path,
     script = tmp_path.parent / f"{tmp_path.name}.py"
     script.write_text(STOPPED.format(folder=str(Path(__file__).parent), out=str(tmp_path)))
     process = subprocess.Popen(
-        [sys.executable, str(script)], start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(script)],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears_ctrl_c,
     )
     while len(list(tmp_path.iterdir())) < 2:
         assert process.poll() is None
