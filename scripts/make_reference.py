@@ -213,9 +213,9 @@ def artifacts() -> str:
         "pictures also how often each figure and scene is used at least and at most, and what was left out.\n",
         table(("column", "meaning"), ((f"`{column}`", _word("columns.dataset", column)) for column in _composed_columns())),
         "`shift split` writes one directory with a folder `rho-<rho>/` for each correlation: `dataset.toml`, `samples.csv` and the `balance.csv` of",
-        "its training samples. Beside them lie `balance-test.csv` and, where masks were drawn from annotations, `masks/`. `source_split` in its",
-        "tables is the split a sample had before; `found_context` and `area_context` are contexts that were found, or decided by areas. The",
-        "manifest's `details` hold classes, contexts, what is tied, the samples of each group, and the stability of found contexts.\n",
+        "its training samples. Beside them lie `balance-test.csv`, `sheet.jpg` with pictures of the test set and, where masks were drawn",
+        "from annotations, `masks/`. `source_split` in its tables is the split a sample had before; `found_context` and `area_context` are",
+        "contexts that were found, or decided by areas. The manifest's `details` hold classes, contexts, what is tied, the samples of each group, and the stability of found contexts.\n",
         "### balance.csv\n",
         "Also what `shift balance --out` writes. An empty cell does not apply, or is undefined.\n",
         table(

@@ -236,6 +236,7 @@ def train(
         InputError: options, data, network and weights do not fit together, or the loss is no longer a number.
         MissingExtra: a library that the options ask for is not installed.
     """
+    data = as_dataset(dataset)  # first: its faults are told at once, and torch takes seconds to import
     try:
         from figureground.stages.train.stage import run_train
     except ModuleNotFoundError as error:
@@ -243,7 +244,7 @@ def train(
             raise
         raise MissingExtra(error.name, extra="train", needed_for="training") from error
 
-    return read_weights(run_train(as_dataset(dataset), options=options, out=Path(out), reporter=reporter or QuietReporter()))
+    return read_weights(run_train(data, options=options, out=Path(out), reporter=reporter or QuietReporter()))
 
 
 def split(

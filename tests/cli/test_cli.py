@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.support import hear_ctrl_c
 
 from figureground.stages.audit.options import AuditOptions
 
@@ -168,11 +169,6 @@ def test_debug_shows_where(folders):
     assert "Traceback" in err
 
 
-def hears_ctrl_c():
-    """Before a program starts: what runs in the background of a shell, as these tests may, passes on that Ctrl-C is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal as Ctrl-C does")
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 def test_ctrl_c_says_what_is_kept_and_exits_130(tmp_path, debug):
@@ -184,7 +180,7 @@ def test_ctrl_c_says_what_is_kept_and_exits_130(tmp_path, debug):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=hears_ctrl_c,
+        preexec_fn=hear_ctrl_c,
     )
     try:
         end = time.monotonic() + 120

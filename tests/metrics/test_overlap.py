@@ -65,7 +65,6 @@ def test_agrees_with_binary_masks(maps):
     for score, reduction in product(("iou", "dice", "accuracy"), REDUCTIONS):
         got = overlap(counts_of(*maps), score=score, reduction=reduction)
         np.testing.assert_allclose(got, slow_overlap(*maps, score, reduction), rtol=1e-12, err_msg=f"{score} {reduction}")
-        assert np.isnan(got).all() or (np.nanmin(got) >= 0 and np.nanmax(got) <= 1)
 
 
 def test_golden_iou():

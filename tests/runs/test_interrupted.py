@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from figureground.core.errors import InputError
+from figureground.core.whole_file import write_atomically
 from figureground.runs import artifact
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact, write_atomically
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact
 
 CALLS = ("rename", "replace", "unlink", "rmdir", "mkdir")
 """What `os` does to names; files are written through `write_atomically`, which ends with `replace`."""

@@ -15,9 +15,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.floor.workplace import ROOT
+from tests.support import Watcher, hear_ctrl_c
 
 from figureground.core.errors import ArtifactError, Fault, FormatError, InputError, StateError
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact, read_manifest, to_json, write_atomically
+from figureground.core.whole_file import write_atomically
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact, read_manifest, to_json
 from figureground.runs.executor import LocalExecutor, open_executor
 from figureground.runs.progress import LineReporter, QuietReporter
 from figureground.runs.shards import map_in_shards, read_shards
@@ -73,29 +76,16 @@ def test_an_older_artifact_of_the_kind_is_replaced_and_nothing_else_is(tmp_path)
     assert (foreign / "thesis.txt").read_text() == "precious"
 
 
-class Said:
-    """A reporter that remembers its lines."""
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, text):
-        self.lines.append(text)
-
-    def track(self, what, *, total, unit, done=0):
-        return QuietReporter().track(what, total=total, unit=unit, done=done)
-
-
 def test_what_is_about_to_be_replaced_is_said(tmp_path):
     """One line where another key stands there, none where nothing does or the same one."""
-    said = Said()
+    watcher = Watcher()
     out = tmp_path / "thing"
-    ArtifactWriter(out, kind="thing", schema=1, key="k", reporter=said)
+    ArtifactWriter(out, kind="thing", schema=1, key="k", reporter=watcher)
     created = write_thing(out, key_of(a=1)).created
-    ArtifactWriter(out, kind="thing", schema=1, key=key_of(a=1), reporter=said)
-    assert said.lines == []
-    ArtifactWriter(out, kind="thing", schema=1, key=key_of(a=2), reporter=said)
-    [line] = said.lines
+    ArtifactWriter(out, kind="thing", schema=1, key=key_of(a=1), reporter=watcher)
+    assert watcher.said == []
+    ArtifactWriter(out, kind="thing", schema=1, key=key_of(a=2), reporter=watcher)
+    [line] = watcher.said
     assert f"artifact 'thing' of {created}" in line
     assert "replaced when the new one is finished" in line
 
@@ -273,7 +263,7 @@ def make_wait():
 
 def test_workers_end_with_the_run_that_was_killed(tmp_path):
     """However a run ends, none of its workers is left behind."""
-    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_runs; from figureground.runs.executor import LocalExecutor\nif __name__ == '__main__':\n    list(LocalExecutor(2).map_batches(test_runs.make_wait, [[{str(tmp_path)!r}]] * 2))"
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.runs import test_runs; from figureground.runs.executor import LocalExecutor\nif __name__ == '__main__':\n    list(LocalExecutor(2).map_batches(test_runs.make_wait, [[{str(tmp_path)!r}]] * 2))"
     script = tmp_path.parent / f"{tmp_path.name}.py"
     script.write_text(program)
     process = subprocess.Popen([sys.executable, str(script)])
@@ -303,14 +293,9 @@ def make_work_until_stopped():
     return work_until_stopped
 
 
-def hears_ctrl_c():
-    """Before a program starts: what runs in the background of a shell, as these tests may, passes on that Ctrl-C is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 STOPPED = """
-import sys; sys.path.insert(0, {folder!r})
-import test_runs
+import sys; sys.path.insert(0, {root!r})
+from tests.runs import test_runs
 from figureground.runs.executor import LocalExecutor
 if __name__ == "__main__":
     try:
@@ -323,14 +308,14 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("whole_group", [False, True], ids=["the main process alone", "the whole group, as at a terminal"])
 def test_an_interruption_ends_what_is_under_way_and_begins_nothing_new(tmp_path, whole_group):
     script = tmp_path.parent / f"{tmp_path.name}.py"
-    script.write_text(STOPPED.format(folder=str(Path(__file__).parent), out=str(tmp_path)))
+    script.write_text(STOPPED.format(root=str(ROOT), out=str(tmp_path)))
     process = subprocess.Popen(
         [sys.executable, str(script)],
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hears_ctrl_c,
+        preexec_fn=hear_ctrl_c,
     )
     while len(list(tmp_path.iterdir())) < 2:
         assert process.poll() is None

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.support import Watcher
 
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import ClassTable, Sample
@@ -155,6 +156,7 @@ def test_a_picture_without_predicted_foreground_has_no_score(tmp_path, pictures)
     out = run_predict(predictor(ground), pictures, out=tmp_path / "out")
     predictions, maps = read_all(out, pictures)
     assert not any(m.any() for m in maps.values())
+    assert predictions.scores["flip_risk"].keys() == maps.keys()
     assert all(np.isnan(v) for values in predictions.scores.values() for v in values.values())
 
 
@@ -337,14 +339,9 @@ def test_another_number_of_channels_than_classes_is_refused_naming_both(tmp_path
 
 
 def test_other_names_of_channels_are_told(tmp_path, pictures):
-    lines: list[str] = []
-
-    class Listener(stage.QuietReporter):
-        def say(self, text: str) -> None:
-            lines.append(text)
-
-    run_predict(predictor(class_names=("Ground", "cat", "hound", "bird")), pictures, out=tmp_path / "out", reporter=Listener())
-    assert [line for line in lines if "'hound' for 'dog'" in line and "1 of its channels" in line]
+    watcher = Watcher()
+    run_predict(predictor(class_names=("Ground", "cat", "hound", "bird")), pictures, out=tmp_path / "out", reporter=watcher)
+    assert [line for line in watcher.said if "'hound' for 'dog'" in line and "1 of its channels" in line]
 
 
 @pytest.mark.parametrize(
@@ -470,7 +467,7 @@ def test_groups_hold_one_size_and_are_bounded():
         size = (int(rng.integers(1, 9)), 1)
         plan = InputPlan(native_hw=size, scaled_hw=size, input_hw=size, tops=(0, 1) if i % 10 == 0 else (0,))
         given.append(Prepared(sample=Sample(id=str(i)), plan=plan, planes=np.zeros((3, *size), np.float32)))
-    held, most, seen = 0, 0, []
+    held, most, seen, sizes = 0, 0, [], []
 
     def counted():
         nonlocal held, most
@@ -483,10 +480,12 @@ def test_groups_hold_one_size_and_are_bounded():
         assert len({picture.plan.input_hw for picture in group}) == 1
         assert len(group) <= 8
         assert len(group) == 1 or all(picture.plan.windows == 1 for picture in group)
+        sizes.append(len(group))
         held -= len(group)
         seen += [int(picture.sample.id) for picture in group]
     assert sorted(seen) == list(range(200))
     assert most <= 4 * 8
+    assert max(sizes) == 8
 
 
 def test_work_is_begun_only_so_far_ahead():

@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch", reason="the extra 'train' is not installed"
 
 from safetensors.torch import load_file  # noqa: E402
 from tests.models.fit.learnable import TINY, write_learnable  # noqa: E402
+from tests.support import Watcher  # noqa: E402
 
 from figureground import api  # noqa: E402
 from figureground.core.errors import ArtifactError, InputError  # noqa: E402
@@ -232,33 +233,9 @@ def test_the_weights_that_training_starts_from_are_not_replaced(weights, data, t
     assert not (tmp_path / "u1.partial").exists()
 
 
-class Counter:
-    """A reporter that counts batches, and ends the run after so many."""
-
-    def __init__(self, most: int = 10**9) -> None:
-        self.batches, self.most = 0, most
-
-    def say(self, text):
-        pass
-
-    def track(self, what, *, total, unit, done=0):
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def advance(self, amount=1):
-        self.batches += amount
-        if self.batches >= self.most:
-            raise KeyboardInterrupt
-
-
 def test_an_interruption_behind_the_last_batch_costs_no_batch(data, tmp_path, monkeypatch):
     """Stopped while the manifest is written, the same command trains nothing anew and ends with the weights and curves of an unbroken run."""
-    options, whole = dataclasses.replace(OPTIONS, epochs=2, checkpoint_every=3), Counter()
+    options, whole = dataclasses.replace(OPTIONS, epochs=2, checkpoint_every=3), Watcher()
     run_train(open_dataset(data), options=options, out=tmp_path / "whole", reporter=whole)
     real = artifact.write_atomically
 
@@ -272,21 +249,21 @@ def test_an_interruption_behind_the_last_batch_costs_no_batch(data, tmp_path, mo
         with pytest.raises(KeyboardInterrupt):
             run_train(open_dataset(data), options=options, out=tmp_path / "cut")
     assert not (tmp_path / "cut").exists()
-    again = Counter()
+    again = Watcher()
     run_train(open_dataset(data), options=options, out=tmp_path / "cut", reporter=again)
-    assert (whole.batches, again.batches) == (8, 0)
+    assert (whole.steps, again.steps) == (8, 0)
     for name in ("weights.safetensors", "curves.csv", "card.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes(), name
 
 
 def test_a_training_goes_on_under_another_name_of_the_same_device(data, tmp_path):
     """Begun with what the machine chooses, gone on with by name: it is the same training, and no batch is trained twice but the last."""
-    options, again = dataclasses.replace(OPTIONS, epochs=2, checkpoint_every=1, device="auto"), Counter()
+    options, again = dataclasses.replace(OPTIONS, epochs=2, checkpoint_every=1, device="auto"), Watcher()
     with pytest.raises(KeyboardInterrupt):
-        run_train(open_dataset(data), options=options, out=tmp_path / "w", reporter=Counter(6))
+        run_train(open_dataset(data), options=options, out=tmp_path / "w", reporter=Watcher(6))
     named = dataclasses.replace(options, device=find_device("auto").type)
     run_train(open_dataset(data), options=named, out=tmp_path / "w", reporter=again)
-    assert again.batches == 8 - 5
+    assert again.steps == 8 - 5
 
 
 def test_another_artifact_is_not_overwritten(data, tmp_path):

@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("torch", reason="the extra 'smp' is not installed")
 pytest.importorskip("segmentation_models_pytorch", reason="the extra 'smp' is not installed")
 
+from tests.support import Watcher
+
 from figureground import api
 from figureground.core.errors import ArtifactError, InputError, MissingExtra
 from figureground.data.dataset import open_dataset
@@ -28,20 +30,6 @@ PLAN = DemoPlan(
     ),
     resamples=20,
 )
-
-
-class Teller:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines = []
-
-    def say(self, text):
-        self.lines.append(text)
-
-    def track(self, what, *, total, unit, done=0):
-        self.lines.append(what)
-        return api.QuietReporter().track(what, total=total, unit=unit, done=done)
 
 
 @pytest.fixture(scope="module")
@@ -161,10 +149,10 @@ def test_what_else_stands_there_is_not_overwritten(meddled) -> None:
 
 def test_progress_is_told(tmp_path) -> None:
     """With one worker the epochs of both trainings are told as they go."""
-    teller = Teller()
-    run_demo(PLAN, out=tmp_path / "out", reporter=teller)
-    assert sum(line.startswith("epoch 2") for line in teller.lines) == 2
-    assert any("2 epochs on 12 pictures" in line for line in teller.lines)
+    watcher = Watcher()
+    run_demo(PLAN, out=tmp_path / "out", reporter=watcher)
+    assert sum(line.startswith("epoch 2") for line in watcher.said) == 2
+    assert any("2 epochs on 12 pictures" in line for line in watcher.said)
 
 
 @pytest.mark.slow

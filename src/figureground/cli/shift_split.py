@@ -65,6 +65,8 @@ def _print(details: Mapping[str, Any], path: Path) -> None:
     console.print(
         f"* training ties the class to this context.{found} {details['unused']} samples are in no set.", markup=False, soft_wrap=True
     )
+    if (sheet := path / "sheet.jpg").exists():
+        console.print(f"Contact sheet: {sheet}", markup=False, soft_wrap=True)
     for one in details["train"]:
         console.print(f"rho {one['rho']:g}: {path / one['folder']}", markup=False, soft_wrap=True)
 

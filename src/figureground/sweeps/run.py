@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import open_dataset
 from figureground.data.predictions import open_predictions
 from figureground.models.fit.networks import build_network, find_architecture
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, read_manifest, to_json, write_atomically
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, read_manifest, to_json
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.audit.options import AuditOptions

@@ -125,15 +125,16 @@ def test_crops_have_the_areas_and_shapes_that_are_asked():
     assert max(top for top, *_ in boxes) > 20
 
 
-@given(seed=st.integers(0, 300), corner=st.sampled_from([(0, 0), (0, -1), (-1, 0), (-1, -1)]))
-@settings(max_examples=60)
-def test_a_crop_keeps_some_figure(seed, corner):
-    """A figure of one pixel in a corner is in the crop, or there is no crop at all."""
+@pytest.mark.parametrize("corner", [(0, 0), (0, -1), (-1, 0), (-1, -1)])
+def test_a_crop_keeps_some_figure(corner):
+    """A figure of one pixel in a corner is in every crop; ten tries find one most of the time."""
     mask = np.zeros((40, 40), np.uint8)
     mask[corner] = 2
     how = Augmentation(flip=0, scale=(0.3, 0.6), ratio=(0.9, 1.1), jitter=0, jitter_chance=0)
-    box = crop_box(mask, how=how, background=0, rng=np.random.default_rng(seed))
-    assert box is None or mask[box[0] : box[0] + box[2], box[1] : box[1] + box[3]].any()
+    found = [crop_box(mask, how=how, background=0, rng=np.random.default_rng(seed)) for seed in range(200)]
+    boxes = [box for box in found if box is not None]
+    assert len(boxes) > 5
+    assert all(mask[top : top + h, left : left + w].any() for top, left, h, w in boxes)
 
 
 def test_a_figure_that_no_crop_can_keep_is_not_cropped():

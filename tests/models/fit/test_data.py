@@ -7,6 +7,7 @@ import pickle
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -20,6 +21,7 @@ from figureground.core.errors import FormatError, InputError, StateError
 from figureground.core.types import ClassTable
 from figureground.data.dataset import open_dataset
 from figureground.data.sources import maps_in_memory
+from figureground.models.fit import loader
 from figureground.models.fit.cache import PictureCache
 from figureground.models.fit.data import IGNORE, Batch, Loader, batch_count, batches, train_data
 from figureground.models.fit.loader import AHEAD, THREADS
@@ -331,6 +333,23 @@ def test_a_fault_comes_at_its_turn(tmp_path):
     assert [next(found).indices.tolist() for _ in range(2)] == [[0], [1]]
     with pytest.raises(FormatError, match="s002"):
         next(found)
+
+
+def test_loader_threads_compute_without_helpers_and_leave_other_threads_alone(data, monkeypatch):
+    """Two teams of threads on the same cores hold one another up; new threads of the process keep torch's number."""
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    real = loader.augmented
+    monkeypatch.setattr(loader, "augmented", lambda *args, **how: (seen.append(torch.get_num_threads()), real(*args, **how))[1])
+    try:
+        with Loader(data, options=FitOptions(batch=2, augment="label-flips"), train=True) as batches:
+            assert len(list(batches.epoch(0))) > 2
+        with ThreadPoolExecutor(1) as other:
+            after = torch.get_num_threads(), other.submit(torch.get_num_threads).result()
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+    assert after == (2, 2)
 
 
 def test_a_loader_left_early_leaves_no_thread(data):

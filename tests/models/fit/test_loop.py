@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.models.fit.learnable import TINY, write_learnable
+from tests.support import Watcher
 
 from figureground.core.errors import InputError
 from figureground.data.dataset import open_dataset
@@ -44,34 +45,6 @@ def same(a: FitResult, b: FitResult) -> bool:
     return equal and json.dumps([e.row() for e in a.history]) == json.dumps([e.row() for e in b.history])
 
 
-class Stop(Exception):
-    """Stands for the end of the process."""
-
-
-class StopAfter:
-    """A reporter that ends the run after so many batches; the state on disk is all that is left of it."""
-
-    def __init__(self, batches: int) -> None:
-        self.left = batches
-
-    def say(self, text: str) -> None:
-        pass
-
-    def track(self, what, *, total, unit, done=0):
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def advance(self, amount: int = 1) -> None:
-        self.left -= amount
-        if self.left <= 0:
-            raise Stop
-
-
 class Heard:
     """A logger and reporter that remembers."""
 
@@ -83,7 +56,7 @@ class Heard:
 
     def track(self, what, *, total, unit, done=0):
         self.total, self.done = total, done
-        return StopAfter(10**9)
+        return Watcher()
 
     def log(self, step, values):
         self.logged.append((step, dict(values)))
@@ -125,8 +98,8 @@ def test_the_same_arguments_give_the_same_weights_bit_for_bit_and_another_seed_d
 def test_a_stopped_run_goes_on_without_a_jump(splits, tmp_path, given, stop):
     """Stopped in mid-epoch, at its end and in the next: weights, group weights, momentum and curves end bit-equal to an unbroken run."""
     whole = run(splits, tmp_path / "whole", **given)
-    with pytest.raises(Stop):
-        run(splits, tmp_path / "cut", reporter=StopAfter(stop), checkpoint_every=1, **given)
+    with pytest.raises(KeyboardInterrupt):
+        run(splits, tmp_path / "cut", reporter=Watcher(stop), checkpoint_every=1, **given)
     assert same(whole, run(splits, tmp_path / "cut", checkpoint_every=7, **given))
 
 
@@ -134,17 +107,17 @@ def test_a_run_that_is_stopped_again_and_again_ends_where_an_unbroken_one_does(s
     whole, stops = run(splits, tmp_path / "whole"), 0
     while True:
         try:
-            result = run(splits, tmp_path / "cut", checkpoint_every=2, reporter=StopAfter(3))
+            result = run(splits, tmp_path / "cut", checkpoint_every=2, reporter=Watcher(3))
             break
-        except Stop:
+        except KeyboardInterrupt:
             stops += 1
     assert stops > 2
     assert same(whole, result)
 
 
 def test_a_resumed_run_does_not_repeat_what_is_done(splits, tmp_path):
-    with pytest.raises(Stop):
-        run(splits, tmp_path, checkpoint_every=1, reporter=StopAfter(6))
+    with pytest.raises(KeyboardInterrupt):
+        run(splits, tmp_path, checkpoint_every=1, reporter=Watcher(6))
     heard = Heard()
     run(splits, tmp_path, reporter=heard, loggers=[heard])
     # 16 training samples in batches of 5 are 4 an epoch; the sixth batch was begun to be told of and not yet saved
@@ -189,8 +162,8 @@ def test_a_loss_that_is_no_number_stops_the_run_and_the_last_good_weights_are_ke
     assert str(tmp_path / checkpoint.LAST_GOOD) in str(error.value)
     assert all(torch.isfinite(tensor).all() for tensor in kept.values())
     # they are the weights after five good steps, which an unbroken network of the same seed has too
-    with pytest.raises(Stop):
-        run(splits, tmp_path / "five", architecture=f"python:{TINY}:breaking?good=1000", checkpoint_every=1, reporter=StopAfter(6))
+    with pytest.raises(KeyboardInterrupt):
+        run(splits, tmp_path / "five", architecture=f"python:{TINY}:breaking?good=1000", checkpoint_every=1, reporter=Watcher(6))
     after_five = torch.load(tmp_path / "five" / checkpoint.STATE, weights_only=True)["network"]
     assert all(torch.equal(tensor, after_five[name]) for name, tensor in kept.items())
 
@@ -208,8 +181,8 @@ def test_last_good_weights_never_replace_a_file(tmp_path):
 
 
 def test_a_full_disk_is_one_clear_error_and_the_older_state_stays(splits, tmp_path, monkeypatch):
-    with pytest.raises(Stop):
-        run(splits, tmp_path, checkpoint_every=2, reporter=StopAfter(3))
+    with pytest.raises(KeyboardInterrupt):
+        run(splits, tmp_path, checkpoint_every=2, reporter=Watcher(3))
     before = (tmp_path / checkpoint.STATE).read_bytes()
 
     def full(content, path):
@@ -236,8 +209,8 @@ def test_a_run_goes_on_under_another_name_of_the_same_device(splits, tmp_path):
     """Begun on what the machine was asked to choose, gone on with on the same device by its name: one training."""
     name = find_device("auto").type
     whole = run(splits, tmp_path / "whole", device=name)
-    with pytest.raises(Stop):
-        run(splits, tmp_path / "cut", device="auto", checkpoint_every=2, reporter=StopAfter(6))
+    with pytest.raises(KeyboardInterrupt):
+        run(splits, tmp_path / "cut", device="auto", checkpoint_every=2, reporter=Watcher(6))
     assert same(whole, run(splits, tmp_path / "cut", device=name))
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
+from tests.support import Watcher
 
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import Sample
@@ -28,16 +29,6 @@ from figureground.stages.shift.ground_features import FEATURES, ground_features
 LABELS = st.integers(0, 25).flatmap(
     lambda n: st.tuples(st.lists(st.integers(0, 4), min_size=n, max_size=n), st.lists(st.integers(0, 4), min_size=n, max_size=n))
 )
-
-
-class Listener(QuietReporter):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.mark.parametrize(
@@ -273,13 +264,13 @@ def planted(folder: Path, real_data: Path, per_scene: int) -> tuple[Dataset, dic
 def test_planted_grounds_are_recovered(tmp_path, real_data):
     """Sea and forest behind real animals come out as two clusters, whatever the order of the samples, far better than chance."""
     dataset, truth = planted(tmp_path, real_data, 60)
-    listener = Listener()
-    choice = with_context(dataset, "found:2", executor=LocalExecutor(1), reporter=listener)
+    watcher = Watcher()
+    choice = with_context(dataset, "found:2", executor=LocalExecutor(1), reporter=watcher)
     names = [choice.dataset.attribute(s, "context") for s in choice.dataset.samples]
     assert choice.dataset.context_attribute == "found_context"
     assert adjusted_rand_score(list(truth.values()), names) > 0.5
     assert choice.details["stability"] > 0.5
-    assert "stability" in listener.said[0]
+    assert "stability" in watcher.said[0]
     turned = Dataset(name="t", classes=dataset.classes, samples=dataset.samples[::-1], masks=dataset.masks, label_attribute="label")
     again = with_context(turned, "found:2", executor=LocalExecutor(1), reporter=QuietReporter()).dataset
     assert {s.id: s.attributes["found_context"] for s in again.samples} == dict(zip(dataset.ids, names, strict=True))
@@ -296,9 +287,9 @@ def test_a_low_stability_is_told(tmp_path):
         samples.append(Sample(id=f"s{number}", image=str(path), label="cat"))
     arrays = dataset_from_arrays(masks, classes=["ground", "cat"])
     dataset = Dataset(name="noise", classes=arrays.classes, samples=tuple(samples), masks=arrays.masks)
-    listener = Listener()
-    with_context(dataset, "found:3", executor=LocalExecutor(1), reporter=listener)
-    assert any(text.startswith("warning: other samples would give other clusters") for text in listener.said)
+    watcher = Watcher()
+    with_context(dataset, "found:3", executor=LocalExecutor(1), reporter=watcher)
+    assert any(text.startswith("warning: other samples would give other clusters") for text in watcher.said)
 
 
 @pytest.mark.parametrize(

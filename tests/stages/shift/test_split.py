@@ -227,16 +227,17 @@ def test_what_a_refusal_calls_possible_is(sizes, rhos, train):
     if span := re.search(r"rho from (\S+) to (\S+);", text):
         low, high = (float(n) for n in span.groups())
         assert all(works(candidates, [rho], train=train, **held) for rho in np.linspace(low, high, 4))
-        for beyond in (low - 1e-4, high + 1e-4):
-            assert not 0 <= beyond <= 1 or not works(candidates, [beyond], train=train, **held)
+        outside = [rho for rho in (low - 1e-4, high + 1e-4) if 0 <= rho <= 1]
+        assert not any(works(candidates, [rho], train=train, **held) for rho in outside)
         assert all(low - 1e-4 < rho < high + 1e-4 for rho in possible)
     else:
         assert "no rho;" in text
         assert not possible
     most = int(re.search(r"at most (\d+) samples", text).group(1))
     assert most < train
-    assert not most or works(candidates, rhos, train=most, **held)
-    assert not any(works(candidates, rhos, train=size, **held) for size in range(most + 1, train + 1))
+    assert [works(candidates, rhos, train=size, **held) for size in range(max(most, 1), train + 1)] == [most > 0] + [False] * (
+        train - max(most, 1)
+    )
 
 
 def test_a_narrow_span_is_found():

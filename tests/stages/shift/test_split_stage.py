@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tests.support import Watcher
 
 from figureground import api
 from figureground.core.errors import ArtifactError, FormatError, InputError
@@ -18,22 +20,11 @@ from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.write import write_table_and_toml
 from figureground.runs.artifact import read_manifest
 from figureground.runs.executor import LocalExecutor
-from figureground.runs.progress import QuietReporter
 from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
 from figureground.stages.shift.split_stage import run_split
 
 GROUPS = {("cat", "indoor"): 14, ("cat", "outdoor"): 9, ("dog", "indoor"): 9, ("dog", "outdoor"): 14}
 OPTIONS = SplitOptions(rho=("0.5", "0.9"), val=2, test=3)
-
-
-class Listener(QuietReporter):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
 
 
 def photographs(folder: Path, *, context: str | None = "place", colours: bool = False) -> str:
@@ -102,17 +93,35 @@ def test_data_sets_that_open_again(tmp_path):
 
 def test_balance_tables_beside_it(tmp_path):
     """The planted size of dogs outdoors stands in the table of training and of test, and is told."""
-    listener = Listener()
-    out = api.split(photographs(tmp_path / "pets"), out=tmp_path / "out", options=OPTIONS, reporter=listener)
+    watcher = Watcher()
+    out = api.split(photographs(tmp_path / "pets"), out=tmp_path / "out", options=OPTIONS, reporter=watcher)
     for file, n in (("rho-0.5/balance.csv", "5"), ("balance-test.csv", "3")):
         rows = list(csv.DictReader((out / file).read_text().splitlines()))
         one = next(r for r in rows if (r["row"], r["fact"], r["class"], r["context"]) == ("group", "object_area", "dog", "outdoor"))
         assert one["n"] == n
         assert float(one["mean"]) > 0.1
         assert any("object area differs" in r["warning"] and "dog-outdoor" in r["warning"] for r in rows)
-    assert any(text.startswith("test: ") and "object area differs" in text for text in listener.said)
+    assert any(text.startswith("test: ") and "object area differs" in text for text in watcher.said)
     bare = api.split(tmp_path / "pets", out=tmp_path / "bare", options=SplitOptions(rho=("0.5",), val=2, test=3, balance=False))
     assert not list(bare.rglob("balance*"))
+    assert not list(bare.rglob("sheet*"))
+
+
+def test_a_contact_sheet_of_the_test_set(tmp_path):
+    """Every block of the sheet shows pictures of its group, as many as are asked for; 0 is none."""
+    origin = open_dataset(photographs(tmp_path / "pets"))
+    for sample in origin.samples:
+        colour = (0, 0, 250) if sample.label == "cat" else (0, 250, 0)
+        cv2.imwrite(sample.image, np.full((24, 32, 3), colour, np.uint8))
+    for most in (1, 3):
+        out = api.split(origin, out=tmp_path / f"out{most}", options=replace(OPTIONS, sheet=most))
+        sheet = cv2.imread(str(out / "sheet.jpg")).astype(int)
+        red = (sheet[..., 2] > 200) & (sheet[..., :2].max(axis=2) < 80)
+        green = (sheet[..., 1] > 200) & (sheet[..., ::2].max(axis=2) < 80)
+        for found in (red, green):
+            assert 2 * most * 24 * 32 * 0.8 < found.sum() < 2 * most * 24 * 32 * 1.1
+        assert np.nonzero(red)[0].max() < np.nonzero(green)[0].min()
+    assert not (api.split(origin, out=tmp_path / "none", options=replace(OPTIONS, sheet=0)) / "sheet.jpg").exists()
 
 
 def test_the_order_of_the_samples_changes_no_byte(tmp_path):
@@ -133,11 +142,11 @@ def test_the_order_of_the_samples_changes_no_byte(tmp_path):
 
 def test_the_same_command_does_nothing_and_another_seed_does(tmp_path):
     spec = photographs(tmp_path / "pets")
-    listener = Listener()
+    watcher = Watcher()
     out = api.split(spec, out=tmp_path / "out", options=OPTIONS)
     created, before = read_manifest(out).key, content(out)
-    api.split(spec, out=out, options=OPTIONS, reporter=listener)
-    assert listener.said == [f"{out}: this split is there already, nothing to do"]
+    api.split(spec, out=out, options=OPTIONS, reporter=watcher)
+    assert watcher.said == [f"{out}: this split is there already, nothing to do"]
     api.split(spec, out=out, options=SplitOptions(rho=("0.5", "0.9"), val=2, test=3, seed=1))
     assert read_manifest(out).key != created
     assert content(out)["rho-0.5/samples.csv"] != before["rho-0.5/samples.csv"]
@@ -235,10 +244,10 @@ def test_a_found_context_goes_into_the_table(tmp_path, real_data):
 
 
 def test_a_correlation_that_whole_samples_miss_is_told(tmp_path):
-    listener = Listener()
+    watcher = Watcher()
     options = SplitOptions(rho=("0.9",), val=2, test=3, train=6)
-    api.split(photographs(tmp_path / "pets"), out=tmp_path / "out", options=options, reporter=listener)
-    assert "warning: rho = 0.9 becomes 1.000 with 6 training samples" in listener.said
+    api.split(photographs(tmp_path / "pets"), out=tmp_path / "out", options=options, reporter=watcher)
+    assert "warning: rho = 0.9 becomes 1.000 with 6 training samples" in watcher.said
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from figureground.core.errors import InputError, StateError
 from figureground.models.fit.augment import AUGMENTATIONS, Augmentation, augmented
@@ -131,7 +132,7 @@ class Loader:
             partners=Partners(data.labels, data.contexts),
             weights=(weights if balanced and options.balance == "weight" else np.ones(len(data))).astype(np.float32),
         )
-        self._threads = ThreadPoolExecutor(1 if options.workers else THREADS, thread_name_prefix="batches")
+        self._threads = ThreadPoolExecutor(1 if options.workers else THREADS, "batches", _compute_alone)
         self._processes = _open_processes(self._maker, options.workers) if options.workers else None
         self._ahead = (options.workers or THREADS) + AHEAD
 
@@ -196,6 +197,16 @@ class Loader:
         except BrokenProcessPool as error:
             raise _process_lost() from error
         return self._threads.submit(lambda: self._maker.finished(made.result(), part))
+
+
+def _compute_alone() -> None:
+    """Makes torch compute without helpers in the thread that calls this, and in no other.
+
+    With helpers, each loader thread would have a team of its own for the cores that the network's team is on, whose members wait for one
+    another at every step.
+    """
+    torch.get_num_threads()  # takes torch's number over from the process, once in a thread; it would undo what follows
+    threadpool_limits(1, user_api="openmp")
 
 
 _maker: BatchMaker | None = None

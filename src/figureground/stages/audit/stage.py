@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
 from figureground.data.doctor import void_fault
 from figureground.data.predictions import RISK, Predictions, pairing_faults
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, to_json, write_atomically
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, to_json
 from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
 from figureground.runs.shards import map_in_shards, read_shards, write_table

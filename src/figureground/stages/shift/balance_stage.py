@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from figureground.core.errors import InputError
+from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
-from figureground.runs.artifact import write_atomically
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.shift.balance import BalanceTable, balance_table

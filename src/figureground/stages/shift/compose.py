@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from figureground.core.errors import InputError
 from figureground.core.types import Sample
+from figureground.core.whole_file import write_atomically
 from figureground.data.write import jpeg_bytes, png_bytes, png_rgb_bytes, write_table_and_toml
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, write_atomically
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards

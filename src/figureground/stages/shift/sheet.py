@@ -1,4 +1,4 @@
-"""The contact sheet of a composition: classes down, contexts across, a few pictures of each group."""
+"""A contact sheet: classes down, contexts across, a few pictures of each group."""
 
 from __future__ import annotations
 

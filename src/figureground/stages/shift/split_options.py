@@ -35,6 +35,7 @@ class SplitOptions:
         "absolute", help="How the tables name the pictures where they lie: absolute, or relative to the table."
     )
     balance: bool = option(True, help="Measure every picture and write balance tables.")
+    sheet: int = option(4, help="Test pictures of each group on the contact sheet; 0 or --no-balance = no sheet.", bounds=(0, 32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

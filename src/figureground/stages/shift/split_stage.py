@@ -10,16 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, LabelSource, Sample
+from figureground.core.whole_file import write_atomically
 from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.sources import MaskFiles, SizeChecked
 from figureground.data.spec import nearest
-from figureground.data.write import png_bytes, write_table_and_toml
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, write_atomically
+from figureground.data.write import jpeg_bytes, png_bytes, write_table_and_toml
+from figureground.models.pictures import read_picture
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards
@@ -29,6 +32,7 @@ from figureground.stages.shift.choose_context import AREA_RULE, ContextChoice, w
 from figureground.stages.shift.measure import FactsMeter, facts_to_table, table_to_facts
 from figureground.stages.shift.plan import declared_ties
 from figureground.stages.shift.scenes import joined_scenes
+from figureground.stages.shift.sheet import contact_sheet
 from figureground.stages.shift.split import Candidate, SplitPlan, plan_split
 from figureground.stages.shift.split_options import SplitOptions
 
@@ -47,8 +51,9 @@ def run_split(
     """Splits a data set at one or several correlations and writes the result as one artifact.
 
     `rho-<rho>/` holds `dataset.toml`, `samples.csv` and `balance.csv` (of its training samples) for each correlation; `balance-test.csv` is
-    of the one test set. Pictures stay where they lie, and so do masks that are files of class ids; others, such as those drawn from COCO
-    annotations, are written to `masks/`. Samples are listed by split and id, so the order of the data set changes nothing.
+    of the one test set, and `sheet.jpg` shows some of its pictures. Pictures stay where they lie, and so do masks that are files of class
+    ids; others, such as those drawn from COCO annotations, are written to `masks/`. Samples are listed by split and id, so the order of
+    the data set changes nothing.
 
     Args:
         dataset: with labels; only samples with a label of a foreground class and a context take part.
@@ -81,6 +86,8 @@ def run_split(
     tables = {f"train at rho = {rho:g}": _write_one(used, plan, rho, masks, balance, options, writer) for rho in plan.train}
     if tests := balance(plan.test):
         write_atomically(writer.path / "balance-test.csv", tests.to_csv().encode())
+    if options.sheet and options.balance and (sheet := _sheet(used, plan, options.sheet)) is not None:
+        write_atomically(writer.path / "sheet.jpg", jpeg_bytes(sheet, quality=90))
     _say_differences({**tables, "test": tests}, reporter)
     settings, counts = dataclasses.asdict(options), {"samples": len(used)}
     writer.finish(options=settings, inputs=inputs, counts=counts, seed=options.seed, details=_details(dataset, choice, plan))
@@ -290,6 +297,19 @@ def _balance(used: Dataset, facts: Mapping[str, PictureFacts], scenes: Mapping[s
     samples = [used.sample(i) for i in ids]
     labels, contexts = [s.label or "" for s in samples], [used.attribute(s, "context") for s in samples]
     return balance_table([facts[i] for i in ids], labels, contexts, cluster=[scenes[i] for i in ids])
+
+
+def _sheet(used: Dataset, plan: SplitPlan, most: int) -> np.ndarray | None:
+    """The first test pictures of each group; None where no test sample has a picture."""
+    groups: dict[tuple[str, str], list[np.ndarray]] = {}
+    for sample in (used.sample(i) for i in plan.test):
+        shown = groups.setdefault((sample.label or "", used.attribute(sample, "context")), [])
+        if sample.image and len(shown) < most:
+            shown.append(read_picture(sample.image, sample=sample.id))
+    if not any(groups.values()):
+        return None
+    caption = f"{used.name}, test; framed: what training ties together"
+    return contact_sheet(groups, classes=plan.classes, contexts=plan.contexts, common=plan.common, caption=caption)
 
 
 def _details(dataset: Dataset, choice: ContextChoice, plan: SplitPlan) -> dict[str, Any]:

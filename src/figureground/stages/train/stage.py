@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from figureground.core.errors import InputError
+from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
 from figureground.data.paths import stamp
 from figureground.data.spec import parse_spec
@@ -22,7 +23,7 @@ from figureground.models.fit.networks import WEIGHTS_FILE, network_to_train, tra
 from figureground.models.fit.options import HARMLESS, FitOptions
 from figureground.models.python import find_callable
 from figureground.models.trained import CARD
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json, write_atomically
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.sources import partial_place
 from figureground.stages.train.card import card_text, make_card
