@@ -323,13 +323,16 @@ def demo(out: str | Path, *, seed: int = 0, workers: int | None = 1, reporter: R
         InputError: a directory that cannot be written.
         MissingExtra: torch or segmentation_models_pytorch is not installed; said before anything is drawn.
     """
+    from figureground.sweeps.demo_plan import demo_plan
+
+    plan = demo_plan(seed)
     for package in ("torch", "torchvision", "safetensors", "segmentation_models_pytorch"):
         if find_spec(package) is None:
             raise MissingExtra(package, extra="smp", needed_for="the demo, which trains two networks,")
-    from figureground.sweeps.demo import demo_plan, run_demo
+    from figureground.sweeps.demo import run_demo
 
     executor = open_executor(workers=workers)
-    return open_audit(run_demo(demo_plan(seed), out=Path(out), executor=executor, reporter=reporter or QuietReporter()))
+    return open_audit(run_demo(plan, out=Path(out), executor=executor, reporter=reporter or QuietReporter()))
 
 
 def open_audit(directory: str | Path) -> Audit:

@@ -79,6 +79,7 @@ def test_json_is_the_summary_and_nothing_else(folders):
     assert "nothing to do" in err
 
 
+@pytest.mark.slow
 def test_a_training_tells_its_card_and_where_it_lies(folders):
     """`train --json` is card.json with the path before it."""
     pytest.importorskip("torchvision", reason="the extra 'train' is not installed")

@@ -17,6 +17,7 @@ def figureground(*arguments):
 SMALL = ("--train", 8, "--val", 1, "--test", 1, "--size", 32, "--rho", 0.75, "--workers", 1)
 
 
+@pytest.mark.slow
 def test_group_counts_and_a_second_run(tmp_path):
     """Counts of each split on stdout, progress on stderr; the same command again does nothing; doctor finds nothing."""
     code, out, err = figureground("shift", "compose", *SMALL, "--out", tmp_path / "set")

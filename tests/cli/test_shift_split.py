@@ -39,6 +39,7 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_data_set_is_not_split_into_its_own_directory(tmp_path):
     """One line, exit 2, and every file of the input as it was; beside it and inside of it there is room."""
     data = tmp_path / "composed"

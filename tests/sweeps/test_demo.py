@@ -21,7 +21,8 @@ from figureground.models.fit.options import FitOptions
 from figureground.runs.executor import open_executor
 from figureground.stages.audit.result import read_summary
 from figureground.stages.shift.compose_options import ComposeOptions
-from figureground.sweeps.demo import BALANCED, NAMES, TIED, DemoPlan, demo_plan, run_demo
+from figureground.sweeps.demo import run_demo
+from figureground.sweeps.demo_plan import BALANCED, NAMES, TIED, DemoPlan, demo_plan
 
 PLAN = DemoPlan(
     compose=ComposeOptions(classes=2, contexts=2, rho=1.0, train=12, val=1, test=2, size=32, sheet=0),
@@ -181,7 +182,7 @@ def test_the_call_runs_the_plan_of_its_seed(tmp_path, monkeypatch) -> None:
         seeds.append(seed)
         return PLAN
 
-    monkeypatch.setattr("figureground.sweeps.demo.demo_plan", small)
+    monkeypatch.setattr("figureground.sweeps.demo_plan.demo_plan", small)
     found = api.demo(tmp_path / "out", seed=5)
     assert seeds == [5]
     assert found.path == tmp_path / "out" / "audit"

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from figureground.core.options import make_options
 from figureground.data.dataset import open_dataset
 from figureground.data.predictions import open_predictions
-from figureground.models.fit.options import FitOptions
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.audit.options import AuditOptions
@@ -22,54 +20,12 @@ from figureground.stages.audit.stage import run_audit
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.stage import run_predict
 from figureground.stages.shift.compose import run_compose
-from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.stages.train.stage import run_train
+from figureground.sweeps.demo_plan import NAMES, TIED, DemoPlan
 from figureground.sweeps.threads import one_thread
 
-TIED, BALANCED = NAMES = ("tied", "balanced")
-"""The two data sets, by which their networks and predictions are called too."""
 SPLIT = "test"
 """What is predicted and audited: every class in every context equally often."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoPlan:
-    """What the demo draws and how it trains."""
-
-    compose: ComposeOptions
-    """The data set `tied`; `balanced` differs from it in `rho` alone."""
-    train: FitOptions
-    """Of both networks."""
-    resamples: int = 1000
-    """Bootstrap resamples of the audit."""
-
-    def compose_options(self, name: str) -> ComposeOptions:
-        """The options of one of the two data sets."""
-        return self.compose if name == TIED else replace(self.compose, rho=1 / self.compose.contexts)
-
-
-def demo_plan(seed: int = 0) -> DemoPlan:
-    """The demo as `figureground demo` runs it: small enough for a few minutes on two cores without a graphics card.
-
-    Args:
-        seed: of the pictures and of both trainings.
-
-    Raises:
-        InputError: a seed that is no whole number from 0 to 2^63 - 1.
-    """
-    checked: ComposeOptions = make_options(ComposeOptions, {"seed": seed})
-    return DemoPlan(
-        compose=replace(checked, classes=3, contexts=3, rho=0.95, train=600, val=20, test=40, size=64, area_low=0.1, area_high=0.2),
-        train=FitOptions(
-            architecture="smp:unet/resnet18?decoder_channels=64,48,32,24,16",
-            size=64,
-            batch=16,
-            lr=1e-3,
-            epochs=12,
-            device="cpu",  # the same figures with and without an accelerator
-            seed=seed,
-        ),
-    )
 
 
 def run_demo(plan: DemoPlan, *, out: Path, executor: Executor | None = None, reporter: Reporter | None = None) -> Path:
