@@ -41,7 +41,7 @@ demo: $(DEMO)
 test: test-unit test-slow
 
 test-unit: $(FULL)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(FULL)
 	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
