@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 
 from figureground.core.errors import InputError, MissingExtra
 from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
+from figureground.data.pool import open_pool, pool_of
+from figureground.data.prediction_stream import stream_predictions
 from figureground.data.predictions import Predictions, open_predictions, predictions_from_arrays, unique_names
 from figureground.models.fit.options import FitOptions
 from figureground.runs.artifact import is_artifact, read_manifest
@@ -28,6 +30,7 @@ from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.result import group_table, read_summary
 from figureground.stages.audit.stage import KIND, run_audit
+from figureground.stages.mine.options import MineOptions
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
@@ -247,6 +250,47 @@ def train(
     return read_weights(run_train(data, options=options, out=Path(out), reporter=reporter or QuietReporter()))
 
 
+def mine(
+    pool: str | Path | Dataset,
+    target: str | Path,
+    rivals: Sequence[str | Path] = (),
+    *,
+    out: str | Path,
+    options: MineOptions | None = None,
+    workers: int | None = 1,
+    engine: str = "local",
+    reporter: Reporter | None = None,
+) -> Path:
+    """Chooses the samples of a pool on which a target and its rivals disagree most, and returns the directory of the queue.
+
+    Args:
+        pool: a DATA spec or a `Dataset`; masks are not needed.
+        target: a spec of the target's predictions, `NAME=SPEC` to name it.
+        rivals: specs of the rivals' predictions.
+        out: directory to write.
+        options: which samples, and how many.
+        workers: worker processes, None = one per core; above 1, a script must guard its start with `if __name__ == "__main__"`.
+        engine: where the work runs.
+        reporter: where progress and warnings are told; default nowhere.
+
+    Raises:
+        InputError: options, models and pool do not fit together.
+        FormatError: predictions that are missing or faulty, unless `max_failures` allows it.
+    """
+    from figureground.stages.mine.stage import run_mine
+
+    opened = pool_of(pool) if isinstance(pool, Dataset) else open_pool(str(pool))
+    chosen = options or MineOptions()
+    specs = [str(spec) for spec in (target, *rivals)]
+    renamed = {text.partition(":")[0] for text in chosen.class_map}
+    streams = [
+        stream_predictions(spec, opened.classes, name=name, raw=name in renamed)
+        for spec, name in zip(specs, (_told_from(opened.name, n, s) for n, s in zip(unique_names(specs), specs, strict=True)), strict=True)
+    ]
+    executor = open_executor(engine, workers=workers)
+    return run_mine(opened, streams[0], streams[1:], options=chosen, out=Path(out), executor=executor, reporter=reporter)
+
+
 def split(
     dataset: str | Path | Dataset,
     *,
@@ -371,13 +415,13 @@ def as_predictions(predictions: PredictionsLike | Sequence[PredictionsLike], dat
             out.append(predictions_from_arrays(item, dataset.classes, name=name))
         else:
             name = next(names)
-            out.append(open_predictions(str(item), dataset.classes, name=_told_from(dataset, name, str(item))))
+            out.append(open_predictions(str(item), dataset.classes, name=_told_from(dataset.name, name, str(item))))
     if len({p.name for p in out}) != len(out):
         raise InputError(f"predictions must have distinct names; got {', '.join(p.name for p in out)}")
     return out
 
 
-def _told_from(dataset: Dataset, name: str, spec: str) -> str:
+def _told_from(dataset: str, name: str, spec: str) -> str:
     """The name of a prediction; one in a folder called like the data set goes by the folder above (`net/voc21` is `net`)."""
     folders = Path(spec.partition("?")[0].rpartition(":")[2]).parts
-    return folders[-2] if name == dataset.name and len(folders) > 1 and folders[-1] == name and folders[-2] not in ("..", "/") else name
+    return folders[-2] if name == dataset and len(folders) > 1 and folders[-1] == name and folders[-2] not in ("..", "/") else name

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from figureground.core.types import ClassTable, Sample
+from figureground.data.colours import class_colours
 from figureground.data.dataset import dataset_from_arrays
-from figureground.stages.audit.worst import SIDE_PX, VERDICT_RGB, class_colours, worst_rows
+from figureground.stages.audit.worst import SIDE_PX, VERDICT_RGB, worst_rows
 
 
 def decoded(data):

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from figureground.cli import audit, demo, doctor, predict, report, shift_balance, shift_compose, shift_split, shift_sweep, train
+from figureground.cli import audit, demo, doctor, mine, predict, report, shift_balance, shift_compose, shift_split, shift_sweep, train
 from figureground.core.errors import FiguregroundError
 from figureground.version import __version__
 
@@ -40,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: quicker by a third, and nothing is cut off
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, doctor, train, predict, audit, report):
+for module in (demo, doctor, train, predict, audit, mine, report):
     app.command(name=module.__name__.rpartition(".")[2])(module.VERB)
 
 shift = typer.Typer(help="Data sets whose classes and contexts are tied as strongly as asked.", no_args_is_help=True, rich_markup_mode=None)

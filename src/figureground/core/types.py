@@ -143,6 +143,42 @@ class LabelRuns:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunBatch:
+    """Label maps of many samples, the runs of each behind those of the one before it."""
+
+    sizes_hw: np.ndarray
+    """int64 [samples, 2], height and width in pixels."""
+    values: np.ndarray
+    """uint16 [runs], class ids."""
+    lengths: np.ndarray
+    """uint32 [runs], pixels."""
+    offsets: np.ndarray
+    """int64 [samples + 1]: the runs of sample i stand from `offsets[i]` to `offsets[i + 1]`."""
+
+    def __len__(self) -> int:
+        return len(self.sizes_hw)
+
+    def map_of(self, place: int) -> LabelRuns:
+        """The label map of one sample, its values as uint8 where they fit."""
+        runs = slice(self.offsets[place], self.offsets[place + 1])
+        values = self.values[runs]
+        small = values.size == 0 or values.max() <= 255
+        height, width = (int(n) for n in self.sizes_hw[place])
+        return LabelRuns(height=height, width=width, values=values.astype(np.uint8) if small else values, lengths=self.lengths[runs])
+
+
+def batch_of(maps: Sequence[LabelRuns | None]) -> RunBatch:
+    """Label maps one behind the other as a batch; what is None has size 0 x 0 and no runs."""
+    found = [m for m in maps if m is not None]
+    return RunBatch(
+        sizes_hw=np.array([(0, 0) if m is None else m.size_hw for m in maps], np.int64).reshape(len(maps), 2),
+        values=np.concatenate([np.empty(0, np.uint16), *(m.values for m in found)]).astype(np.uint16),
+        lengths=np.concatenate([np.empty(0, np.uint32), *(m.lengths for m in found)]).astype(np.uint32),
+        offsets=np.cumsum([0, *(0 if m is None else m.values.size for m in maps)]),
+    )
+
+
 class LabelSource(Protocol):
     """Where label maps come from, masks and predictions alike; picklable, so that worker processes can read."""
 

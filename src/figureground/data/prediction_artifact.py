@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from figureground.core.errors import InputError
+from figureground.core.errors import FormatError, InputError
 from figureground.core.types import ClassTable, LabelRuns
 from figureground.data import paths
 from figureground.data.faults import refusal
@@ -21,9 +21,9 @@ from figureground.data.predictions import RISK, Predictions
 from figureground.data.sources import absent_map
 from figureground.data.tables import check_unique
 
-_RUN_COLUMNS = ("height", "width", "values", "lengths")
+RUN_COLUMNS = ("height", "width", "values", "lengths")
 _KEPT_GROUPS = 4
-_READ_FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError)
+READ_FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError)
 
 
 class RunTables:
@@ -81,9 +81,9 @@ def open_artifact(where: str, classes: ClassTable) -> Predictions:
     rows: dict[str, tuple[str, int, int]] = {}
     scores: dict[str, dict[str, float]] = {}
     ids: list[str] = []
-    for file in _label_files(where):
-        with _parquet(file) as table:
-            _check_columns(table, file)
+    for file in label_files(where):
+        with open_parquet(file) as table:
+            check_columns(table, file)
             for group in range(table.num_row_groups):
                 part = _flat_columns(table, group, file)
                 names = part.pop("id")
@@ -98,7 +98,7 @@ def open_artifact(where: str, classes: ClassTable) -> Predictions:
         ids=tuple(ids),
         scores=scores,
         region_scores=_region_scores(where),
-        manifest=_manifest(where),
+        manifest=read_manifest(where),
         where=where,
     )
 
@@ -111,7 +111,8 @@ def _tables(where: str, name: str) -> list[str]:
     return [paths.join(folder, item) for item in paths.list_files(folder) if item.endswith(".parquet")] if paths.is_folder(folder) else []
 
 
-def _label_files(where: str) -> list[str]:
+def label_files(where: str) -> list[str]:
+    """The tables of label maps in a directory, in order; none raises `FormatError` or `InputError`."""
     if found := _tables(where, "labels"):
         return found
     if not paths.exists(where):
@@ -119,20 +120,22 @@ def _label_files(where: str) -> list[str]:
     raise InputError(f"{where}: predictions are a folder with labels.parquet, or png:FOLDER or npy:FOLDER of label maps; got neither")
 
 
-def _parquet(file: str) -> pq.ParquetFile:
+def open_parquet(file: str) -> pq.ParquetFile:
+    """An open Parquet file; an absent or damaged one raises `FormatError`."""
     try:
         return pq.ParquetFile(io.BytesIO(paths.read_bytes(file)) if paths.is_url(file) else file)
     except FileNotFoundError as error:
         raise refusal("missing-file", "there is no such file", "Predict again", file=file) from error
-    except _READ_FAULTS as error:
-        raise _corrupt(file, error) from error
+    except READ_FAULTS as error:
+        raise corrupt(file, error) from error
 
 
-def _check_columns(table: pq.ParquetFile, file: str) -> None:
-    missing = [c for c in ("id", *_RUN_COLUMNS) if c not in table.schema_arrow.names]
+def check_columns(table: pq.ParquetFile, file: str) -> None:
+    """Raise the `bad-table` fault unless a table has ids and label maps."""
+    missing = [c for c in ("id", *RUN_COLUMNS) if c not in table.schema_arrow.names]
     if missing:
         raise refusal("bad-table", f"there is no column `{missing[0]}`", "Write id, height, width, values, lengths", file=file)
-    for name in _RUN_COLUMNS:
+    for name in RUN_COLUMNS:
         kind = table.schema_arrow.field(name).type
         inner = kind.value_type if pa.types.is_list(kind) else None
         if not (pa.types.is_integer(kind) if name in ("height", "width") else inner is not None and pa.types.is_unsigned_integer(inner)):
@@ -147,25 +150,25 @@ def _check_columns(table: pq.ParquetFile, file: str) -> None:
 def _flat_columns(table: pq.ParquetFile, group: int, file: str) -> dict[str, list[Any]]:
     """Ids as texts, and the columns of numbers, of one row group."""
     schema = table.schema_arrow
-    numeric = [f.name for f in schema if f.name not in _RUN_COLUMNS and (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
+    numeric = [f.name for f in schema if f.name not in RUN_COLUMNS and (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
     try:
         part = table.read_row_group(group, columns=["id", *(c for c in numeric if c != "id")])
         ids = [str(i) for i in part["id"].to_pylist()]
         found: dict[str, list[Any]] = {c: [np.nan if v is None else float(v) for v in part[c].to_pylist()] for c in numeric if c != "id"}
-    except _READ_FAULTS as error:
-        raise _corrupt(file, error) from error
+    except READ_FAULTS as error:
+        raise corrupt(file, error) from error
     return {"id": ids, **found}
 
 
 def _read_group(file: str, group: int) -> list[LabelRuns]:
     try:
-        with _parquet(file) as table:
-            part = table.read_row_group(group, columns=list(_RUN_COLUMNS)).combine_chunks()
-            if any(part[name].null_count for name in _RUN_COLUMNS):
+        with open_parquet(file) as table:
+            part = table.read_row_group(group, columns=list(RUN_COLUMNS)).combine_chunks()
+            if any(part[name].null_count for name in RUN_COLUMNS):
                 raise ValueError("a row lacks its label map")
             return list(columns_to_runs(part))
-    except (*_READ_FAULTS, AttributeError) as error:
-        raise _corrupt(file, error) from error
+    except (*READ_FAULTS, AttributeError) as error:
+        raise corrupt(file, error) from error
 
 
 def _region_scores(where: str) -> dict[str, dict[int, float]] | None:
@@ -173,19 +176,20 @@ def _region_scores(where: str) -> dict[str, dict[int, float]] | None:
     files = _tables(where, "regions")
     scores: dict[str, dict[int, float]] = {}
     for file in files:
-        with _parquet(file) as table:
+        with open_parquet(file) as table:
             if missing := [c for c in ("id", "region", RISK) if c not in table.schema_arrow.names]:
                 raise refusal("bad-table", f"there is no column `{missing[0]}`", f"Write id, region, {RISK}", file=file)
             try:
                 columns = [table.read(columns=[c])[c].to_pylist() for c in ("id", "region", RISK)]
                 for i, region, risk in zip(*columns, strict=True):
                     scores.setdefault(str(i), {})[int(region)] = np.nan if risk is None else float(risk)
-            except _READ_FAULTS as error:
-                raise _corrupt(file, error) from error
+            except READ_FAULTS as error:
+                raise corrupt(file, error) from error
     return scores if files else None
 
 
-def _manifest(where: str) -> dict[str, Any] | None:
+def read_manifest(where: str) -> dict[str, Any] | None:
+    """The manifest of a directory; None where there is none, `FormatError` where it is no JSON object."""
     path = paths.join(where, "manifest.json")
     if not paths.exists(path):
         return None
@@ -198,5 +202,6 @@ def _manifest(where: str) -> dict[str, Any] | None:
     return found
 
 
-def _corrupt(file: str, error: Exception) -> Exception:
+def corrupt(file: str, error: Exception) -> FormatError:
+    """The refusal of a table whose bytes cannot be read."""
     return refusal("corrupt-file", f"the Parquet table cannot be read ({str(error)[:80]})", "Predict again", file=file)

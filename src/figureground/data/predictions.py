@@ -91,7 +91,7 @@ def open_predictions(spec: str, classes: ClassTable, *, name: str | None = None)
         InputError: an unknown kind or option.
         FormatError: a fault in the folder or the score table; faults of single maps are raised when they are read.
     """
-    parsed = _parse(str(spec))
+    parsed = parse_predictions(str(spec))
     paths.check_name(parsed.where)
     check_keys(parsed.options, ("scores", "risk"), where=parsed.where)
     opened: Predictions = PREDICTION_KINDS.resolve(parsed.kind or "artifact")(parsed.where, classes)
@@ -162,7 +162,7 @@ def unique_names(specs: Sequence[str]) -> list[str]:
     Raises:
         InputError: one name is given to two of them.
     """
-    parsed = [_parse(str(spec)) for spec in specs]
+    parsed = [parse_predictions(str(spec)) for spec in specs]
     given = [p.name for p in parsed if p.name]
     if len(set(given)) != len(given):
         raise InputError(f"the name '{Counter(given).most_common(1)[0][0]}' is given to two predictions. Give each its own")
@@ -191,7 +191,8 @@ def _numbered(names: list[str]) -> list[str]:
     return result
 
 
-def _parse(text: str) -> Spec:
+def parse_predictions(text: str) -> Spec:
+    """The parts of a spec of predictions; `NAME=` may stand in front unless that is how a path begins."""
     return parse_spec(text, named=not paths.exists(text))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from figureground.core.errors import FormatError, InputError
@@ -34,10 +35,9 @@ def open_own(where: str, options: Mapping[str, str]) -> Dataset:
         FormatError: a fault in the TOML file or in the table.
     """
     check_keys(options, (), where=where)
-    toml_path = _toml_path(where)
-    document = _read_toml(toml_path)
-    classes = _class_table(document["classes"], toml_path)
-    table = read_table(paths.join(paths.parent(toml_path), _typed(document["samples"], "table", str, toml_path, "samples")))
+    head = read_head(where)
+    toml_path, document, classes = head.file, head.document, head.classes
+    table = read_table(head.table)
     check_samples(table)
     attributes = document.get("attributes", {})
     label = _column(attributes, "label", table, toml_path)
@@ -45,7 +45,7 @@ def open_own(where: str, options: Mapping[str, str]) -> Dataset:
     samples = _samples(table, label)
     check_labels(samples, classes, file=table.file)
     return Dataset(
-        name=document.get("name") or paths.leaf(paths.parent(toml_path)) or "dataset",
+        name=head.name,
         classes=classes,
         samples=samples,
         masks=mask_files(samples, classes),
@@ -53,6 +53,36 @@ def open_own(where: str, options: Mapping[str, str]) -> Dataset:
         context_attribute=context,
         common=_common(document.get("groups", {}), classes, toml_path),
         files=(toml_path, table.file),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What a `dataset.toml` says, before its table is read."""
+
+    file: str
+    name: str
+    classes: ClassTable
+    table: str
+    """Path or URL of the table of samples."""
+    document: Mapping[str, Any]
+
+
+def read_head(where: str) -> Head:
+    """The `dataset.toml` of a directory, or that file.
+
+    Raises:
+        InputError: the path is no such data set.
+        FormatError: a fault in the file.
+    """
+    path = _toml_path(where)
+    document, folder = _read_toml(path), paths.parent(path)
+    return Head(
+        file=path,
+        name=document.get("name") or paths.leaf(folder) or "dataset",
+        classes=_class_table(document["classes"], path),
+        table=paths.join(folder, _typed(document["samples"], "table", str, path, "samples")),
+        document=document,
     )
 
 

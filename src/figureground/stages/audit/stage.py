@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from figureground.core.errors import Fault, FormatError, InputError
 from figureground.core.whole_file import write_atomically
+from figureground.data.colours import class_colours
 from figureground.data.dataset import Dataset
 from figureground.data.doctor import void_fault
 from figureground.data.predictions import RISK, Predictions, pairing_faults
@@ -30,7 +31,7 @@ from figureground.stages.audit.statistics import BASE, DIFFERENCES
 from figureground.stages.audit.summary import Findings, summarise
 from figureground.stages.audit.table import SampleTable, places, sample_table, sole_classes
 from figureground.stages.audit.tables import group_rows, region_rows, sample_rows
-from figureground.stages.audit.worst import class_colours, worst_rows
+from figureground.stages.audit.worst import worst_rows
 
 KIND, SCHEMA = "audit", 1
 SHARD_SIZES = (32, 256)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 
 import cv2
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from figureground.core.errors import FormatError
 from figureground.core.types import ClassTable, LabelRuns, LabelSource, Sample
+from figureground.data.colours import class_colours
 from figureground.data.labelmap import decode_runs, resize_nearest
 from figureground.models.pictures import read_picture
 
@@ -30,17 +30,6 @@ WORST_SCHEMA = pa.schema(
         ("height", pa.int32()),
     ]
 )
-
-
-def class_colours(classes: ClassTable) -> np.ndarray:
-    """uint8 [classes, 3]: background light grey, the others spread in hue and lightness; none is a verdict colour."""
-    colours = np.full((len(classes), 3), 0xE6, np.uint8)
-    places = [i for i, class_id in enumerate(classes.ids) if class_id != classes.background]
-    for turn, place in enumerate(places):
-        hue = (0.58 + turn * 0.381966) % 1.0  # the golden angle keeps neighbours apart
-        lightness = (0.42, 0.62, 0.30)[turn % 3]
-        colours[place] = np.round(np.array(colorsys.hls_to_rgb(hue, lightness, 0.65)) * 255)
-    return colours
 
 
 def worst_rows(name: str, samples: Sequence[Sample], *, masks: LabelSource, predictions: LabelSource, classes: ClassTable) -> pa.Table:

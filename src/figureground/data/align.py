@@ -1,0 +1,127 @@
+"""The same samples in several streams, brought together by id in one pass, with as little held as their order allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from figureground.core.errors import FormatError
+from figureground.data.faults import refusal
+from figureground.data.prediction_stream import Part, Rows
+
+_Place = tuple[tuple[str, int], int]
+"""File and group of a part, and the row in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chunk:
+    """Some samples, and where each stream has them."""
+
+    ids: tuple[str, ...]
+    rows: tuple[Rows, ...]
+    """One a stream."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Alignment:
+    """Several streams of ids, walked through together.
+
+    Streams of one order, with or without gaps, are matched within a few parts of one another, so what is held does not grow with them but
+    for the ids that are not in all of them. The further apart a sample stands in two streams, the more is held meanwhile.
+    """
+
+    streams: Sequence[Iterable[Part]]
+    unmatched: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Once the chunks are through: ids that are not in every stream -> the streams that have them."""
+
+    def chunks(self, size: int) -> Iterator[Chunk]:
+        """Samples that are in every stream, at least `size` at a time but for the last, in an order that depends on the streams alone.
+
+        Raises:
+            FormatError: an id stands twice in one stream.
+        """
+        held: list[Chunk] = []
+        for matched in self._matched():
+            held.append(matched)
+            if sum(len(one.ids) for one in held) >= size:
+                yield _together(held)
+                held = []
+        if held:
+            yield _together(held)
+
+    def _matched(self) -> Iterator[Chunk]:
+        """Samples whose places in all streams are known.
+
+        Every round takes a part from the streams that are furthest behind, or less than half of their last part ahead of those: where a
+        sample is missing in one of several streams with parts of one size, they fall into step again.
+        """
+        iterators = [iter(stream) for stream in self.streams]
+        taken, last, running = [0] * len(iterators), [0] * len(iterators), set(range(len(iterators)))
+        waiting: dict[str, list[_Place | None]] = {}
+        while running:
+            behind = min(taken[s] for s in running)
+            parts: dict[int, Part] = {}
+            for s in sorted(s for s in running if taken[s] - behind <= last[s] // 2):
+                if (part := next(iterators[s], None)) is None:
+                    running.discard(s)
+                else:
+                    parts[s], last[s] = part, len(part.ids)
+                    taken[s] += len(part.ids)
+            same = len(parts) == len(iterators) and len({p.ids for p in parts.values()}) == 1
+            if same and waiting.keys().isdisjoint(parts[0].ids):
+                yield _in_step([parts[s] for s in range(len(iterators))])
+            elif found := self._joined(parts, waiting):
+                yield found
+        self.unmatched = {i: tuple(s for s, place in enumerate(places) if place is not None) for i, places in waiting.items()}
+
+    def _joined(self, parts: dict[int, Part], waiting: dict[str, list[_Place | None]]) -> Chunk | None:
+        """Puts the samples of some parts to those that wait; the samples that are complete by that."""
+        complete: dict[str, list[_Place | None]] = {}
+        for s, part in parts.items():
+            for row, i in enumerate(part.ids):
+                places = waiting.setdefault(i, [None] * len(self.streams))
+                if places[s] is not None:
+                    raise _twice(i, part.file)
+                places[s] = ((part.file, part.group), row)
+                if None not in places:
+                    complete[i] = waiting.pop(i)
+        if not complete:
+            return None
+        rows = [_rows([places[s] for places in complete.values()]) for s in range(len(self.streams))]
+        return Chunk(ids=tuple(complete), rows=tuple(rows))
+
+
+def _in_step(parts: Sequence[Part]) -> Chunk:
+    """The samples of parts that hold the same ids in the same order."""
+    ids = parts[0].ids
+    if len(set(ids)) != len(ids):
+        raise _twice(next(i for n, i in enumerate(ids) if i in ids[:n]), parts[0].file)
+    none, every = np.zeros(len(ids), np.int32), np.arange(len(ids), dtype=np.int32)
+    return Chunk(ids=ids, rows=tuple(Rows(parts=((part.file, part.group),), part=none, row=every) for part in parts))
+
+
+def _rows(places: Sequence[_Place | None]) -> Rows:
+    known = [place for place in places if place is not None]
+    parts = {part: number for number, part in enumerate(dict.fromkeys(part for part, _ in known))}
+    return Rows(
+        parts=tuple(parts), part=np.array([parts[part] for part, _ in known], np.int32), row=np.array([row for _, row in known], np.int32)
+    )
+
+
+def _together(chunks: Sequence[Chunk]) -> Chunk:
+    """Several chunks as one; a part that stands in several is named once."""
+    if len(chunks) == 1:
+        return chunks[0]
+    rows = []
+    for several in zip(*(chunk.rows for chunk in chunks), strict=True):
+        parts = {part: number for number, part in enumerate(dict.fromkeys(part for one in several for part in one.parts))}
+        places = [np.array([parts[part] for part in one.parts], np.int32)[one.part] for one in several]
+        rows.append(Rows(parts=tuple(parts), part=np.concatenate(places), row=np.concatenate([one.row for one in several])))
+    return Chunk(ids=tuple(i for chunk in chunks for i in chunk.ids), rows=tuple(rows))
+
+
+def _twice(sample_id: str, file: str) -> FormatError:
+    problem = f"the id '{sample_id}' stands for more than one row"
+    return refusal("duplicate-id", problem, "Give each sample its own id", file=file or None, sample=sample_id)

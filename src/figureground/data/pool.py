@@ -1,0 +1,123 @@
+"""A pool: samples without labels, of which ids and pictures are all that is asked; one in a Parquet table is never held whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from figureground.core.errors import FormatError
+from figureground.core.types import ClassTable
+from figureground.data import paths
+from figureground.data.dataset import Dataset, open_dataset
+from figureground.data.faults import refusal
+from figureground.data.formats.own import read_head
+from figureground.data.prediction_artifact import READ_FAULTS, open_parquet
+from figureground.data.prediction_stream import Part
+from figureground.data.spec import parse_spec
+
+IDS_A_PART = 4096
+"""Ids of a data set in memory that make a part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pool:
+    """Samples by id, with their pictures."""
+
+    name: str
+    classes: ClassTable
+    dataset: Dataset | None
+    """None where the samples stay in their table."""
+    files: tuple[str, ...]
+    """The small files that define the pool, and its table."""
+
+    @property
+    def table(self) -> str:
+        """The table of samples, where they stay in it."""
+        return self.files[-1]
+
+    def __len__(self) -> int:
+        if self.dataset is not None:
+            return len(self.dataset)
+        with open_parquet(self.table) as table:
+            return table.metadata.num_rows
+
+    def parts(self) -> Iterator[Part]:
+        """All ids in order; a table that cannot be read, or without ids, raises `FormatError`."""
+        if self.dataset is not None:
+            ids = self.dataset.ids
+            for group, start in enumerate(range(0, len(ids), IDS_A_PART)):
+                yield Part(file="", group=group, ids=ids[start : start + IDS_A_PART])
+            return
+        for group, table in self._groups(["id"]):
+            yield Part(file=self.table, group=group, ids=_texts(table, "id"))
+
+    def images(self, ids: Collection[str]) -> dict[str, str]:
+        """Id -> path or URL of the picture, for those that have one; ids that the pool does not have are left out."""
+        if self.dataset is not None:
+            wanted = set(ids)
+            return {s.id: s.image for s in self.dataset.samples if s.image and s.id in wanted}
+        found: dict[str, str] = {}
+        wanted, base = set(ids), paths.parent(self.table)
+        for _, table in self._groups(["id", "image"]):
+            if "image" not in table.column_names:
+                return {}
+            names = _texts(table, "id")
+            if places := [place for place, i in enumerate(names) if i in wanted]:
+                pictures = _texts(table.take(places), "image")
+                found |= {names[place]: paths.join(base, image) for place, image in zip(places, pictures, strict=True) if image}
+        return found
+
+    def every_file(self) -> Iterator[str]:
+        """Paths and URLs of what is read; of pictures those that are known without a look into the table."""
+        yield from self.dataset.every_file() if self.dataset is not None else self.files
+
+    def fingerprint(self) -> str:
+        """sha256 over ids, classes and the places of the pictures; of a pool that stays in its table, over that file's size and time."""
+        if self.dataset is None:
+            words = [repr(self.classes), *(f"{file}\t{paths.stamp(file)}" for file in self.files)]
+        else:
+            words = [repr(self.classes), *(f"{s.id}\t{s.image}" for s in self.dataset.samples)]
+        return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+    def _groups(self, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
+        with open_parquet(self.table) as table:
+            names = table.schema_arrow.names
+            if "id" not in names:
+                raise refusal("bad-table", "there is no column `id`", "Add the column", file=self.table)
+            try:
+                for group in range(table.num_row_groups):
+                    yield group, table.read_row_group(group, [c for c in columns if c in names])
+            except READ_FAULTS as error:
+                raise _unreadable(self.table, error) from error
+
+
+def open_pool(spec: str) -> Pool:
+    """The pool that a DATA spec names; one in the project's own form with a Parquet table stays in it.
+
+    Raises:
+        InputError: an unknown kind or option, or a path that is no data set.
+        FormatError: a fault in the files.
+    """
+    parsed = parse_spec(str(spec))
+    if parsed.kind in (None, "own") and not parsed.options:
+        paths.check_name(parsed.where)
+        head = read_head(parsed.where)
+        if head.table.endswith(".parquet"):
+            return Pool(name=head.name, classes=head.classes, dataset=None, files=(head.file, head.table))
+    return pool_of(open_dataset(spec))
+
+
+def pool_of(dataset: Dataset) -> Pool:
+    """A data set as a pool; its masks, if it has any, are not looked at."""
+    return Pool(name=dataset.name, classes=dataset.classes, dataset=dataset, files=dataset.files)
+
+
+def _texts(table: pa.Table, column: str) -> tuple[str, ...]:
+    return tuple("" if value is None else str(value) for value in table[column].to_pylist())
+
+
+def _unreadable(file: str, error: Exception) -> FormatError:
+    return refusal("bad-table", f"the Parquet table cannot be read ({str(error)[:80]})", "Write it again from its source", file=file)

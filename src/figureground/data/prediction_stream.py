@@ -1,0 +1,247 @@
+"""Predictions read in parts, so that a pool of any size goes through a bounded memory: ids first, label maps where they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from figureground.core.errors import Fault, FormatError
+from figureground.core.types import ClassTable, LabelRuns, RunBatch, batch_of
+from figureground.data import paths
+from figureground.data.masks import read_numbers
+from figureground.data.prediction_artifact import READ_FAULTS, RUN_COLUMNS, check_columns, corrupt, label_files, open_parquet, read_manifest
+from figureground.data.predictions import COUNT_SUFFIX, Predictions, open_predictions, parse_predictions
+from figureground.data.sources import MaskFiles
+
+FILES_A_PART = 512
+"""Label maps in files of their own that make a part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Samples that lie together, such as a row group of a table."""
+
+    file: str
+    """The table; empty where every map is a file of its own."""
+    group: int
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rows:
+    """Where some samples of a stream lie."""
+
+    parts: tuple[tuple[str, int], ...]
+    """File and group of each part that holds some of them."""
+    part: np.ndarray
+    """int32 [samples], index into `parts`."""
+    row: np.ndarray
+    """int32 [samples], row within the part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadMaps:
+    """Label maps of some samples, in the order asked for."""
+
+    batch: RunBatch
+    """A map that could not be read has size 0 x 0 and no runs."""
+    scores: Mapping[str, np.ndarray]
+    """Column -> float64 [samples], NaN where a sample has none."""
+    faults: tuple[Fault, ...]
+    """What is wrong with single maps."""
+
+
+class MapReader(Protocol):
+    """Reads label maps; picklable, so that worker processes can."""
+
+    def read(self, ids: Sequence[str], rows: Rows, *, scores: Sequence[str] = ()) -> ReadMaps:
+        """The maps of some samples; a table that cannot be read raises `FormatError`, a single map becomes a fault."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PredictionStream:
+    """The predictions of one model: what is known without reading a label map, and how to read them."""
+
+    name: str
+    where: str | None
+    reader: MapReader
+    scores: tuple[str, ...]
+    """Score columns there are."""
+    manifest: Mapping[str, Any] | None = None
+    failed: Mapping[str, Fault] = field(default_factory=dict)
+    """Id -> why the prediction left the sample out."""
+    files: tuple[str, ...] = ()
+    """Every table that is read; empty where maps are files of their own."""
+    held: Predictions | None = None
+    """The predictions, where their ids are held in memory."""
+
+    def parts(self) -> Iterator[Part]:
+        """All samples, in the order of the files.
+
+        Raises:
+            FormatError: a table that cannot be read, or without the columns of label maps.
+        """
+        if self.held is not None:
+            ids = self.held.ids
+            for group, start in enumerate(range(0, len(ids), FILES_A_PART)):
+                yield Part(file="", group=group, ids=ids[start : start + FILES_A_PART])
+            return
+        for file in self.files:
+            with open_parquet(file) as table:
+                check_columns(table, file)
+                try:
+                    for group in range(table.num_row_groups):
+                        yield Part(file=file, group=group, ids=tuple(map(str, table.read_row_group(group, ["id"])["id"].to_pylist())))
+                except READ_FAULTS as error:
+                    raise corrupt(file, error) from error
+
+    def fingerprint(self) -> str:
+        """sha256 over size and time of change of everything that is read."""
+        if self.held is not None:
+            return self.held.fingerprint()
+        return hashlib.sha256("\n".join(f"{file}\t{paths.stamp(file)}" for file in self.files).encode()).hexdigest()
+
+    def every_file(self) -> Iterator[str]:
+        """Paths and URLs of all that is read."""
+        yield from self.held.every_file() if self.held is not None else self.files
+
+
+def stream_predictions(spec: str, classes: ClassTable, *, name: str | None = None, raw: bool = False) -> PredictionStream:
+    """The predictions that a spec names, as `open_predictions` takes it, without holding the ids of an artifact.
+
+    Args:
+        spec: `[NAME=]KIND:WHERE?key=value`, or the directory of an artifact.
+        classes: the classes of the pool.
+        name: wins over the name in the spec.
+        raw: take the numbers of label map files as they stand, since another table of classes explains them.
+
+    Raises:
+        InputError: an unknown kind or option, or a directory that holds no predictions.
+        FormatError: a folder or table that cannot be read.
+    """
+    parsed = parse_predictions(spec)
+    if parsed.kind in (None, "artifact") and not parsed.options:
+        files = label_files(parsed.where)
+        with open_parquet(files[0]) as table:
+            check_columns(table, files[0])
+            scores = tuple(
+                f.name for f in table.schema_arrow if pa.types.is_floating(f.type) and not f.name.endswith(COUNT_SUFFIX) and f.name != "id"
+            )
+        return PredictionStream(
+            name=name or parsed.name or paths.leaf(parsed.where),
+            where=parsed.where,
+            reader=TableReader(),
+            scores=scores,
+            manifest=read_manifest(parsed.where),
+            failed=_failed(parsed.where),
+            files=tuple(files),
+        )
+    held = open_predictions(spec, classes, name=name)
+    return PredictionStream(
+        name=held.name,
+        where=held.where,
+        reader=FileReader(predictions=held, raw=raw),
+        scores=tuple(held.scores),
+        manifest=held.manifest,
+        failed=_failed(held.where) if held.where else {},
+        held=held,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TableReader:
+    """Label maps in the tables of an artifact; a row group is read whole, and once for the samples of a call."""
+
+    def read(self, ids: Sequence[str], rows: Rows, *, scores: Sequence[str] = ()) -> ReadMaps:
+        """The maps of some samples; a table that cannot be read raises `FormatError`."""
+        columns = [*RUN_COLUMNS, *scores]
+        tables = [_read_group(file, group, columns) for file, group in rows.parts]
+        whole = pa.concat_tables(tables)
+        first = np.cumsum([0, *(len(t) for t in tables)])
+        at = first[rows.part] + rows.row
+        if len(at) != len(whole) or not np.array_equal(at, np.arange(len(whole))):
+            whole = whole.take(pa.array(at))
+        batch = _batch(whole.combine_chunks(), rows.parts[0][0] if rows.parts else "")
+        found = {name: whole[name].to_numpy().astype(np.float64, copy=False) for name in scores}
+        return ReadMaps(batch=batch, scores=found, faults=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FileReader:
+    """Label maps in files of their own, or in memory."""
+
+    predictions: Predictions
+    raw: bool
+
+    def read(self, ids: Sequence[str], rows: Rows, *, scores: Sequence[str] = ()) -> ReadMaps:
+        """The maps of some samples; one that cannot be read is empty and has a fault."""
+        del rows
+        maps: list[LabelRuns | None] = []
+        faults: list[Fault] = []
+        for i in ids:
+            try:
+                maps.append(self._map(i))
+            except FormatError as error:
+                maps.append(None)
+                faults.append(error.fault)
+        known = self.predictions.scores
+        columns = {name: np.array([known[name].get(i, np.nan) for i in ids], np.float64) for name in scores}
+        return ReadMaps(batch=batch_of(maps), scores=columns, faults=tuple(faults))
+
+    def _map(self, sample_id: str) -> LabelRuns:
+        source = self.predictions.source
+        if self.raw and isinstance(source, MaskFiles):
+            return read_numbers(source.files[sample_id], sample=sample_id)
+        return source.read(sample_id)
+
+
+def _read_group(file: str, group: int, columns: Sequence[str]) -> pa.Table:
+    try:
+        with open_parquet(file) as table:
+            return table.read_row_group(group, columns=list(columns))
+    except READ_FAULTS as error:
+        raise corrupt(file, error) from error
+
+
+def _batch(table: pa.Table, file: str) -> RunBatch:
+    """The runs of a table of one chunk, its memory shared."""
+    try:
+        columns = {name: table[name].combine_chunks() for name in RUN_COLUMNS}
+        lists = [_only_chunk(columns[name]) for name in ("values", "lengths")]
+        if any(column.null_count for column in (*columns.values(), *(one.values for one in lists))):
+            raise ValueError("a row lacks its label map")
+        values, lengths = lists
+        offsets = values.offsets.to_numpy()
+        if not np.array_equal(offsets, lengths.offsets.to_numpy()):
+            raise ValueError("a row has more values than lengths, or fewer")
+        sizes = np.stack([columns[name].to_numpy(zero_copy_only=False) for name in ("height", "width")], axis=1)
+        return RunBatch(
+            sizes_hw=sizes.astype(np.int64),
+            values=values.values.to_numpy(zero_copy_only=False).astype(np.uint16, copy=False),
+            lengths=lengths.values.to_numpy(zero_copy_only=False).astype(np.uint32, copy=False),
+            offsets=offsets.astype(np.int64),
+        )
+    except READ_FAULTS as error:
+        raise corrupt(file, error) from error
+
+
+def _only_chunk(column: Any) -> pa.ListArray:
+    return column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+
+
+def _failed(where: str) -> dict[str, Fault]:
+    """The samples that the prediction left out, from `failures.json`; none where there is no such file, or it is another's."""
+    path = paths.join(where, "failures.json")
+    if not paths.exists(path):
+        return {}
+    try:
+        return {row["sample"]: Fault(**row) for row in json.loads(paths.read_text(path)) if row["sample"] is not None}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return {}

@@ -1,0 +1,171 @@
+"""One pass over all predictions: workers compare chunks, the best candidates are kept, and what is done is noted, not to be done again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import json
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from figureground.core.errors import Fault
+from figureground.data.align import Alignment, Chunk
+from figureground.data.pool import Pool
+from figureground.runs.artifact import ArtifactWriter
+from figureground.runs.executor import Executor
+from figureground.runs.progress import Reporter
+from figureground.stages.mine.coreset import merged_centres
+from figureground.stages.mine.measure import ChunkMeter, Found
+from figureground.stages.mine.models import Contender
+from figureground.stages.mine.tops import merged
+
+CHUNK = 2048
+"""Samples that a worker compares at a time."""
+SAVED_EVERY = 32
+"""Chunks between two notes of what is done: what an interruption can cost."""
+HELD_ROWS = 200_000
+"""Candidates that may wait to be merged."""
+STATE = "passage.parquet"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Tally:
+    """What is known of the samples gone through so far."""
+
+    table: pa.Table | None = None
+    """The best candidates: group, score, id, row, and for each model the file, group and row of the sample."""
+    chunks: int = 0
+    samples: int = 0
+    unscored: int = 0
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    fitting: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    apart: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    faults: list[Fault] = field(default_factory=list)
+    unmatched: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Ids that are not everywhere -> where they are: 0 is the pool, then the models."""
+
+
+def go_through(
+    pool: Pool, models: Sequence[Contender], meter: ChunkMeter, *, writer: ArtifactWriter, executor: Executor, reporter: Reporter
+) -> Tally:
+    """Compares every sample that the pool and all models have.
+
+    Args:
+        pool: whose samples.
+        models: the target, then the rivals.
+        meter: what a worker does; each has a copy.
+        writer: of the artifact in the making, where the state is noted.
+        executor: where chunks are compared.
+        reporter: where progress is told.
+    """
+    tally = _read_state(writer)
+    alignment = Alignment(streams=[_Parts(pool), *(_Parts(model.stream) for model in models)])
+    sent: deque[Chunk] = deque()
+    done, skipped = 0, tally.chunks
+    held: list[pa.Table] = [] if tally.table is None else [tally.table]
+
+    def chunks() -> Iterator[Chunk]:
+        for number, chunk in enumerate(alignment.chunks(CHUNK)):
+            if number >= skipped:
+                own = dataclasses.replace(chunk, rows=chunk.rows[1:])  # the pool has no maps
+                sent.append(own)
+                yield own
+
+    with reporter.track("mine", total=len(pool), unit="samples", done=tally.samples) as progress:
+        for found in executor.map_batches(functools.partial(_make_meter, meter), chunks()):
+            chunk = sent.popleft()
+            held.append(_with_places(found.table, chunk))
+            _add(tally, found, len(chunk.ids))
+            done += 1
+            progress.advance(len(chunk.ids))
+            if sum(map(len, held)) > HELD_ROWS:
+                held = [_merged(held, meter)]
+            if done % SAVED_EVERY == 0:
+                held = [_merged(held, meter)]
+                tally.table, tally.chunks = held[0], skipped + done
+                writer.write_shard(STATE, _state_bytes(tally))
+    tally.table = _merged(held, meter) if held else None
+    tally.chunks, tally.unmatched = skipped + done, alignment.unmatched
+    return tally
+
+
+class _Parts:
+    """Something with parts, to be walked through."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._source.parts()
+
+
+def _make_meter(meter: ChunkMeter) -> ChunkMeter:
+    return dataclasses.replace(meter)
+
+
+def _merged(tables: Sequence[pa.Table], meter: ChunkMeter) -> pa.Table:
+    if meter.selection.selector == "core-set":
+        return merged_centres(tables, k=meter.keep[0])
+    return merged(tables, keep=meter.keep)
+
+
+def _with_places(table: pa.Table, chunk: Chunk) -> pa.Table:
+    """The candidates with where each model has them."""
+    at = table["row"].to_numpy()
+    for number, rows in enumerate(chunk.rows):
+        part = rows.part[at]
+        files, groups = [rows.parts[n][0] for n in part.tolist()], [rows.parts[n][1] for n in part.tolist()]
+        table = table.append_column(f"file_{number}", pa.array(files, pa.string()))
+        table = table.append_column(f"group_{number}", pa.array(groups, pa.int64()))
+        table = table.append_column(f"row_{number}", pa.array(rows.row[at], pa.int64()))
+    return table
+
+
+def _add(tally: Tally, found: Found, samples: int) -> None:
+    tally.samples += samples
+    tally.unscored += found.unscored
+    tally.faults += found.faults
+    if not tally.seen.size:
+        tally.seen, tally.fitting, tally.apart = np.zeros_like(found.seen), np.zeros_like(found.fitting), np.zeros_like(found.apart)
+    tally.seen, tally.fitting, tally.apart = tally.seen + found.seen, tally.fitting + found.fitting, tally.apart | found.apart
+
+
+def _state_bytes(tally: Tally) -> bytes:
+    plain = {
+        "chunks": tally.chunks,
+        "samples": tally.samples,
+        "unscored": tally.unscored,
+        "seen": tally.seen.tolist(),
+        "fitting": tally.fitting.tolist(),
+        "apart": tally.apart.tolist(),
+        "faults": [dataclasses.asdict(fault) for fault in tally.faults],
+    }
+    assert tally.table is not None
+    sink = io.BytesIO()
+    pq.write_table(tally.table.replace_schema_metadata({"tally": json.dumps(plain)}), sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _read_state(writer: ArtifactWriter) -> Tally:
+    path = writer.shard(STATE)
+    if not path.exists():
+        return Tally()
+    table = pq.read_table(path)
+    plain = json.loads((table.schema.metadata or {})[b"tally"])
+    return Tally(
+        table=table.replace_schema_metadata(None),
+        chunks=plain["chunks"],
+        samples=plain["samples"],
+        unscored=plain["unscored"],
+        seen=np.array(plain["seen"], np.int64),
+        fitting=np.array(plain["fitting"], np.int64),
+        apart=np.array(plain["apart"], bool),
+        faults=[Fault(**row) for row in plain["faults"]],
+    )

@@ -1,0 +1,90 @@
+"""What mining takes from the training set: how large classes are in its masks, and what its pictures look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from figureground.core.errors import InputError
+from figureground.core.types import ClassTable
+from figureground.data.dataset import Dataset, open_dataset
+from figureground.runs.artifact import ArtifactWriter
+from figureground.runs.executor import Executor
+from figureground.runs.progress import Reporter
+from figureground.runs.shards import map_in_shards, read_shards
+from figureground.stages.mine.areas import AreaMeter, check_same_classes, parts_by_class
+from figureground.stages.mine.duplicates import Hasher, Seen
+
+SHARD_SIZE = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Training:
+    """What is known of the training set."""
+
+    parts: Mapping[int, np.ndarray] | None
+    """Class id -> parts of the pictures that it takes; None where that was not asked for."""
+    seen: Seen
+    """Hashes of its pictures; none where they were not asked for."""
+    pictures: int
+    """How many pictures could be hashed."""
+
+
+NOTHING = Training(parts=None, seen=Seen(np.empty(0, np.uint64), ()), pictures=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worker:
+    areas: AreaMeter | None
+    hasher: Hasher | None
+    images: Mapping[str, str]
+
+    def __call__(self, ids: Sequence[str]) -> dict[str, pa.Table]:
+        found = {} if self.areas is None else self.areas(ids)
+        return found if self.hasher is None else {**found, **self.hasher([(i, self.images[i]) for i in ids if i in self.images])}
+
+
+def open_training(spec: str, classes: ClassTable, *, masks: bool) -> Dataset:
+    """The training set that a spec names.
+
+    Args:
+        spec: a DATA spec.
+        classes: of the pool, which must be its own.
+        masks: whether masks are needed.
+
+    Raises:
+        InputError: another class table, or no masks where they are needed.
+        FormatError: a fault in the files.
+    """
+    dataset = open_dataset(spec)
+    check_same_classes(classes, dict(zip(dataset.classes.names, dataset.classes.ids, strict=True)), what=f"--train {spec}")
+    if masks and dataset.masks is None:
+        raise InputError(f"--train {spec}: there are no masks to take the areas of classes from. Give --area LOW,HIGH, or a set with masks")
+    return dataset
+
+
+def read_training(
+    dataset: Dataset, *, areas: bool, hashes: bool, writer: ArtifactWriter, executor: Executor, reporter: Reporter
+) -> Training:
+    """Measures masks and hashes pictures; a sample without a mask has no areas, and a picture that cannot be read no hash."""
+    masked = {s.id for s in dataset.samples if s.mask} if any(s.mask for s in dataset.samples) else set(dataset.ids)
+    ids = [i for i in dataset.ids if not areas or i in masked]
+    images = {s.id: s.image for s in dataset.samples if s.image}
+    meter = AreaMeter(masks=dataset.masks, classes=dataset.classes) if areas and dataset.masks is not None else None
+    worker = _Worker(areas=meter, hasher=Hasher() if hashes else None, images=images if hashes else {})
+    told = {"what": "training set", "unit": "samples", "shard_size": SHARD_SIZE}
+    shards = map_in_shards(ids, partial(_same, worker), writer=writer, executor=executor, reporter=reporter, **told)
+    parts = parts_by_class(read_shards(writer, "areas", shards)) if meter is not None else None
+    if not hashes:
+        return Training(parts=parts, seen=NOTHING.seen, pictures=0)
+    table = read_shards(writer, "hashes", shards).drop_null()
+    seen = Seen(table["hash"].to_numpy(), [f"training picture '{i}'" for i in table["id"].to_pylist()])
+    return Training(parts=parts, seen=seen, pictures=len(table))
+
+
+def _same(worker: _Worker) -> _Worker:
+    return worker
