@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -303,6 +304,51 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         print("stopped")
 """
+
+
+WAITING_LONG = """
+import sys, time; sys.path.insert(0, {root!r})
+from tests.runs import test_runs
+from figureground.runs.executor import LocalExecutor
+if __name__ == "__main__":
+    try:
+        list(LocalExecutor(2).map_batches(test_runs.make_wait_and_clean_up, [{out!r}] * 9))
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+def wait_and_clean_up(folder):
+    """Work that takes its time to end, as the writing of a state does."""
+    (Path(folder) / str(os.getpid())).touch()
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(20)
+
+
+def make_wait_and_clean_up():
+    return wait_and_clean_up
+
+
+@pytest.mark.parametrize("pause", [0.02, 0.5])
+def test_a_second_interruption_ends_workers_that_take_their_time(tmp_path, pause):
+    """Ctrl-C twice (or more: signals that come at once count as one): nothing is waited for any more, and no process is left."""
+    script = tmp_path.parent / f"{tmp_path.name}.py"
+    script.write_text(WAITING_LONG.format(root=str(ROOT), out=str(tmp_path)))
+    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True, stdout=subprocess.PIPE, preexec_fn=hear_ctrl_c)
+    while len(workers := [int(p.name) for p in tmp_path.iterdir()]) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    for _ in range(12):
+        time.sleep(pause)
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+            break
+    assert process.communicate(timeout=1) is not None
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["the main process alone", "the whole group, as at a terminal"])

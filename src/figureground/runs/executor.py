@@ -79,7 +79,7 @@ class LocalExecutor:
                 "with fewer --workers where memory is short"
             ) from error
         except BaseException:  # nobody waits for what is under way any more
-            _interrupt(set(multiprocessing.active_children()) - others)
+            _end_workers(pool, lambda: set(multiprocessing.active_children()) - others)
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -124,11 +124,17 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _interrupt(processes: Iterable[multiprocessing.process.BaseProcess]) -> None:
-    for process in processes:
-        if process.pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGINT)
+def _end_workers(pool: ProcessPoolExecutor, workers: Callable[[], Iterable[multiprocessing.process.BaseProcess]]) -> None:
+    """Interrupts the workers and waits for them to end; a second Ctrl-C meanwhile kills them, for the pool would wait for ever."""
+    try:
+        for process in workers():
+            if process.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGINT)
+        pool.shutdown(wait=True, cancel_futures=True)
+    except KeyboardInterrupt:
+        for process in workers():
+            process.kill()
 
 
 _worker: Callable[[Any], Any] | None = None
