@@ -52,7 +52,7 @@ def _entropies(values, lengths, offsets, place, ground, share, classes):  # prag
             if at[m] == offsets[m, i + 1]:
                 whole = False
             else:
-                to[m] = lengths[m][at[m]]
+                to[m] = lengths[at[m]]
         if not whole:
             found[i] = np.nan
             continue
@@ -74,7 +74,7 @@ def _entropies(values, lengths, offsets, place, ground, share, classes):  # prag
                     if at[m] == offsets[m, i + 1]:
                         ended = True
                     else:
-                        to[m] += lengths[m][at[m]]
+                        to[m] += lengths[at[m]]
         found[i] = total / figure if figure else 0.0
     return found
 
