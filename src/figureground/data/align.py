@@ -25,6 +25,20 @@ class Chunk:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class _Last:
+    """The part that was taken last from a stream."""
+
+    part: tuple[str, int] | None = None
+    samples: int = 0
+    waiting: int = 0
+
+    @property
+    def ahead(self) -> float:
+        """How much of it is not in every stream so far."""
+        return self.waiting / max(1, self.samples)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Alignment:
     """Several streams of ids, walked through together.
 
@@ -33,14 +47,21 @@ class Alignment:
     """
 
     streams: Sequence[Iterable[Part]]
-    unmatched: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Once the chunks are through: ids that are not in every stream -> the streams that have them."""
+    """Each can be walked through more than once."""
+    waiting: dict[str, list[_Place | None]] = field(default_factory=dict, init=False)
+    """Ids that are not in every stream so far -> their place in each."""
+    _last: list[_Last] = field(default_factory=list, init=False)
+
+    @property
+    def unmatched(self) -> dict[str, tuple[int, ...]]:
+        """Once the chunks are through: ids that are not in every stream -> the streams that have them."""
+        return {i: tuple(s for s, place in enumerate(places) if place is not None) for i, places in self.waiting.items()}
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Samples that are in every stream, at least `size` at a time but for the last, in an order that depends on the streams alone.
 
         Raises:
-            FormatError: an id stands twice in one stream.
+            FormatError: an id stands twice in one stream. Where every stream has it twice, each time within a few parts, it goes unseen.
         """
         held: list[Chunk] = []
         for matched in self._matched():
@@ -48,49 +69,61 @@ class Alignment:
             if sum(len(one.ids) for one in held) >= size:
                 yield _together(held)
                 held = []
+        self._check_unmatched()
         if held:
             yield _together(held)
 
     def _matched(self) -> Iterator[Chunk]:
         """Samples whose places in all streams are known.
 
-        Every round takes a part from the streams that are furthest behind, or less than half of their last part ahead of those: where a
-        sample is missing in one of several streams with parts of one size, they fall into step again.
+        Every round takes a part from each stream that is not ahead: of whose last part at most half still waits for the others, or, where
+        there is no such stream, as little as of any. So streams come together again behind a gap, however long, in any of them.
         """
-        iterators = [iter(stream) for stream in self.streams]
-        taken, last, running = [0] * len(iterators), [0] * len(iterators), set(range(len(iterators)))
-        waiting: dict[str, list[_Place | None]] = {}
+        iterators, running = [iter(stream) for stream in self.streams], set(range(len(self.streams)))
+        self._last = [_Last() for _ in self.streams]
         while running:
-            behind = min(taken[s] for s in running)
+            least = max(0.5, min(self._last[s].ahead for s in running))
             parts: dict[int, Part] = {}
-            for s in sorted(s for s in running if taken[s] - behind <= last[s] // 2):
+            for s in sorted(s for s in running if self._last[s].ahead <= least):
                 if (part := next(iterators[s], None)) is None:
                     running.discard(s)
                 else:
-                    parts[s], last[s] = part, len(part.ids)
-                    taken[s] += len(part.ids)
+                    parts[s] = part
             same = len(parts) == len(iterators) and len({p.ids for p in parts.values()}) == 1
-            if same and waiting.keys().isdisjoint(parts[0].ids):
+            if same and self.waiting.keys().isdisjoint(parts[0].ids):
+                self._last = [_Last() for _ in self.streams]
                 yield _in_step([parts[s] for s in range(len(iterators))])
-            elif found := self._joined(parts, waiting):
+            elif found := self._joined(parts):
                 yield found
-        self.unmatched = {i: tuple(s for s, place in enumerate(places) if place is not None) for i, places in waiting.items()}
 
-    def _joined(self, parts: dict[int, Part], waiting: dict[str, list[_Place | None]]) -> Chunk | None:
+    def _joined(self, parts: dict[int, Part]) -> Chunk | None:
         """Puts the samples of some parts to those that wait; the samples that are complete by that."""
         complete: dict[str, list[_Place | None]] = {}
         for s, part in parts.items():
+            self._last[s] = _Last(part=(part.file, part.group), samples=len(part.ids), waiting=len(part.ids))
             for row, i in enumerate(part.ids):
-                places = waiting.setdefault(i, [None] * len(self.streams))
-                if places[s] is not None:
+                places = self.waiting.setdefault(i, [None] * len(self.streams))
+                if places[s] is not None or i in complete:
                     raise _twice(i, part.file)
                 places[s] = ((part.file, part.group), row)
                 if None not in places:
-                    complete[i] = waiting.pop(i)
+                    complete[i] = self.waiting.pop(i)
+                    for last, place in zip(self._last, places, strict=True):
+                        last.waiting -= place is not None and place[0] == last.part
         if not complete:
             return None
         rows = [_rows([places[s] for places in complete.values()]) for s in range(len(self.streams))]
         return Chunk(ids=tuple(complete), rows=tuple(rows))
+
+    def _check_unmatched(self) -> None:
+        """Raise where an id that is left over was matched before, so that a stream has it twice: one that seems not to have it does."""
+        if not self.waiting:
+            return
+        for s, stream in enumerate(self.streams):
+            for part in stream:
+                for i in part.ids:
+                    if i in self.waiting and self.waiting[i][s] is None:
+                        raise _twice(i, next(place[0][0] for place in self.waiting[i] if place is not None))
 
 
 def _in_step(parts: Sequence[Part]) -> Chunk:
