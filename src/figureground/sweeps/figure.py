@@ -17,7 +17,7 @@ from figureground.sweeps.rows import Estimate, Row
 LINES = (("#0072B2", "o"), ("#E69F00", "s"), ("#56B4E9", "^"), ("#000000", "D"), ("#F0E442", "v"), ("#999999", "P"))
 """Colour and mark of each objective in turn (Okabe-Ito, without the four colours that stand for verdicts)."""
 PANELS = (
-    ("IoU gap, common minus counterfactual", (("gap_iou", "-", ""),)),
+    ("IoU gap, common minus counterfactual, points", (("gap_iou", "-", ""),)),
     ("flipped foreground", (("counterfactual_flip", "-", "counterfactual"), ("common_flip", ":", "common"))),
     ("IoU", (("foreground_iou", "-", "any foreground"), ("class_iou", ":", "mean of classes"))),
 )
@@ -37,7 +37,10 @@ def sweep_svg(rows: Sequence[Row]) -> bytes:
         axes = figure.subplots(len(architectures), len(PANELS), squeeze=False)
         for line, architecture in enumerate(architectures):
             for panel, (title, figures) in enumerate(PANELS):
-                _panel(axes[line, panel], [row for row in rows if row.architecture == architecture], objectives, figures)
+                of_one = [row for row in rows if row.architecture == architecture]
+                _panel(axes[line, panel], of_one, objectives, figures, points=panel == 0)
+                if panel:
+                    axes[line, panel].set_ylim(bottom=0)  # shares: a drop must not look larger than it is
                 axes[line, panel].set_title(_title(title, figures, architecture if len(architectures) > 1 else ""), fontsize=9, loc="left")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         if len(objectives) > 1:
@@ -53,7 +56,7 @@ def _title(title: str, figures: Sequence[tuple[str, str, str]], architecture: st
     return "\n".join(filter(None, (architecture, title, ", ".join(marks))))
 
 
-def _panel(axes: Axes, rows: Sequence[Row], objectives: Sequence[str], figures: Sequence[tuple[str, str, str]]) -> None:
+def _panel(axes: Axes, rows: Sequence[Row], objectives: Sequence[str], figures: Sequence[tuple[str, str, str]], *, points: bool) -> None:
     levels = sorted({row.rho for row in rows})
     width = 0.09 * len(figures)
     for place, objective in enumerate(objectives):
@@ -80,9 +83,9 @@ def _panel(axes: Axes, rows: Sequence[Row], objectives: Sequence[str], figures: 
                 label=objective if number == 0 else None,
             )
     axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
-    axes.set_xlabel("rho: share of a class in its own context")
+    axes.set_xlabel("rho: share of a class in its own context (steps not to scale)")
     axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], min_n_ticks=4))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol="" if points else "%"))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.margins(x=0.12)

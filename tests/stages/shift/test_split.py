@@ -91,6 +91,22 @@ def test_the_size_is_the_largest_there_is(sizes, rhos, seed):
         plan_split(candidates, rhos=rhos, val=1, test=1, seed=seed, train=size + len(plan.classes))
 
 
+@given(SIZES, RHOS)
+def test_the_exact_size_meets_every_rho(sizes, rhos):
+    """Where a size is named, it is no larger, gives every rho to the sample, and no size between the two does."""
+    plan = plan_split(crowd(sizes), rhos=rhos, val=1, test=1)
+    size, classes = len(plan.train[rhos[0]]), len(plan.classes)
+
+    def missed(train):
+        other = plan_split(crowd(sizes), rhos=rhos, val=1, test=1, train=train)
+        return max(abs(other.reached(rho) - rho) for rho in rhos)
+
+    if plan.exact:
+        assert plan.exact <= size
+        assert missed(plan.exact) < 1e-9
+    assert all(missed(train) > 1e-9 for train in range(max(plan.exact, 0) + classes, size + 1, classes))
+
+
 def test_one_test_set_whatever_rho_and_size():
     """Test and validation know neither rho nor the size of training; another seed draws others."""
     candidates = crowd(COCO_CD)

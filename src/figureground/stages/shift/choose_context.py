@@ -60,14 +60,15 @@ def own_context(dataset: Dataset, attribute: str) -> Dataset:
 def _by_column(dataset: Dataset, attribute: str) -> Dataset:
     name = (dataset.context_attribute or "context") if attribute in ("", "context") else attribute
     columns = {n for s in dataset.samples for n in s.attributes}
+    filled = {n for s in dataset.samples for n, value in s.attributes.items() if value}
     if name in columns and any(s.attributes.get(name) for s in dataset.samples):
         return replace(dataset, context_attribute=name)
     if name in _OWN:
-        raise InputError(f"--context {name}: `{name}` is no column that can be a context. {_ways(columns)}")
+        raise InputError(f"--context {name}: `{name}` is no column that can be a context. {_ways(filled)}")
     what = f"has no value in its column `{name}`" if name in columns else "has no context column"
     if attribute and name not in columns:
         what = f"has no column `{name}`.{nearest(name, columns)}".rstrip()
-    raise InputError(f"{dataset.name} {what}{'' if what.endswith(('.', '?')) else '.'} {_ways(columns)}")
+    raise InputError(f"{dataset.name} {what}{'' if what.endswith(('.', '?')) else '.'} {_ways(filled)}")
 
 
 def _ways(columns: set[str]) -> str:

@@ -74,6 +74,12 @@ def _plain_ties(text: str) -> list[tuple[str, str]]:
     return found
 
 
+def check_several(values: Sequence[str], *, of: str) -> None:
+    """Raise `InputError` unless there are two classes or contexts at least, which `of` says."""
+    if len(values) < 2:
+        raise InputError(f"a correlation needs at least two values of {of}; got {', '.join(values) or 'none'}")
+
+
 def ties(classes: Sequence[str], contexts: Sequence[str], common: Mapping[str, str] | None = None) -> dict[str, str]:
     """Class -> the context it is tied to: as `common` says, else the first class to the first context and so on, around.
 
@@ -81,9 +87,8 @@ def ties(classes: Sequence[str], contexts: Sequence[str], common: Mapping[str, s
         InputError: fewer than two classes or contexts; or `common` names what is not there, leaves a class out, or ties all classes to one
             context, for class and context are then independent whatever rho.
     """
-    for name, values in (("class", classes), ("context", contexts)):
-        if len(values) < 2:
-            raise InputError(f"a correlation needs at least two values of {name}; got {', '.join(values) or 'none'}")
+    check_several(classes, of="class")
+    check_several(contexts, of="context")
     if not common:
         return {name: contexts[place % len(contexts)] for place, name in enumerate(classes)}
     if unknown := [name for name in common if name not in classes]:

@@ -50,6 +50,8 @@ class SplitPlan:
     """rho -> training samples of each group, int64 [classes, contexts]."""
     pool: np.ndarray
     """Samples of each group that could go to training, int64 [classes, contexts]."""
+    exact: int
+    """The largest size of training set, up to this one, that meets every rho exactly; 0 where none near it does."""
     unused: int
     """Candidates that are in no set at any rho."""
 
@@ -120,6 +122,7 @@ def plan_split(
         train=chosen,
         counts=counts,
         pool=pool,
+        exact=room.exact(int(counts[asked[0]].sum()), asked),
         unused=len(candidates) - used,
     )
 

@@ -51,6 +51,20 @@ class Room:
         sizes = range(1, int(self.pool.sum()) + 1)
         return bisect_left(sizes, True, key=lambda total: any((self._table(total, rho) > self.pool).any() for rho in rhos))
 
+    def exact(self, total: int, rhos: Sequence[float]) -> int:
+        """The largest size up to `total` with equally many samples of each class that meets every rho exactly.
+
+        0 where there is none within 200 samples of each class.
+        """
+        classes, own = len(self.classes), (range(len(self.classes)), self.homes)
+
+        def met(each: int) -> bool:
+            tables = {rho: self._table(each * classes, rho) for rho in rhos}
+            return all(np.allclose(table[own], rho * each, rtol=0, atol=1e-9) for rho, table in tables.items())
+
+        most = total // classes
+        return classes * next((each for each in range(most, max(0, most - 200), -1) if met(each)), 0)
+
     def span(self, total: int) -> str:
         """Which rhos this size allows, in words: `rho from 0.25 to 0.8`, its ends rounded to its inside, or `no rho`."""
         own = np.zeros(self.pool.shape, bool)

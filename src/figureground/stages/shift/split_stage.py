@@ -30,7 +30,7 @@ from figureground.runs.sources import check_sources
 from figureground.stages.shift.balance import BalanceTable, PictureFacts, balance_table, warning_sentence
 from figureground.stages.shift.choose_context import AREA_RULE, ContextChoice, with_context
 from figureground.stages.shift.measure import FactsMeter, facts_to_table, table_to_facts
-from figureground.stages.shift.plan import declared_ties
+from figureground.stages.shift.plan import check_several, declared_ties
 from figureground.stages.shift.scenes import joined_scenes
 from figureground.stages.shift.sheet import contact_sheet
 from figureground.stages.shift.split import Candidate, SplitPlan, plan_split
@@ -137,7 +137,8 @@ def _planned(
     )
     for rho in plan.train:
         if abs(plan.reached(rho) - rho) > TOLERATED:
-            reporter.say(f"warning: rho = {rho:g} becomes {plan.reached(rho):.3f} with {len(plan.train[rho])} training samples")
+            better = f"; --train {plan.exact} meets every rho" if plan.exact else ""
+            reporter.say(f"warning: rho = {rho:g} becomes {plan.reached(rho):.3f} with {len(plan.train[rho])} training samples{better}")
     return choice, plan
 
 
@@ -178,6 +179,7 @@ def _labelled(dataset: Dataset, options: SplitOptions) -> Dataset:
                 f"--classes {name}: no sample of {dataset.name} has that label.{nearest(name, present)} Labels: {', '.join(present)}"
             )
     wanted = set(options.classes or present)
+    check_several(sorted(wanted), of="class")  # before contexts are looked for, which can take its time
     return dataclasses.replace(dataset, samples=tuple(s for s in dataset.samples if s.label in wanted))
 
 
