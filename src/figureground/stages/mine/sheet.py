@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from figureground.core.types import ClassTable, LabelRuns
+from figureground.data.labelmap import resize_nearest
 
 PAPER, INK, FAINT = (250, 249, 246), (48, 48, 52), (110, 110, 116)
 _SIDE, _GAP, _LINE = 168, 8, 15
@@ -48,10 +49,11 @@ def queue_sheet(cards: Sequence[Card], classes: ClassTable, colours: np.ndarray,
     for place, card in enumerate(cards):
         left, top = 3 * _GAP + place % across * (wide + 3 * _GAP), 2 * _LINE + 2 * _GAP + place // across * high
         pen.text((left, top), _fitted(card.title, wide, font), INK, font)
-        shown = [card.picture, *(overlay(card.picture, m, classes, colours) for m in card.maps if m is not None)]
+        small = _thumbnail(card.picture)
+        shown = [small, *(overlay(small, m, classes, colours) for m in card.maps if m is not None)]
         for column, (picture, text) in enumerate(zip(shown, card.captions, strict=False)):
             x = left + column * (_SIDE + _GAP)
-            thumbnail = Image.fromarray(_thumbnail(picture))
+            thumbnail = Image.fromarray(picture)
             sheet.paste(thumbnail, (x + (_SIDE - thumbnail.width) // 2, top + _LINE + 2 + (_SIDE - thumbnail.height) // 2))
             pen.text((x, top + _LINE + _SIDE + 4), _fitted(text, _SIDE, font), FAINT, font)
     return np.asarray(sheet)
@@ -59,9 +61,7 @@ def queue_sheet(cards: Sequence[Card], classes: ClassTable, colours: np.ndarray,
 
 def overlay(picture: np.ndarray, label_map: LabelRuns, classes: ClassTable, colours: np.ndarray) -> np.ndarray:
     """The picture with its classes in colour and their borders in white; the background stays, a little paler."""
-    dense = label_map.dense()
-    if dense.shape != picture.shape[:2]:
-        picture = cv2.resize(picture, (dense.shape[1], dense.shape[0]), interpolation=cv2.INTER_AREA)
+    dense = resize_nearest(label_map, (picture.shape[0], picture.shape[1])).dense()
     table = np.zeros((int(dense.max()) + 1, 3), np.float32)
     for class_id, colour in zip(classes.ids, colours, strict=True):
         if class_id < len(table):
