@@ -224,6 +224,7 @@ def artifacts() -> str:
         ),
         *weights(),
         *sweeps(),
+        *queues(),
     ]
     return "\n".join(parts)
 
@@ -264,6 +265,20 @@ def sweeps() -> list[str]:
         "A list of what changes against the first rho, and against the first objective, of the recipe: the keys of `sweep.json`, each figure a",
         "difference paired by seed and resample, and\n",
         table(("key", "meaning"), ((f"`{name}`", _word("differences", name)) for name in _complete("differences", more))),
+    ]
+
+
+def queues() -> list[str]:
+    """What `mine` writes."""
+    from figureground.stages.mine.queue import QUEUE_SCHEMA
+    from figureground.stages.mine.stage import GROUP_SCHEMA
+
+    return [
+        "## queue\n",
+        "Written by `mine`: the samples chosen for people. `sheet.jpg` shows the first of them, `passed-over.csv` lists near-duplicates and",
+        "pictures that could not be read with `id` and `why`; the manifest's `details` hold classes, models, bounds and counts.\n",
+        schema_table("queue", "queue.parquet", QUEUE_SCHEMA),
+        schema_table("groups_of_queue", "groups.parquet", GROUP_SCHEMA),
     ]
 
 
