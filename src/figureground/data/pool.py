@@ -52,7 +52,12 @@ class Pool:
                 yield Part(file="", group=group, ids=ids[start : start + IDS_A_PART])
             return
         for group, table in self._groups(["id"]):
-            yield Part(file=self.table, group=group, ids=_texts(table, "id"))
+            ids = _texts(table, "id")
+            if "" in ids:
+                raise refusal(
+                    "bad-table", f"row {ids.index('') + 1} of row group {group + 1} has no `id`", "Give each row an id", file=self.table
+                )
+            yield Part(file=self.table, group=group, ids=ids)
 
     def images(self, ids: Collection[str]) -> dict[str, str]:
         """Id -> path or URL of the picture, for those that have one; ids that the pool does not have are left out."""

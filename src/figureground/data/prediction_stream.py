@@ -161,15 +161,20 @@ class TableReader:
 
     def read(self, ids: Sequence[str], rows: Rows, *, scores: Sequence[str] = ()) -> ReadMaps:
         """The maps of some samples; a table that cannot be read raises `FormatError`."""
+        if not rows.parts:
+            return ReadMaps(batch=batch_of([]), scores={name: np.empty(0) for name in scores}, faults=())
         columns = [*RUN_COLUMNS, *scores]
         tables = [_read_group(file, group, columns) for file, group in rows.parts]
-        whole = pa.concat_tables(tables)
         first = np.cumsum([0, *(len(t) for t in tables)])
         at = first[rows.part] + rows.row
-        if len(at) != len(whole) or not np.array_equal(at, np.arange(len(whole))):
-            whole = whole.take(pa.array(at))
-        batch = _batch(whole.combine_chunks(), rows.parts[0][0] if rows.parts else "")
-        found = {name: whole[name].to_numpy().astype(np.float64, copy=False) for name in scores}
+        try:
+            whole = pa.concat_tables(tables)
+            if len(at) != len(whole) or not np.array_equal(at, np.arange(len(whole))):
+                whole = whole.take(pa.array(at))
+            batch = _batch(whole.combine_chunks())
+            found = {name: whole[name].to_numpy().astype(np.float64, copy=False) for name in scores}
+        except READ_FAULTS as error:
+            raise corrupt(rows.parts[0][0], error) from error
         return ReadMaps(batch=batch, scores=found, faults=())
 
 
@@ -210,26 +215,22 @@ def _read_group(file: str, group: int, columns: Sequence[str]) -> pa.Table:
         raise corrupt(file, error) from error
 
 
-def _batch(table: pa.Table, file: str) -> RunBatch:
-    """The runs of a table of one chunk, its memory shared."""
-    try:
-        columns = {name: table[name].combine_chunks() for name in RUN_COLUMNS}
-        lists = [_only_chunk(columns[name]) for name in ("values", "lengths")]
-        if any(column.null_count for column in (*columns.values(), *(one.values for one in lists))):
-            raise ValueError("a row lacks its label map")
-        values, lengths = lists
-        offsets = values.offsets.to_numpy()
-        if not np.array_equal(offsets, lengths.offsets.to_numpy()):
-            raise ValueError("a row has more values than lengths, or fewer")
-        sizes = np.stack([columns[name].to_numpy(zero_copy_only=False) for name in ("height", "width")], axis=1)
-        return RunBatch(
-            sizes_hw=sizes.astype(np.int64),
-            values=values.values.to_numpy(zero_copy_only=False).astype(np.uint16, copy=False),
-            lengths=lengths.values.to_numpy(zero_copy_only=False).astype(np.uint32, copy=False),
-            offsets=offsets.astype(np.int64),
-        )
-    except READ_FAULTS as error:
-        raise corrupt(file, error) from error
+def _batch(table: pa.Table) -> RunBatch:
+    """The runs of a table of one chunk, its memory shared; rows that are no label maps raise `ValueError`."""
+    columns = {name: table[name].combine_chunks() for name in RUN_COLUMNS}
+    values, lengths = (_only_chunk(columns[name]) for name in ("values", "lengths"))
+    if any(column.null_count for column in (*columns.values(), values.values, lengths.values)):
+        raise ValueError("a row lacks its label map")
+    offsets = values.offsets.to_numpy()
+    if not np.array_equal(offsets, lengths.offsets.to_numpy()):
+        raise ValueError("a row has more values than lengths, or fewer")
+    sizes = np.stack([columns[name].to_numpy(zero_copy_only=False) for name in ("height", "width")], axis=1)
+    return RunBatch(
+        sizes_hw=sizes.astype(np.int64),
+        values=values.values.cast(pa.uint16()).to_numpy(zero_copy_only=False),  # what does not fit raises
+        lengths=lengths.values.cast(pa.uint32()).to_numpy(zero_copy_only=False),
+        offsets=offsets.astype(np.int64),
+    )
 
 
 def _only_chunk(column: Any) -> pa.ListArray:

@@ -87,16 +87,17 @@ def area_bounds(rule: AreaRule, parts: Mapping[int, np.ndarray] | None, classes:
 class AreaMeter:
     """Measures the parts that classes take of training masks; picklable."""
 
-    masks: LabelSource
+    masks: LabelSource | None
+    """None where none is ever asked for."""
     classes: ClassTable
 
-    def __call__(self, ids: Sequence[str]) -> dict[str, pa.Table]:
-        """Table `areas` with a row for each class that a mask holds; void counts as part of the picture."""
-        batch = batch_of([self.masks.read(i) for i in ids])
+    def __call__(self, ids: Sequence[str]) -> pa.Table:
+        """Columns `class_id` and `part`, a row for each class that a mask holds; void counts as part of the picture."""
+        batch = batch_of([self.masks.read(i) for i in ids] if self.masks is not None else [])
         areas = class_areas(batch, class_places(self.classes.ids), classes=len(self.classes))
         parts = areas / batch.sizes_hw.prod(1)[:, None]
         row, place = np.nonzero(areas)
-        return {"areas": pa.table({"class_id": np.asarray(self.classes.ids, np.int32)[place], "part": parts[row, place]})}
+        return pa.table({"class_id": np.asarray(self.classes.ids, np.int32)[place], "part": parts[row, place]})
 
 
 def parts_by_class(table: pa.Table) -> dict[int, np.ndarray]:

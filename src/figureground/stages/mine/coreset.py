@@ -46,15 +46,18 @@ def k_centers(features: np.ndarray, ids: Sequence[str], *, k: int) -> tuple[np.n
 
 def centre_table(features: np.ndarray, ids: Sequence[str], rows: np.ndarray, *, k: int) -> pa.Table:
     """The centres of some samples as candidates of group 0, their distance as score; `rows` are those of the samples in their chunk."""
+    features = features.astype(np.float32)
     place, far = k_centers(features, ids, k=k)
-    columns = [np.zeros(place.size), far, [ids[n] for n in place.tolist()], rows[place], list(features[place].astype(np.float32))]
+    columns = [np.zeros(place.size), far, [ids[n] for n in place.tolist()], rows[place], list(features[place])]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, FEATURES, strict=True)], schema=FEATURES)
 
 
 def merged_centres(tables: Sequence[pa.Table], *, k: int) -> pa.Table:
     """The centres of the centres of parts, best first; further columns stay."""
     whole = pa.concat_tables(tables)
-    features = np.array(whole["features"].to_pylist(), np.float32).reshape(len(whole), -1)
+    if not len(whole):
+        return whole
+    features = np.array(whole["features"].to_pylist(), np.float32)
     place, far = k_centers(features, whole["id"].to_pylist(), k=k)
     kept = whole.take(pa.array(place))
     return kept.set_column(kept.schema.get_field_index("score"), COLUMNS.field("score"), pa.array(far, pa.float64()))

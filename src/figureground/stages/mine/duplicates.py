@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -59,15 +58,11 @@ class Seen:
         self._names.append(name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hasher:
-    """Hashes pictures given as (id, path); picklable."""
-
-    def __call__(self, pictures: Sequence[tuple[str, str]]) -> dict[str, pa.Table]:
-        """Table `hashes`: id and hash; a picture that cannot be read has none."""
-        found = [hash_of(path, sample=i) for i, path in pictures]
-        hashes = [one if isinstance(one, int) else None for one in found]
-        return {"hashes": pa.table({"id": pa.array([i for i, _ in pictures], pa.string()), "hash": pa.array(hashes, pa.uint64())})}
+def hash_table(pictures: Sequence[tuple[str, str]]) -> pa.Table:
+    """Columns `id` and `hash` of pictures given as (id, path); one that cannot be read has none."""
+    found = [hash_of(path, sample=i) for i, path in pictures]
+    hashes = [one if isinstance(one, int) else None for one in found]
+    return pa.table({"id": pa.array([i for i, _ in pictures], pa.string()), "hash": pa.array(hashes, pa.uint64())})
 
 
 def hash_of(path: str, *, sample: str) -> int | Fault:

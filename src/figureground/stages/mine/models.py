@@ -62,12 +62,15 @@ def class_maps(texts: Sequence[str], names: Sequence[str]) -> dict[str, dict[str
     found: dict[str, dict[str, str]] = {}
     for text in texts:
         name, colon, rest = text.partition(":")
-        pairs = [pair.partition("=") for pair in rest.split(",") if pair.strip()]
-        if not colon or not pairs or not all(theirs and ours for theirs, _, ours in pairs):
+        pairs = [tuple(word.strip() for word in pair.split("=")) for pair in rest.split(",") if pair.strip()]
+        if not colon or not pairs or not all(len(pair) == 2 and all(pair) for pair in pairs):
             raise InputError(f"--class-map must be NAME:THEIRS=OURS,...; got '{text}'")
         if name not in names:
             raise InputError(f"--class-map {text}: there is no model '{name}'.{nearest(name, names)} Models: {', '.join(names)}")
-        found.setdefault(name, {}).update({theirs.strip(): ours.strip() for theirs, _, ours in pairs})
+        own = found.setdefault(name, {})
+        for theirs, ours in pairs:
+            if own.setdefault(theirs, ours) != ours:
+                raise InputError(f"--class-map {name}: '{theirs}' cannot be both '{own[theirs]}' and '{ours}'. Give it once")
     return found
 
 
@@ -93,20 +96,9 @@ def _id_table(stream: PredictionStream, classes: ClassTable, renamed: Mapping[st
     ours = dict(zip(classes.names, classes.ids, strict=True))
     if not theirs and not renamed:
         return None  # a folder of label maps says nothing of its classes: their ids are the pool's
-    pairs: dict[int, int] = {}
-    strange: list[str] = []
-    wanted = dict(renamed or {})
-    for name, class_id in (theirs or {str(i): i for i in ours.values()}).items():
-        target = wanted.pop(name, wanted.pop(str(class_id), name if theirs else classes.name_of(class_id)))
-        if target in ours:
-            pairs[class_id] = ours[target]
-        else:
-            strange.append(name)
-    for key, target in wanted.items():  # ids that no table lists
-        if target not in ours or not key.isdigit() or theirs:
-            raise InputError(f"--class-map {stream.name}:{key}={target}: {_unknown(key, target, ours, theirs)}")
-        pairs[int(key)] = ours[target]
-    if strange:
+    pairs = {i: ours[name] for name, i in theirs.items() if name in ours} if theirs else {i: i for i in classes.ids}
+    pairs |= {_their_id(stream.name, key, theirs): _our_id(stream.name, key, name, ours) for key, name in (renamed or {}).items()}
+    if strange := [name for name, i in theirs.items() if i not in pairs]:
         raise InputError(
             f"'{stream.name}' knows classes that the pool does not have: {some(strange)}. Say what they are with "
             f"--class-map {stream.name}:{strange[0]}=CLASS, or predict with a model of the pool's classes"
@@ -118,7 +110,19 @@ def _id_table(stream: PredictionStream, classes: ClassTable, renamed: Mapping[st
     return table
 
 
-def _unknown(key: str, target: str, ours: Mapping[str, int], theirs: Mapping[str, int]) -> str:
-    if target not in ours:
-        return f"the pool has no class '{target}'.{nearest(target, ours)} Classes: {', '.join(ours)}"
-    return f"the model has no class '{key}'.{nearest(key, theirs)} Its classes: {', '.join(theirs) or 'ids as in its maps'}"
+def _their_id(model: str, key: str, theirs: Mapping[str, int]) -> int:
+    """The id that the model's side of a class map means; of a model that does not tell its classes, any that a label map can hold."""
+    if key in theirs:
+        return theirs[key]
+    if key.isdecimal() and (int(key) in theirs.values() if theirs else int(key) <= MAX_CLASS_ID):
+        return int(key)
+    known = ", ".join(theirs) or f"ids from 0 to {MAX_CLASS_ID}, since its label maps come without names"
+    raise InputError(f"--class-map {model}:{key}=...: the model has no class '{key}'.{nearest(key, theirs)} Its classes: {known}")
+
+
+def _our_id(model: str, key: str, name: str, ours: Mapping[str, int]) -> int:
+    if name not in ours:
+        raise InputError(
+            f"--class-map {model}:{key}={name}: the pool has no class '{name}'.{nearest(name, ours)} Classes: {', '.join(ours)}"
+        )
+    return ours[name]

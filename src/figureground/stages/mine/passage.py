@@ -13,18 +13,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from figureground.core.errors import Fault
+from figureground.core.errors import Fault, FormatError
 from figureground.data.align import Alignment, Chunk
-from figureground.data.pool import Pool
+from figureground.data.faults import refusal
+from figureground.data.prediction_stream import Rows
 from figureground.runs.artifact import ArtifactWriter
 from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
-from figureground.stages.mine.coreset import merged_centres
+from figureground.stages.mine.coreset import FEATURES, merged_centres
 from figureground.stages.mine.measure import ChunkMeter, Found
-from figureground.stages.mine.models import Contender
-from figureground.stages.mine.tops import merged
+from figureground.stages.mine.round import Round
+from figureground.stages.mine.tops import COLUMNS, merged
 
 CHUNK = 2048
 """Samples that a worker compares at a time."""
@@ -39,37 +41,40 @@ STATE = "passage.parquet"
 class Tally:
     """What is known of the samples gone through so far."""
 
-    table: pa.Table | None = None
+    table: pa.Table
     """The best candidates: group, score, id, row, and for each model the file, group and row of the sample."""
+    seen: np.ndarray
+    """int64 [groups], samples that each group has."""
+    fitting: np.ndarray
+    """int64 [groups], those of them that it may choose from."""
+    apart: np.ndarray
+    """bool [rivals]: the rival disagrees with the target somewhere."""
     chunks: int = 0
     samples: int = 0
     unscored: int = 0
-    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    fitting: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    apart: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     faults: list[Fault] = field(default_factory=list)
     unmatched: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Ids that are not everywhere -> where they are: 0 is the pool, then the models."""
 
 
-def go_through(
-    pool: Pool, models: Sequence[Contender], meter: ChunkMeter, *, writer: ArtifactWriter, executor: Executor, reporter: Reporter
-) -> Tally:
+def go_through(mined: Round, meter: ChunkMeter, *, writer: ArtifactWriter, executor: Executor, reporter: Reporter) -> Tally:
     """Compares every sample that the pool and all models have.
 
     Args:
-        pool: whose samples.
-        models: the target, then the rivals.
+        mined: whose samples, by which models.
         meter: what a worker does; each has a copy.
         writer: of the artifact in the making, where the state is noted.
         executor: where chunks are compared.
         reporter: where progress is told.
+
+    Raises:
+        FormatError: more faulty samples than are allowed, a table that cannot be read, or an id that stands twice.
     """
-    tally = _read_state(writer)
-    alignment = Alignment(streams=[_Parts(pool), *(_Parts(model.stream) for model in models)])
+    tally = _read_state(writer) or _nothing(mined)
+    alignment = Alignment(streams=[_Parts(mined.pool), *(_Parts(model.stream) for model in mined.models)])
     sent: deque[Chunk] = deque()
     done, skipped = 0, tally.chunks
-    held: list[pa.Table] = [] if tally.table is None else [tally.table]
+    held: list[pa.Table] = [tally.table]
 
     def chunks() -> Iterator[Chunk]:
         for number, chunk in enumerate(alignment.chunks(CHUNK)):
@@ -78,11 +83,13 @@ def go_through(
                 sent.append(own)
                 yield own
 
-    with reporter.track("mine", total=len(pool), unit="samples", done=tally.samples) as progress:
+    with reporter.track("mine", total=len(mined.pool), unit="samples", done=tally.samples) as progress:
         for found in executor.map_batches(functools.partial(_make_meter, meter), chunks()):
             chunk = sent.popleft()
             held.append(_with_places(found.table, chunk))
             _add(tally, found, len(chunk.ids))
+            if len(tally.faults) > mined.options.max_failures:
+                raise FormatError(tally.faults[0])
             done += 1
             progress.advance(len(chunk.ids))
             if sum(map(len, held)) > HELD_ROWS:
@@ -91,9 +98,17 @@ def go_through(
                 held = [_merged(held, meter)]
                 tally.table, tally.chunks = held[0], skipped + done
                 writer.write_shard(STATE, _state_bytes(tally))
-    tally.table = _merged(held, meter) if held else None
-    tally.chunks, tally.unmatched = skipped + done, alignment.unmatched
+    tally.table, tally.chunks, tally.unmatched = _merged(held, meter), skipped + done, alignment.unmatched
+    _check_once(tally.table)
     return tally
+
+
+def _check_once(table: pa.Table) -> None:
+    """Raise where a group has a candidate twice: then the pool and every model have that id twice."""
+    counts = table.group_by(["group", "id"]).aggregate([([], "count_all")])
+    if twice := counts.filter(pc.greater(counts["count_all"], 1))["id"].to_pylist():
+        problem = f"the id '{min(twice)}' stands for more than one row of the pool and of every model"
+        raise refusal("duplicate-id", problem, "Give each sample its own id", sample=min(twice))
 
 
 class _Parts:
@@ -132,8 +147,6 @@ def _add(tally: Tally, found: Found, samples: int) -> None:
     tally.samples += samples
     tally.unscored += found.unscored
     tally.faults += found.faults
-    if not tally.seen.size:
-        tally.seen, tally.fitting, tally.apart = np.zeros_like(found.seen), np.zeros_like(found.fitting), np.zeros_like(found.apart)
     tally.seen, tally.fitting, tally.apart = tally.seen + found.seen, tally.fitting + found.fitting, tally.apart | found.apart
 
 
@@ -147,16 +160,28 @@ def _state_bytes(tally: Tally) -> bytes:
         "apart": tally.apart.tolist(),
         "faults": [dataclasses.asdict(fault) for fault in tally.faults],
     }
-    assert tally.table is not None
     sink = io.BytesIO()
     pq.write_table(tally.table.replace_schema_metadata({"tally": json.dumps(plain)}), sink, compression="zstd")
     return sink.getvalue()
 
 
-def _read_state(writer: ArtifactWriter) -> Tally:
+def _nothing(mined: Round) -> Tally:
+    """The tally before the first chunk."""
+    none = np.empty(0, np.int32)
+    nowhere = Chunk(ids=(), rows=(Rows(parts=(), part=none, row=none),) * len(mined.models))
+    columns = FEATURES if mined.options.selector == "core-set" else COLUMNS
+    return Tally(
+        table=_with_places(columns.empty_table(), nowhere),
+        seen=np.zeros(len(mined.groups), np.int64),
+        fitting=np.zeros(len(mined.groups), np.int64),
+        apart=np.zeros(len(mined.rivals), bool),
+    )
+
+
+def _read_state(writer: ArtifactWriter) -> Tally | None:
     path = writer.shard(STATE)
     if not path.exists():
-        return Tally()
+        return None
     table = pq.read_table(path)
     plain = json.loads((table.schema.metadata or {})[b"tally"])
     return Tally(

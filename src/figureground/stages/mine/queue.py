@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from figureground.core.errors import FormatError
 from figureground.core.types import ClassTable, LabelRuns, batch_of
-from figureground.data.align import Chunk
 from figureground.data.faults import refusal
 from figureground.data.labelmap import resize_nearest, runs_to_columns
 from figureground.data.prediction_stream import Rows
 from figureground.data.sources import joined
-from figureground.metrics.discrepancy import Distance, class_areas, class_places, discrepancy, pair_counts, region_discrepancy
+from figureground.metrics.discrepancy import Distance
 from figureground.stages.mine.choose import Chosen
+from figureground.stages.mine.compare import Comparison, compare
 from figureground.stages.mine.groups import Group
 from figureground.stages.mine.models import Contender
 
@@ -85,12 +85,12 @@ def read_queued(
     rows = table.take(pa.array([one.row for one in chosen], pa.int64()))
     maps = [_maps_of(rows, model, place, classes) for place, model in enumerate(models)]
     scores = rows["score"].to_pylist()
-    queued = []
-    for place, one in enumerate(chosen):
-        own = [per_model[place] for per_model in maps]
-        own = [own[0], *(m if m.size_hw == own[0].size_hw else resize_nearest(m, own[0].size_hw) for m in own[1:])]
-        queued.append(_queued(one, scores[place], groups[one.group], own, classes=classes, distance=distance))
-    return queued
+    maps = [maps[0], *(_of_one_size(own, maps[0]) for own in maps[1:])]
+    found = compare([batch_of(own) for own in maps], np.ones(len(chosen), bool), classes=classes, distance=distance)
+    return [
+        _queued(one, score, groups[one.group], tuple(own[place] for own in maps), found, place, classes=classes)
+        for place, (one, score) in enumerate(zip(chosen, scores, strict=True))
+    ]
 
 
 def queue_table(
@@ -154,11 +154,11 @@ def group_words(group: Group, rivals: Sequence[str], classes: ClassTable) -> str
     return f"rival {rivals[group.rival]}, {what}, by the {group.direction}"
 
 
-def _queued(chosen: Chosen, score: float, group: Group, maps: list[LabelRuns], *, classes: ClassTable, distance: Distance) -> Queued:
-    batch = batch_of(maps)
-    parts = class_areas(batch, class_places(classes.ids), classes=len(classes)) / (maps[0].height * maps[0].width)
-    apart = [_discrepancy(maps[0], other, classes, distance) for other in maps[1:]]
-    rival = group.rival if group.rival is not None else int(np.argmax(apart)) if apart else None
+def _queued(
+    chosen: Chosen, score: float, group: Group, maps: tuple[LabelRuns, ...], found: Comparison, row: int, *, classes: ClassTable
+) -> Queued:
+    parts, apart = found.parts[:, row], found.distances[:, row]
+    rival = group.rival if group.rival is not None else int(np.argmax(apart)) if apart.size else None
     seer = 0 if group.direction in (None, "target") else (rival or 0) + 1
     class_id = group.class_id if group.class_id is not None else _largest(parts[seer], classes)
     areas = (float("nan"), float("nan"))
@@ -172,17 +172,14 @@ def _queued(chosen: Chosen, score: float, group: Group, maps: list[LabelRuns], *
         class_id=class_id,
         direction=group.direction,
         one_sided=group.one_sided,
-        discrepancy=float("nan") if rival is None else apart[rival],
+        discrepancy=float("nan") if rival is None else float(apart[rival]),
         areas=areas,
-        maps=tuple(maps),
+        maps=maps,
     )
 
 
-def _discrepancy(a: LabelRuns, b: LabelRuns, classes: ClassTable, distance: Distance) -> float:
-    if distance == "region":
-        return region_discrepancy(a, b, background=classes.background)
-    counts = pair_counts(batch_of([a]), batch_of([b]), ids=classes.ids)
-    return float(discrepancy(counts, distance=distance, background=classes.background)[0])
+def _of_one_size(maps: Sequence[LabelRuns], target: Sequence[LabelRuns]) -> list[LabelRuns]:
+    return [m if m.size_hw == t.size_hw else resize_nearest(m, t.size_hw) for m, t in zip(maps, target, strict=True)]
 
 
 def _largest(parts: np.ndarray, classes: ClassTable) -> int | None:
@@ -197,22 +194,14 @@ def _maps_of(rows: pa.Table, model: Contender, place: int, classes: ClassTable) 
     ids = tuple(rows["id"].to_pylist())
     where = list(zip(rows[f"file_{place}"].to_pylist(), rows[f"group_{place}"].to_pylist(), strict=True))
     parts = {part: number for number, part in enumerate(dict.fromkeys(where))}
-    chunk = Chunk(
-        ids=ids,
-        rows=(
-            Rows(
-                parts=tuple(parts),
-                part=np.array([parts[part] for part in where], np.int32),
-                row=rows[f"row_{place}"].to_numpy().astype(np.int32),
-            ),
-        ),
-    )
-    read = model.model.read(chunk, 0, ())
+    part, row = np.array([parts[one] for one in where], np.int32), rows[f"row_{place}"].to_numpy().astype(np.int32)
+    read = model.stream.reader.read(ids, Rows(parts=tuple(parts), part=part, row=row))
     if read.faults:
         raise FormatError(read.faults[0])
+    batch = model.model.translated(read.batch)
     found = []
     for number, i in enumerate(ids):
-        one = read.batch.map_of(number)
+        one = batch.map_of(number)
         if not set(np.unique(one.values).tolist()) <= set(classes.ids):
             raise refusal("corrupt-file", f"the map of '{model.name}' changed while it was read", "Run the same command again", sample=i)
         found.append(joined(one.values.astype(classes.dtype), one.lengths, size_hw=one.size_hw))

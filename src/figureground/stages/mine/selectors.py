@@ -11,6 +11,7 @@ import numpy as np
 from figureground.core.types import ClassTable, RunBatch
 from figureground.metrics.discrepancy import class_places
 from figureground.metrics.votes import vote_entropy
+from figureground.stages.mine.compare import DIGITS
 
 SCORE_COLUMNS = {"entropy": "entropy", "margin": "one_minus_margin", "flip-risk": "flip_risk"}
 """Selectors that go by a score of the target, and its column."""
@@ -50,7 +51,10 @@ def selection_scores(
     if selection.selector in SCORE_COLUMNS:
         return columns[SCORE_COLUMNS[selection.selector]]
     if selection.selector == "committee":
-        return vote_entropy(batches, place=class_places(classes.ids), background=classes.background, weights=selection.weights)
+        votes = vote_entropy(batches, place=class_places(classes.ids), background=classes.background, weights=selection.weights)
+        return votes.round(DIGITS)
+    if selection.selector == "core-set":  # the score is a distance that is not known yet; whoever has no features has none
+        return np.array([0.0 if selection.features is None or i in selection.features else np.nan for i in ids])
     return None
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from figureground.core.errors import FormatError
 from figureground.core.types import ClassTable, LabelRuns
 from figureground.data.labelmap import resize_nearest
+from figureground.models.pictures import read_picture
+from figureground.stages.mine.queue import Queued
 
 PAPER, INK, FAINT = (250, 249, 246), (48, 48, 52), (110, 110, 116)
 _SIDE, _GAP, _LINE = 168, 8, 15
@@ -25,7 +28,48 @@ class Card:
     """Below the picture, the target's map and the rival's."""
     picture: np.ndarray
     """uint8 [height, width, 3], RGB."""
-    maps: tuple[LabelRuns, LabelRuns | None]
+    maps: tuple[LabelRuns, ...]
+    """The target's, and the rival's where there is one."""
+
+
+def cards_of(queued: Sequence[Queued], images: Mapping[str, str], names: Sequence[str], classes: ClassTable, *, most: int) -> list[Card]:
+    """The first of a queue as cards, as far as their pictures can be read.
+
+    Args:
+        queued: best first.
+        images: id -> picture.
+        names: of the target and of the rivals.
+        classes: of the pool.
+        most: how many cards.
+    """
+    cards: list[Card] = []
+    for rank, one in enumerate(queued, start=1):
+        if len(cards) >= most:
+            break
+        if one.chosen.id not in images:
+            continue
+        try:
+            picture = read_picture(images[one.chosen.id], sample=one.chosen.id)
+        except FormatError:
+            continue
+        shown = [0] if one.rival is None else [0, one.rival + 1]
+        worth = f"discrepancy {one.discrepancy:.2f}" if one.rival is not None else f"score {one.score:.3g}"
+        cards.append(
+            Card(
+                title=f"{rank}. {one.chosen.id}: {worth}",
+                captions=("", *(f"{names[place]}: {_sees(one.maps[place], classes)}" for place in shown)),
+                picture=picture,
+                maps=tuple(one.maps[place] for place in shown),
+            )
+        )
+    return cards
+
+
+def _sees(label_map: LabelRuns, classes: ClassTable) -> str:
+    """The foreground classes of a map, largest first."""
+    areas = np.bincount(label_map.values, weights=label_map.lengths)
+    order = [i for i in sorted(range(areas.size), key=lambda i: (-areas[i], i)) if areas[i] and i != classes.background]
+    return ", ".join(classes.name_of(i) for i in order[:3]) or "no foreground"
 
 
 def queue_sheet(cards: Sequence[Card], classes: ClassTable, colours: np.ndarray, *, caption: str) -> np.ndarray:
@@ -50,7 +94,7 @@ def queue_sheet(cards: Sequence[Card], classes: ClassTable, colours: np.ndarray,
         left, top = 3 * _GAP + place % across * (wide + 3 * _GAP), 2 * _LINE + 2 * _GAP + place // across * high
         pen.text((left, top), _fitted(card.title, wide, font), INK, font)
         small = _thumbnail(card.picture)
-        shown = [small, *(overlay(small, m, classes, colours) for m in card.maps if m is not None)]
+        shown = [small, *(overlay(small, m, classes, colours) for m in card.maps)]
         for column, (picture, text) in enumerate(zip(shown, card.captions, strict=False)):
             x = left + column * (_SIDE + _GAP)
             thumbnail = Image.fromarray(picture)

@@ -17,7 +17,7 @@ from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
 from figureground.runs.shards import map_in_shards, read_shards
 from figureground.stages.mine.areas import AreaMeter, check_same_classes, parts_by_class
-from figureground.stages.mine.duplicates import Hasher, Seen
+from figureground.stages.mine.duplicates import Seen, hash_table
 
 SHARD_SIZE = 128
 
@@ -39,13 +39,15 @@ NOTHING = Training(parts=None, seen=Seen(np.empty(0, np.uint64), ()), pictures=0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Worker:
-    areas: AreaMeter | None
-    hasher: Hasher | None
+    areas: AreaMeter
+    masked: frozenset[str]
+    """Samples whose masks are measured."""
     images: Mapping[str, str]
+    """Pictures that are hashed."""
 
     def __call__(self, ids: Sequence[str]) -> dict[str, pa.Table]:
-        found = {} if self.areas is None else self.areas(ids)
-        return found if self.hasher is None else {**found, **self.hasher([(i, self.images[i]) for i in ids if i in self.images])}
+        areas = self.areas([i for i in ids if i in self.masked])
+        return {"areas": areas, "hashes": hash_table([(i, self.images[i]) for i in ids if i in self.images])}
 
 
 def open_training(spec: str, classes: ClassTable, *, masks: bool) -> Dataset:
@@ -71,19 +73,20 @@ def read_training(
     dataset: Dataset, *, areas: bool, hashes: bool, writer: ArtifactWriter, executor: Executor, reporter: Reporter
 ) -> Training:
     """Measures masks and hashes pictures; a sample without a mask has no areas, and a picture that cannot be read no hash."""
-    masked = {s.id for s in dataset.samples if s.mask} if any(s.mask for s in dataset.samples) else set(dataset.ids)
-    ids = [i for i in dataset.ids if not areas or i in masked]
-    images = {s.id: s.image for s in dataset.samples if s.image}
-    meter = AreaMeter(masks=dataset.masks, classes=dataset.classes) if areas and dataset.masks is not None else None
-    worker = _Worker(areas=meter, hasher=Hasher() if hashes else None, images=images if hashes else {})
+    named = frozenset(s.id for s in dataset.samples if s.mask)
+    masked = (
+        (named or frozenset(dataset.ids)) if areas else frozenset()
+    )  # masks that are drawn from annotations have no file to be named by
+    images = {s.id: s.image for s in dataset.samples if s.image} if hashes else {}
+    worker = _Worker(areas=AreaMeter(masks=dataset.masks, classes=dataset.classes), masked=masked, images=images)
     told = {"what": "training set", "unit": "samples", "shard_size": SHARD_SIZE}
+    ids = [i for i in dataset.ids if i in masked or i in images]
     shards = map_in_shards(ids, partial(_same, worker), writer=writer, executor=executor, reporter=reporter, **told)
-    parts = parts_by_class(read_shards(writer, "areas", shards)) if meter is not None else None
-    if not hashes:
-        return Training(parts=parts, seen=NOTHING.seen, pictures=0)
+    if not shards:
+        return Training(parts={} if areas else None, seen=NOTHING.seen, pictures=0)
     table = read_shards(writer, "hashes", shards).drop_null()
     seen = Seen(table["hash"].to_numpy(), [f"training picture '{i}'" for i in table["id"].to_pylist()])
-    return Training(parts=parts, seen=seen, pictures=len(table))
+    return Training(parts=parts_by_class(read_shards(writer, "areas", shards)) if areas else None, seen=seen, pictures=len(table))
 
 
 def _same(worker: _Worker) -> _Worker:
