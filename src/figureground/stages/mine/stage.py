@@ -24,6 +24,7 @@ from figureground.stages.mine.account import details, group_table, left_out, pas
 from figureground.stages.mine.admission import PictureAdmission
 from figureground.stages.mine.areas import AreaRule, area_bounds, area_rule
 from figureground.stages.mine.choose import Choice, choose
+from figureground.stages.mine.duplicates import Seen
 from figureground.stages.mine.groups import Group, mad_groups
 from figureground.stages.mine.measure import ChunkMeter
 from figureground.stages.mine.models import Contender, contenders
@@ -92,7 +93,8 @@ def run_mine(
     _check_unchanged(pool, models, inputs)
     faults = left_out(mined, tally, reporter)
     say_notes(mined, tally, reporter)
-    admission = PictureAdmission(pool, tally.table["id"].to_pylist(), known.seen, near=options.near if options.deduplicate else None)
+    seen = Seen(known.hashes, [f"training picture '{i}'" for i in known.names])
+    admission = PictureAdmission(pool, tally.table["id"].to_pylist(), seen, near=options.near if options.deduplicate else None)
     choice = choose(tally.table, mined.groups, budget=options.budget, admission=admission)
     queued = read_queued(choice.chosen, tally.table, mined.groups, models, classes=pool.classes, distance=options.distance)
     _check_unchanged(pool, models, inputs)
@@ -104,7 +106,7 @@ def run_mine(
         counts={"samples": tally.samples, "queued": len(queued), "failures": len(failures)},
         seed=options.seed,
         failures=failures,
-        details=details(mined, tally, choice, training_pictures=known.pictures),
+        details=details(mined, tally, choice, training_pictures=len(known.names)),
     )
     return out
 

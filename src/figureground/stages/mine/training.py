@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
 from figureground.runs.shards import map_in_shards, read_shards
 from figureground.stages.mine.areas import AreaMeter, check_same_classes, parts_by_class
-from figureground.stages.mine.duplicates import Seen, hash_table
+from figureground.stages.mine.duplicates import hash_table
 
 SHARD_SIZE = 128
 
@@ -28,13 +28,13 @@ class Training:
 
     parts: Mapping[int, np.ndarray] | None
     """Class id -> parts of the pictures that it takes; None where that was not asked for."""
-    seen: Seen
-    """Hashes of its pictures; none where they were not asked for."""
-    pictures: int
-    """How many pictures could be hashed."""
+    hashes: np.ndarray
+    """uint64 [pictures], of those that can be read; none where they were not asked for."""
+    names: tuple[str, ...]
+    """Ids of those pictures."""
 
 
-NOTHING = Training(parts=None, seen=Seen(np.empty(0, np.uint64), ()), pictures=0)
+NOTHING = Training(parts=None, hashes=np.empty(0, np.uint64), names=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +83,10 @@ def read_training(
     ids = [i for i in dataset.ids if i in masked or i in images]
     shards = map_in_shards(ids, partial(_same, worker), writer=writer, executor=executor, reporter=reporter, **told)
     if not shards:
-        return Training(parts={} if areas else None, seen=NOTHING.seen, pictures=0)
+        return replace(NOTHING, parts={} if areas else None)
     table = read_shards(writer, "hashes", shards).drop_null()
-    seen = Seen(table["hash"].to_numpy(), [f"training picture '{i}'" for i in table["id"].to_pylist()])
-    return Training(parts=parts_by_class(read_shards(writer, "areas", shards)) if areas else None, seen=seen, pictures=len(table))
+    parts = parts_by_class(read_shards(writer, "areas", shards)) if areas else None
+    return Training(parts=parts, hashes=table["hash"].to_numpy(), names=tuple(table["id"].to_pylist()))
 
 
 def _same(worker: _Worker) -> _Worker:
