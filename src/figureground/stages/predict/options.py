@@ -19,6 +19,11 @@ class PredictOptions:
     window: Literal["spec", "none", "overlap", "taper"] = option(
         "spec", help="Slide a window of the model's input size over each picture instead of resizing it; spec = as the model spec says."
     )
+    reuse: tuple[str, ...] = option(
+        (),
+        help="Earlier predictions: what the same model said there of pictures that have not changed is taken over. --out itself always "
+        "counts. May be repeated.",
+    )
     max_failures: int = option(
         0, help="Pictures that may fail before the prediction does; each is listed in failures.json.", bounds=(0, 10_000_000)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,7 +15,9 @@ from figureground.data.labelmap import RUN_FIELDS, encode_runs, runs_to_columns
 from figureground.metrics.regions import component_runs
 from figureground.metrics.risk import SCORES, reduce_logits, region_means
 
-LABEL_SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False), *RUN_FIELDS, *((name, pa.float64()) for name in SCORES)])
+LABEL_SCHEMA = pa.schema(
+    [pa.field("id", pa.string(), nullable=False), *RUN_FIELDS, *((name, pa.float64()) for name in SCORES), ("picture", pa.string())]
+)
 REGION_SCHEMA = pa.schema([("id", pa.string()), ("region", pa.int32()), ("class_id", pa.int32()), ("flip_risk", pa.float64())])
 FAULT_SCHEMA = pa.schema([(name, pa.string()) for name in ("code", "problem", "remedy", "sample", "file")])
 
@@ -77,13 +79,21 @@ def not_finite(sample: Sample) -> Fault:
     )
 
 
-def tables_of(predicted: Sequence[Predicted], faults: Sequence[Fault]) -> dict[str, pa.Table]:
-    """Tables `labels` (one row a picture), `regions` (one row a predicted region) and `faults`."""
+def tables_of(predicted: Sequence[Predicted], faults: Sequence[Fault], stamps: Mapping[str, str] | None = None) -> dict[str, pa.Table]:
+    """Tables `labels` (one row a picture), `regions` (one row a predicted region) and `faults`.
+
+    Args:
+        predicted: in order.
+        faults: of the pictures that are left out.
+        stamps: id -> size and time of change of the picture, where that is known.
+    """
+    known = stamps or {}
     scores = np.array([p.scores for p in predicted], np.float64).reshape(len(predicted), len(SCORES))
     labels = [
         pa.array([p.id for p in predicted], pa.string()),
         *runs_to_columns([p.runs for p in predicted]),
         *(pa.array(column, pa.float64(), from_pandas=True) for column in scores.T),
+        pa.array([known.get(p.id) for p in predicted], pa.string()),
     ]
     regions = [
         pa.array([p.id for p in predicted for _ in p.region_risks], pa.string()),

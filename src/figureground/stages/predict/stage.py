@@ -23,6 +23,7 @@ from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards
 from figureground.stages.predict.options import PredictOptions
+from figureground.stages.predict.reuse import MODEL_KEY, Kept, ReusingWorker, kept_predictions, model_key
 from figureground.stages.predict.stream import BatchPredictor
 
 KIND, SCHEMA = "predictions", 1
@@ -53,7 +54,8 @@ def run_predict(
     """Predicts every picture of a data set and writes the artifact `predictions`.
 
     `labels/*.parquet` hold runs and scores, one row a picture; `regions/*.parquet` the risk of each predicted region. An interrupted run
-    goes on behind its last whole shard and ends with the same bytes.
+    goes on behind its last whole shard and ends with the same bytes. What the same model said before of a picture that has not changed, in
+    `out` or in a directory of `options.reuse`, is taken over: of a pool that grew, only the new pictures are predicted.
 
     Args:
         model: a model spec, or a predictor that is open already.
@@ -78,7 +80,7 @@ def run_predict(
     spec = chosen_spec(predictor.spec, options)
     check_channels(spec, chosen, reporter)
     settings = {**dataclasses.asdict(options), "device": spec.device}
-    del settings["workers"]  # threads change no number
+    del settings["workers"], settings["reuse"]  # neither threads nor what is taken over change a number
     inputs = {"pictures": picture_fingerprint(chosen), "classes": _digest(repr(chosen.classes)), "weights": spec.sha256 or ""}
     if options.max_failures and chosen.masks is not None:
         inputs["masks"] = _digest("\n".join(chosen.masks.stamps(chosen.ids)))  # which pictures are left out depends on them
@@ -88,7 +90,11 @@ def run_predict(
         return out
     sources = (*chosen.every_file(), *filter(None, (spec.where, spec.weights)))
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
-    worker = partial(_worker, model if executor.workers > 1 else predictor, spec, chosen, options)
+    said = model_key(spec, chosen.classes, batch=options.batch)
+    kept = kept_predictions([Path(out), *map(Path, options.reuse)], said, chosen.samples)
+    if len(kept):
+        reporter.say(f"{len(kept)} of {len(chosen)} pictures were predicted before by this model and are taken over")
+    worker = partial(_worker, model if executor.workers > 1 else predictor, spec, chosen, options, kept)
     shards = map_in_shards(
         chosen.samples, worker, writer=writer, executor=executor, reporter=reporter, what="predict", unit="pictures", shard_size=SHARD_SIZE
     )
@@ -97,7 +103,7 @@ def run_predict(
         raise FormatError(faults[0])
     _place_tables(writer, shards)
     counts = {"pictures": len(chosen) - len(faults)}
-    writer.finish(options=settings, inputs=inputs, counts=counts, failures=faults, details=_details(chosen, spec))
+    writer.finish(options=settings, inputs=inputs, counts=counts, failures=faults, details={**_details(chosen, spec), MODEL_KEY: said})
     return out
 
 
@@ -127,8 +133,10 @@ def picture_fingerprint(dataset: Dataset) -> str:
     return _digest("\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for s in dataset.samples))
 
 
-def _worker(model: str | PredictorSpec | Predictor, spec: PredictorSpec, dataset: Dataset, options: PredictOptions) -> BatchPredictor:
-    return BatchPredictor(
+def _worker(
+    model: str | PredictorSpec | Predictor, spec: PredictorSpec, dataset: Dataset, options: PredictOptions, kept: Kept
+) -> ReusingWorker:
+    fresh = BatchPredictor(
         predictor=open_predictor(model, device=options.device) if isinstance(model, str | PredictorSpec) else model,
         spec=spec,
         classes=dataset.classes,
@@ -137,6 +145,7 @@ def _worker(model: str | PredictorSpec | Predictor, spec: PredictorSpec, dataset
         collect=options.max_failures > 0,
         masks=dataset.masks,
     )
+    return ReusingWorker(predict=fresh, holds=fresh.holds, kept=kept)
 
 
 def _place_tables(writer: ArtifactWriter, shards: int) -> None:

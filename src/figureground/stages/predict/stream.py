@@ -14,6 +14,7 @@ import pyarrow as pa
 from figureground.core.errors import Fault, FormatError, InputError
 from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.data.faults import refusal
+from figureground.data.paths import stamp
 from figureground.models.inputs import InputPlan, network_planes, plan_input, window_inputs
 from figureground.models.logits import WindowBlend, native_rows
 from figureground.models.pictures import read_picture
@@ -65,6 +66,7 @@ class BatchPredictor:
         # a picture under a sliding window can be large, and keeps the network busy for long
         ahead = 2 * self.batch if self.spec.window == "none" else threads + 1
         done: dict[str, Future[Outcome]] = {}
+        stamps = {sample.id: stamp(sample.image) for sample in samples if sample.image}  # before they are read
         with ThreadPoolExecutor(threads) as pool:
             prepared = _settled(map_ahead(pool, self._prepare, samples, ahead=ahead), done)
             pending: deque[Future[Outcome]] = deque()
@@ -75,7 +77,15 @@ class BatchPredictor:
                 while len(pending) > ahead:
                     pending.popleft().result()
             outcomes = [done[sample.id].result() for sample in samples]
-        return tables_of([o for o in outcomes if isinstance(o, Predicted)], [o for o in outcomes if isinstance(o, Fault)])
+        return tables_of([o for o in outcomes if isinstance(o, Predicted)], [o for o in outcomes if isinstance(o, Fault)], stamps)
+
+    def holds(self, sample: Sample) -> bool:
+        """Whether the mask of a sample, where there is one, is without fault."""
+        try:
+            self._check_mask(sample)
+        except FormatError:
+            return False
+        return True
 
     def _prepare(self, sample: Sample) -> Prepared | Fault:
         try:
