@@ -19,6 +19,7 @@ from figureground.data.prediction_artifact import READ_FAULTS, RUN_COLUMNS, chec
 from figureground.data.predictions import COUNT_SUFFIX, Predictions, open_predictions, parse_predictions
 from figureground.data.sources import MaskFiles
 
+_RUN_TYPES = (("height", pa.int64()), ("width", pa.int64()), ("values", pa.list_(pa.uint16())), ("lengths", pa.list_(pa.uint32())))
 FILES_A_PART = 512
 """Label maps in files of their own that make a part."""
 
@@ -163,8 +164,8 @@ class TableReader:
         """The maps of some samples; a table that cannot be read raises `FormatError`."""
         if not rows.parts:
             return ReadMaps(batch=batch_of([]), scores={name: np.empty(0) for name in scores}, faults=())
-        columns = [*RUN_COLUMNS, *scores]
-        tables = [_read_group(file, group, columns) for file, group in rows.parts]
+        schema = pa.schema([*_RUN_TYPES, *((name, pa.float64()) for name in scores)])
+        tables = [_read_group(file, group, schema) for file, group in rows.parts]
         first = np.cumsum([0, *(len(t) for t in tables)])
         at = first[rows.part] + rows.row
         try:
@@ -172,7 +173,7 @@ class TableReader:
             if len(at) != len(whole) or not np.array_equal(at, np.arange(len(whole))):
                 whole = whole.take(pa.array(at))
             batch = _batch(whole.combine_chunks())
-            found = {name: whole[name].to_numpy().astype(np.float64, copy=False) for name in scores}
+            found = {name: whole[name].to_numpy() for name in scores}
         except READ_FAULTS as error:
             raise corrupt(rows.parts[0][0], error) from error
         return ReadMaps(batch=batch, scores=found, faults=())
@@ -207,10 +208,11 @@ class FileReader:
         return source.read(sample_id)
 
 
-def _read_group(file: str, group: int, columns: Sequence[str]) -> pa.Table:
+def _read_group(file: str, group: int, schema: pa.Schema) -> pa.Table:
+    """Some columns of a row group in the types of `schema`; a number that does not fit its type is a fault."""
     try:
         with open_parquet(file) as table:
-            return table.read_row_group(group, columns=list(columns))
+            return table.read_row_group(group, columns=schema.names).select(schema.names).cast(schema)
     except READ_FAULTS as error:
         raise corrupt(file, error) from error
 
@@ -224,11 +226,10 @@ def _batch(table: pa.Table) -> RunBatch:
     offsets = values.offsets.to_numpy()
     if not np.array_equal(offsets, lengths.offsets.to_numpy()):
         raise ValueError("a row has more values than lengths, or fewer")
-    sizes = np.stack([columns[name].to_numpy(zero_copy_only=False) for name in ("height", "width")], axis=1)
     return RunBatch(
-        sizes_hw=sizes.astype(np.int64),
-        values=values.values.cast(pa.uint16()).to_numpy(zero_copy_only=False),  # what does not fit raises
-        lengths=lengths.values.cast(pa.uint32()).to_numpy(zero_copy_only=False),
+        sizes_hw=np.stack([columns[name].to_numpy(zero_copy_only=False) for name in ("height", "width")], axis=1),
+        values=values.values.to_numpy(zero_copy_only=False),
+        lengths=lengths.values.to_numpy(zero_copy_only=False),
         offsets=offsets.astype(np.int64),
     )
 
