@@ -17,6 +17,7 @@ TITLES = {
     "train": "Training",
     "compose": "Composing",
     "paste": "Setting cut-outs on scenes",
+    "mine": "Mining",
 }
 
 

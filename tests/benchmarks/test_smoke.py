@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("counts", "bootstrap", "audit", "predict", "train", "compose", "paste")
+NAMES = ("counts", "bootstrap", "audit", "predict", "train", "compose", "paste", "mine")
 
 
 @pytest.mark.slow
