@@ -18,6 +18,7 @@ from figureground.data.dataset import Dataset
 from figureground.data.sources import mask_files
 from figureground.models.predictor import PredictorSpec
 from figureground.models.python import CallablePredictor
+from figureground.runs import shards
 from figureground.stages.predict import stage
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.stage import run_predict
@@ -58,6 +59,7 @@ def rows(out: Path, name: str) -> list[dict]:
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     monkeypatch.setattr(stage, "SHARD_SIZE", 3)
+    monkeypatch.setattr(shards, "SHARDS_A_FILE", 2)
 
 
 def predicted(samples, out, *, gain=1.0, fields=None, **options) -> int:

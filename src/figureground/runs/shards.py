@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ import pyarrow.parquet as pq
 from figureground.runs.artifact import ArtifactWriter
 from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
+
+SHARDS_A_FILE, ROWS_A_GROUP = 128, 256
+"""Of joined tables: few files to open and to list, and row groups small enough that single label maps are read quickly."""
 
 Tables = dict[str, pa.Table]
 """What a worker returns for a batch: named tables."""
@@ -54,6 +58,18 @@ def iterate_shards(writer: ArtifactWriter, name: str, shards: int) -> Iterator[p
     """One table of each shard in turn, for what should not be held whole."""
     for index in range(shards):
         yield pq.read_table(writer.shard(f"{index:06d}.{name}.parquet"))
+
+
+def join_shards(writer: ArtifactWriter, name: str, shards: int) -> None:
+    """One table of all shards as files `<name>/NNNNN.parquet` of the artifact, in the order of the items; the shards stay.
+
+    Files of one number hold the same items in every table.
+    """
+    (writer.path / name).mkdir(exist_ok=True)
+    tables = iterate_shards(writer, name, shards)
+    for number in range(-(-shards // SHARDS_A_FILE)):
+        whole = pa.concat_tables(itertools.islice(tables, SHARDS_A_FILE))
+        pq.write_table(whole, writer.path / name / f"{number:05d}.parquet", compression="zstd", row_group_size=ROWS_A_GROUP)
 
 
 def write_table(path: Any, table: pa.Table) -> None:

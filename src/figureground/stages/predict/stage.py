@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import shutil
 import sys
 from contextlib import suppress
 from functools import partial
@@ -21,7 +20,7 @@ from figureground.models.predictor import Predictor, PredictorSpec, open_predict
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
-from figureground.runs.shards import map_in_shards, read_shards
+from figureground.runs.shards import join_shards, map_in_shards, read_shards
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.reuse import MODEL_KEY, Kept, ReusingWorker, kept_predictions, model_key
 from figureground.stages.predict.stream import BatchPredictor
@@ -94,14 +93,15 @@ def run_predict(
     kept = kept_predictions([Path(out), *map(Path, options.reuse)], said, chosen.samples)
     if len(kept):
         reporter.say(f"{len(kept)} of {len(chosen)} pictures were predicted before by this model and are taken over")
-    worker = partial(_worker, model if executor.workers > 1 else predictor, spec, chosen, options, kept)
+    worker = partial(_worker, model if executor.apart else predictor, spec, chosen, options, kept)
     shards = map_in_shards(
         chosen.samples, worker, writer=writer, executor=executor, reporter=reporter, what="predict", unit="pictures", shard_size=SHARD_SIZE
     )
     faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
     if len(faults) > options.max_failures:
         raise FormatError(faults[0])
-    _place_tables(writer, shards)
+    for name in ("labels", "regions"):
+        join_shards(writer, name, shards)
     counts = {"pictures": len(chosen) - len(faults)}
     writer.finish(options=settings, inputs=inputs, counts=counts, failures=faults, details={**_details(chosen, spec), MODEL_KEY: said})
     return out
@@ -146,14 +146,6 @@ def _worker(
         masks=dataset.masks,
     )
     return ReusingWorker(predict=fresh, holds=fresh.holds, kept=kept)
-
-
-def _place_tables(writer: ArtifactWriter, shards: int) -> None:
-    """Copies, so that a run which ends here finds its shards again."""
-    for name in ("labels", "regions"):
-        (writer.path / name).mkdir(exist_ok=True)
-        for index in range(shards):
-            shutil.copyfile(writer.shard(f"{index:06d}.{name}.parquet"), writer.path / name / f"{index:05d}.parquet")
 
 
 def _details(dataset: Dataset, spec: PredictorSpec) -> dict[str, Any]:
