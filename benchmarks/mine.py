@@ -30,8 +30,9 @@ from numba import njit
 from figureground.core.types import LabelRuns, batch_of
 from figureground.data.labelmap import RUN_FIELDS
 from figureground.metrics.discrepancy import discrepancy, pair_counts
+from figureground.runs.shards import ROWS_A_GROUP
 
-SIDE, CLASSES, WORKERS, A_FILE = 512, 20, 2, 2048
+SIDE, CLASSES, WORKERS, A_FILE = 512, 20, 2, 8192
 DENSE_TARGET, FLAT_TARGET, LINEAR_TARGET, GB = 20, 1.15, 1.15, 2
 GB_IN_MIB = 1e9 / 2**20
 
@@ -108,7 +109,9 @@ def write_file(folder: str, part: int, count: int, models: int) -> float:
             pa.ListArray.from_arrays(offsets, np.concatenate([one.lengths for one in own])),
         ]
         table = pa.Table.from_arrays(columns, schema=pa.schema([pa.field("id", pa.string(), nullable=False), *RUN_FIELDS]))
-        pq.write_table(table, Path(folder) / f"model{m}" / "labels" / f"{part:06d}.parquet", compression="zstd")
+        pq.write_table(
+            table, Path(folder) / f"model{m}" / "labels" / f"{part:06d}.parquet", compression="zstd", row_group_size=ROWS_A_GROUP
+        )
     return float(np.mean([m.values.size for maps in drawn for m in maps]))
 
 

@@ -165,13 +165,12 @@ class TableReader:
         if not rows.parts:
             return ReadMaps(batch=batch_of([]), scores={name: np.empty(0) for name in scores}, faults=())
         schema = pa.schema([*_RUN_TYPES, *((name, pa.float64()) for name in scores)])
-        tables = [_read_group(file, group, schema) for file, group in rows.parts]
-        first = np.cumsum([0, *(len(t) for t in tables)])
-        at = first[rows.part] + rows.row
         try:
-            whole = pa.concat_tables(tables)
-            if len(at) != len(whole) or not np.array_equal(at, np.arange(len(whole))):
-                whole = whole.take(pa.array(at))
+            tables = []
+            for number, (file, group) in enumerate(rows.parts):  # of a part of which few rows are wanted, no more is held
+                tables.append(_taken(_read_group(file, group, schema), rows.row[rows.part == number]))
+            order = np.argsort(rows.part, kind="stable")
+            whole = _taken(pa.concat_tables(tables), np.argsort(order))
             batch = _batch(whole.combine_chunks())
             found = {name: whole[name].to_numpy() for name in scores}
         except READ_FAULTS as error:
@@ -206,6 +205,11 @@ class FileReader:
         if self.raw and isinstance(source, MaskFiles):
             return read_numbers(source.files[sample_id], sample=sample_id)
         return source.read(sample_id)
+
+
+def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """The rows at some places; the table itself where those are all of it in order."""
+    return table if np.array_equal(rows, np.arange(len(table))) else table.take(pa.array(rows))
 
 
 def _read_group(file: str, group: int, schema: pa.Schema) -> pa.Table:

@@ -32,7 +32,7 @@ CHUNK = 2048
 """Samples that a worker compares at a time."""
 SAVED_EVERY = 32
 """Chunks between two notes of what is done: what an interruption can cost."""
-HELD_ROWS = 200_000
+HELD_ROWS = 50_000
 """Candidates that may wait to be merged."""
 STATE = "passage.parquet"
 
@@ -136,9 +136,9 @@ def _with_places(table: pa.Table, chunk: Chunk) -> pa.Table:
     at = table["row"].to_numpy()
     for number, rows in enumerate(chunk.rows):
         part = rows.part[at]
-        files, groups = [rows.parts[n][0] for n in part.tolist()], [rows.parts[n][1] for n in part.tolist()]
-        table = table.append_column(f"file_{number}", pa.array(files, pa.string()))
-        table = table.append_column(f"group_{number}", pa.array(groups, pa.int64()))
+        files, groups = (pa.array([one[which] for one in rows.parts], kind) for which, kind in ((0, pa.string()), (1, pa.int64())))
+        table = table.append_column(f"file_{number}", files.take(pa.array(part)))
+        table = table.append_column(f"group_{number}", groups.take(pa.array(part)))
         table = table.append_column(f"row_{number}", pa.array(rows.row[at], pa.int64()))
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from figureground.data.labelmap import resize_nearest, runs_to_columns
 from figureground.data.prediction_stream import Rows
 from figureground.data.sources import joined
 from figureground.metrics.discrepancy import Distance
+from figureground.runs.executor import available_cores
 from figureground.stages.mine.choose import Chosen
 from figureground.stages.mine.compare import Comparison, compare
 from figureground.stages.mine.groups import Group
@@ -83,7 +85,8 @@ def read_queued(
         distance: what discrepancy is.
     """
     rows = table.take(pa.array([one.row for one in chosen], pa.int64()))
-    maps = [_maps_of(rows, model, place, classes) for place, model in enumerate(models)]
+    with ThreadPoolExecutor(available_cores()) as threads:
+        maps = list(threads.map(lambda place: _maps_of(rows, models[place], place, classes), range(len(models))))
     scores = rows["score"].to_pylist()
     maps = [maps[0], *(_of_one_size(own, maps[0]) for own in maps[1:])]
     found = compare([batch_of(own) for own in maps], np.ones(len(chosen), bool), classes=classes, distance=distance)
