@@ -270,8 +270,8 @@ def sweeps() -> list[str]:
 
 def queues() -> list[str]:
     """What `mine` writes."""
+    from figureground.stages.mine.account import GROUP_SCHEMA
     from figureground.stages.mine.queue import QUEUE_SCHEMA
-    from figureground.stages.mine.stage import GROUP_SCHEMA
 
     return [
         "## queue\n",

@@ -106,7 +106,7 @@ def go_through(mined: Round, meter: ChunkMeter, *, writer: ArtifactWriter, execu
 def _check_once(table: pa.Table) -> None:
     """Raise where a group has a candidate twice: then the pool and every model have that id twice."""
     counts = table.group_by(["group", "id"]).aggregate([([], "count_all")])
-    if twice := counts.filter(pc.greater(counts["count_all"], 1))["id"].to_pylist():
+    if twice := counts.filter(pc.field("count_all") > 1)["id"].to_pylist():
         problem = f"the id '{min(twice)}' stands for more than one row of the pool and of every model"
         raise refusal("duplicate-id", problem, "Give each sample its own id", sample=min(twice))
 
