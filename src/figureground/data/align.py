@@ -76,13 +76,13 @@ class Alignment:
     def _matched(self) -> Iterator[Chunk]:
         """Samples whose places in all streams are known.
 
-        Every round takes a part from each stream that is not ahead: of whose last part at most half still waits for the others, or, where
-        there is no such stream, as little as of any. So streams come together again behind a gap, however long, in any of them.
+        Every round takes a part from each stream that is least ahead: of whose last part the least still waits for the others. So streams
+        come together again behind a gap, however long, in any of them.
         """
         iterators, running = [iter(stream) for stream in self.streams], set(range(len(self.streams)))
         self._last = [_Last() for _ in self.streams]
         while running:
-            least = max(0.5, min(self._last[s].ahead for s in running))
+            least = min(self._last[s].ahead for s in running)
             parts: dict[int, Part] = {}
             for s in sorted(s for s in running if self._last[s].ahead <= least):
                 if (part := next(iterators[s], None)) is None:

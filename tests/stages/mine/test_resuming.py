@@ -68,6 +68,22 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(way, stop_after, tmp_path,
     assert watcher.steps == 300 - (stop_after - 1) // 60 * 60
 
 
+def test_what_is_told_of_models_counts_what_was_seen_before_an_interruption(tmp_path, data, specs):
+    """A rival that disagrees in the first chunk alone is not taken for the target, one that never does is."""
+    from dataclasses import replace
+
+    first = next(i for i in data.ids[:20] if not np.array_equal(data.maps["target"][i], data.maps["apart"][i]))
+    once = {**data.maps["target"], first: data.maps["apart"][first]}
+    models = write_all(tmp_path / "in", replace(data, maps={"target": data.maps["target"], "once": once, "never": data.maps["target"]}))
+    with pytest.raises(KeyboardInterrupt):
+        mined(tmp_path / "out", pool(data), models, reporter=Watcher(130))
+    watcher = Watcher()
+    mined(tmp_path / "out", pool(data), models, reporter=watcher)
+    assert [text for text in watcher.said if "disagrees" in text] == [
+        "warning: 'never' never disagrees with the target: is it the same model?"
+    ]
+
+
 def test_a_run_that_was_interrupted_twice_is_none_the_worse(tmp_path, data, specs):
     whole = mined(tmp_path / "whole", pool(data), specs, top=4)
     for stop_after in (90, 90):
