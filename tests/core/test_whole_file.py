@@ -34,8 +34,10 @@ def test_what_ends_the_writing_leaves_no_temporary_file(tmp_path, monkeypatch, e
         raise end
 
     monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(type(end)):
+    with pytest.raises(type(end)) as told:
         write_atomically(tmp_path / "a.csv", b"new content")
+    if isinstance(end, OSError):
+        assert told.value.filename == str(tmp_path / "a.csv")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == ({"a.csv": b"old"} if older else {})
 
 
