@@ -31,7 +31,7 @@ def test_what_ends_the_writing_leaves_no_temporary_file(tmp_path, monkeypatch, e
 
     def half(self, content):
         real(self, content[:2])
-        raise end
+        raise type(end)(*end.args)
 
     monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(type(end)) as told:
