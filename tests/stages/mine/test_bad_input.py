@@ -270,7 +270,7 @@ def test_maps_of_two_sizes_are_refused_and_left_out_where_that_is_allowed(tmp_pa
 FAULTS = {
     "an unknown class": (
         lambda c, row: c["values"][row].__setitem__(0, 77),
-        "the map of 'apart' holds 77, which is no class id of the pool",
+        "holds 77, which is no class id of the pool",
     ),
     "too many pixels": (lambda c, row: c["lengths"][row].__setitem__(0, 10**6), "pixels of a map that is"),
     "too few pixels": (lambda c, row: c["lengths"][row].__setitem__(0, 0), "pixels of a map that is"),
@@ -283,21 +283,22 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("resize", ["refuse", "nearest"])
+@pytest.mark.parametrize(("resize", "broken"), [("refuse", "apart"), ("nearest", "apart"), ("nearest", "target")])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_map_that_is_none_is_refused_and_left_out_where_that_is_allowed(fault, resize, tmp_path, data, specs):
+def test_a_map_that_is_none_is_refused_and_left_out_where_that_is_allowed(fault, resize, broken, tmp_path, data):
     """Whatever is done with maps of another size, of which there is one in the same table; nobody else is touched."""
     change, told = FAULTS[fault]
     ids = list(data.maps["apart"])
-    maps = {**data.maps["apart"], ids[2]: data.maps["apart"][ids[2]].repeat(2, axis=0)} if resize == "nearest" else data.maps["apart"]
-    rival = write_artifact(tmp_path / "apart", maps, shard=20)
-    rewrite(rival / "labels" / "00000.parquet", lambda columns: change(columns, 4))
-    message = refused(FormatError, tmp_path / "out", pool(data), [specs[0], rival], resize=resize)
+    large = {ids[2]: data.maps["apart"][ids[2]].repeat(2, axis=0)} if resize == "nearest" else {}
+    models = write_all(tmp_path / "in", replace(data, maps={**data.maps, "apart": {**data.maps["apart"], **large}}), shard=20)
+    rewrite(tmp_path / "in" / broken / "labels" / "00000.parquet", lambda columns: change(columns, 4))
+    message = refused(FormatError, tmp_path / "out", pool(data), models, resize=resize)
     assert told in message
+    assert f"'{broken}'" in message
     assert ids[4] in message
     rest = generated_of(data, [i for i in data.ids if i != ids[4]])
     for selector in ("mad", "random", "committee"):
-        out = mined(tmp_path / selector, pool(data), [specs[0], rival], resize=resize, max_failures=1, top=COUNT, selector=selector)
+        out = mined(tmp_path / selector, pool(data), models, resize=resize, max_failures=1, top=COUNT, selector=selector)
         assert ids[4] not in {row["id"] for row in rows_of(out)}
         assert [fault["sample"] for fault in json.loads((out / "failures.json").read_text())] == [ids[4]]
     check_equal(tmp_path / "mad", Round(ids=rest.ids, maps=rest.maps, classes=CLASSES, top=COUNT))

@@ -74,7 +74,9 @@ def test_what_is_told_of_models_counts_what_was_seen_before_an_interruption(tmp_
 
     first = next(i for i in data.ids[:20] if not np.array_equal(data.maps["target"][i], data.maps["apart"][i]))
     once = {**data.maps["target"], first: data.maps["apart"][first]}
-    models = write_all(tmp_path / "in", replace(data, maps={"target": data.maps["target"], "once": once, "never": data.maps["target"]}))
+    models = write_all(
+        tmp_path / "in", replace(data, maps={"target": data.maps["target"], "once": once, "never": data.maps["target"]}), shard=20
+    )
     with pytest.raises(KeyboardInterrupt):
         mined(tmp_path / "out", pool(data), models, reporter=Watcher(130))
     watcher = Watcher()
