@@ -18,8 +18,8 @@ from figureground.data.prediction_artifact import READ_FAULTS, open_parquet
 from figureground.data.prediction_stream import Part
 from figureground.data.spec import parse_spec
 
-IDS_A_PART = 4096
-"""Ids of a data set in memory that make a part."""
+IDS_A_PART = 256
+"""Ids of a data set in memory that make a part: as many as a row group of predictions holds, for parts alike are matched at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

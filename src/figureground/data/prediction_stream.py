@@ -20,8 +20,8 @@ from figureground.data.predictions import COUNT_SUFFIX, Predictions, open_predic
 from figureground.data.sources import MaskFiles
 
 _RUN_TYPES = (("height", pa.int64()), ("width", pa.int64()), ("values", pa.list_(pa.uint16())), ("lengths", pa.list_(pa.uint32())))
-FILES_A_PART = 512
-"""Label maps in files of their own that make a part."""
+FILES_A_PART = 256
+"""Label maps in files of their own that make a part: as many as a row group of predictions holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
