@@ -142,6 +142,8 @@ def predict(
     *,
     out: str | Path,
     options: PredictOptions | None = None,
+    actors: int | None = None,
+    engine: str = "local",
     reporter: Reporter | None = None,
 ) -> Path:
     """Predicts label maps and risk scores, and returns the directory of the predictions.
@@ -151,6 +153,10 @@ def predict(
         dataset: a DATA spec or a `Dataset`; its pictures are read, masks are not needed.
         out: directory to write; an interrupted run goes on there.
         options: device, batch, window and the like.
+        actors: processes that each open the model. None = this process alone; with the engine `ray` one per GPU of the cluster, or one
+            per core where it has no GPU or `device` is `cpu`. Locally, above 1, a script must guard its start with
+            `if __name__ == "__main__"`.
+        engine: where the work runs.
         reporter: where progress is told; default nowhere.
 
     Raises:
@@ -160,7 +166,10 @@ def predict(
     """
     from figureground.stages.predict.stage import run_predict
 
-    return run_predict(model, as_dataset(dataset), options=options, out=Path(out), reporter=reporter or QuietReporter())
+    options = options or PredictOptions()
+    workers = 1 if actors is None and engine == "local" else actors
+    executor = open_executor(engine, workers=workers, accelerator=options.device != "cpu")
+    return run_predict(model, as_dataset(dataset), options=options, out=Path(out), executor=executor, reporter=reporter or QuietReporter())
 
 
 def compose(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from figureground.core.errors import InputError
+from figureground.core.errors import InputError, StateError
 from figureground.runs.executor import open_executor
 
 ray = pytest.importorskip("ray")
@@ -21,6 +23,14 @@ def square_worker(wait_s=0.0):
         if batch < 0:
             raise InputError(f"`batch` must be at least 0; got {batch}")
         return batch * batch, os.getpid()
+
+    return work
+
+
+def node_worker(wait_s=0.0):
+    def work(batch):
+        time.sleep(wait_s)
+        return batch, ray.get_runtime_context().get_node_id(), np.full(100_000, batch)
 
     return work
 
@@ -54,13 +64,47 @@ def test_an_error_of_a_worker_comes_back_as_it_is(cluster):
 
 
 def test_a_node_that_dies_in_mid_run_loses_nothing(cluster):
+    """The node is one that has just worked, and results are large enough to lie in its store until they are fetched."""
     found, nodes = cluster
-    results = []
-    for place, (value, _) in enumerate(open_executor("ray", workers=3).map_batches(functools.partial(square_worker, 0.2), range(24))):
+    results, killed = [], None
+    for value, node, large in open_executor("ray", workers=3).map_batches(functools.partial(node_worker, 0.2), range(30)):
         results.append(value)
-        if place == 4:
-            found.remove_node(nodes[0], allow_graceful=False)
-    assert results == [n * n for n in range(24)]
+        assert (large == value).all()
+        if killed is None and (mortal := [one for one in nodes if one.node_id == node]) and value > 3:
+            killed = node
+            found.remove_node(mortal[0], allow_graceful=False)
+    assert killed is not None
+    assert results == list(range(30))
+
+
+def test_when_every_worker_dies_the_run_ends_with_a_reason(cluster):
+    results = open_executor("ray", workers=3).map_batches(killer_worker, range(30))
+    with pytest.raises(StateError, match="every worker of the Ray cluster is gone"):
+        list(results)
+
+
+def killer_worker():
+    return lambda batch: os._exit(1)
+
+
+def folder_worker():
+    return lambda batch: str(Path.cwd())
+
+
+def test_workers_stand_where_the_run_was_started(cluster, tmp_path, monkeypatch):
+    """So that relative paths name the same files, though nodes were started elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    assert set(open_executor("ray", workers=3).map_batches(folder_worker, range(6))) == {str(tmp_path)}
+
+
+def test_no_number_of_workers_is_one_per_core_of_the_cluster(cluster):
+    assert open_executor("ray").workers == 3
+    assert open_executor("ray", workers=2, accelerator=True).workers == 2
+
+
+def test_a_cluster_that_is_not_there_is_told():
+    with pytest.raises(StateError, match=r"no Ray cluster answers at '127.0.0.1:1'.*ray start --head"):
+        list(open_executor("ray:127.0.0.1:1", workers=2).map_batches(square_worker, [1]))
 
 
 def worker_that_cannot_be_built():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from figureground.cli.options import Config, Debug, Json, Out, with_options
+from figureground.cli.options import Config, Debug, Engine, Json, Out, with_options
 from figureground.stages.predict.options import PredictOptions
 
 
@@ -17,6 +17,16 @@ def predict(
     data: Annotated[str, typer.Argument(help="Data set whose pictures are predicted.", metavar="DATA")],
     out: Out,
     json_output: Json = False,
+    actors: Annotated[
+        int | None,
+        typer.Option(
+            "--actors",
+            min=1,
+            help="Processes that each open the model. [default: 1; with --engine ray one per GPU of the cluster, or per core]",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Engine = "local",
     config: Config = None,
     debug: Debug = False,
     *,
@@ -31,7 +41,7 @@ def predict(
     from figureground.runs.artifact import read_manifest
     from figureground.runs.progress import terminal_reporter
 
-    path = api.predict(model, data, out=out, options=options, reporter=terminal_reporter())
+    path = api.predict(model, data, out=out, options=options, actors=actors, engine=engine, reporter=terminal_reporter())
     if json_output:
         print_json({"path": path, **dataclasses.asdict(read_manifest(path))})
     else:

@@ -32,7 +32,7 @@ ENGINES = Registry(
         "ray": "figureground.runs.ray_executor:ray_executor",
     },
 )
-"""Names behind `--engine`; an engine is a callable `(address: str, workers: int) -> Executor`."""
+"""Names behind `--engine`; an engine is a callable `(address: str, workers: int | None, *, accelerator: bool) -> Executor`."""
 
 
 class Executor(Protocol):
@@ -41,6 +41,11 @@ class Executor(Protocol):
     @property
     def workers(self) -> int:
         """How many batches are worked on at a time."""
+        ...
+
+    @property
+    def apart(self) -> bool:
+        """True where workers are built in other processes, so that what is open here does not reach them."""
         ...
 
     def map_batches(self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]) -> Iterator[Result]:
@@ -63,6 +68,11 @@ class LocalExecutor:
     def workers(self) -> int:
         """How many batches are worked on at a time."""
         return self._workers
+
+    @property
+    def apart(self) -> bool:
+        """True with more than one worker."""
+        return self._workers > 1
 
     def map_batches(self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]) -> Iterator[Result]:
         """Results in the order of the batches; an error of a worker is raised here unchanged."""
@@ -106,17 +116,24 @@ def _context() -> BaseContext:
     return multiprocessing.get_context(FORKED if FORKED in multiprocessing.get_all_start_methods() else "spawn")
 
 
-def local_executor(address: str, workers: int) -> Executor:
-    """The engine `local`; it has no address."""
+def local_executor(address: str, workers: int | None, *, accelerator: bool = False) -> Executor:
+    """The engine `local`; it has no address, and its workers share the accelerators of this machine."""
+    del accelerator
     if address:
         raise InputError(f"engine 'local' takes no address; got '{address}'")
-    return LocalExecutor(workers)
+    return LocalExecutor(available_cores() if workers is None else workers)
 
 
-def open_executor(engine: str = "local", *, workers: int | None = None) -> Executor:
-    """The executor of an engine spec `NAME[:ADDRESS]`; `workers` None = one per available core."""
+def open_executor(engine: str = "local", *, workers: int | None = None, accelerator: bool = False) -> Executor:
+    """The executor of an engine.
+
+    Args:
+        engine: `NAME[:ADDRESS]`.
+        workers: how many; None = as many as there is room for: one per available core, on a cluster one per core or accelerator of it.
+        accelerator: each worker is to have an accelerator to itself, where the engine hands them out and has any.
+    """
     name, _, address = engine.partition(":")
-    return ENGINES.resolve(name)(address, available_cores() if workers is None else workers)
+    return ENGINES.resolve(name)(address, workers, accelerator=accelerator)
 
 
 def available_cores() -> int:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from figureground.core.errors import FiguregroundError, MissingExtra, StateError
@@ -13,54 +17,89 @@ from figureground.runs.executor import Executor
 
 try:
     import ray
-    from ray.exceptions import RayActorError, RayTaskError
+    from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 except ImportError as error:
     raise MissingExtra("ray", extra="ray", needed_for="the engine 'ray'") from error
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
+KNOCK_S = 10
+"""How long a cluster may take to answer at all."""
+
 
 class RayExecutor:
     """Maps batches over actors of a Ray cluster.
 
     Args:
-        address: of a running cluster, such as `auto` or `ray://host:10001`; empty = the cluster this process is connected to, else one
-            started here for as long as the process lives.
-        workers: number of actors, each with one core.
+        address: of a running cluster, such as `auto` or `ray://host:10001`; empty = the cluster this process is connected to, else the
+            one that RAY_ADDRESS names, else one started here for as long as the process lives.
+        workers: number of actors, each with one core; None = as many as the cluster has room for when the work begins. Those that find no
+            room wait, and start work when a node joins.
+        accelerator: each actor has a GPU to itself, unless the cluster has none.
 
-    What a worker reads and writes must be reachable from every node, for example on a shared disk or by fsspec URLs.
+    What a worker reads must be reachable from every node, for example on a shared disk or by fsspec URLs.
     """
 
-    def __init__(self, address: str = "", workers: int = 1) -> None:
-        self._address, self._workers = address, max(1, workers)
+    def __init__(self, address: str = "", workers: int | None = 1, *, accelerator: bool = False) -> None:
+        self._address, self._asked, self._accelerator = address, workers, accelerator
 
     @property
     def workers(self) -> int:
-        """How many batches are worked on at a time."""
-        return self._workers
+        """How many batches are worked on at a time; connects to the cluster where it depends on that."""
+        if self._asked is not None:
+            return max(1, self._asked)
+        self._connect()
+        return max(1, int(ray.cluster_resources().get("GPU" if self._gpus() else "CPU", 1)))
+
+    @property
+    def apart(self) -> bool:
+        """Always: even a single actor is another process, on any node."""
+        return True
 
     def map_batches(self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]) -> Iterator[Result]:
         """Results in the order of the batches; an error of a worker is raised here unchanged."""
-        _connect(self._address, self._workers)
+        self._connect()
         payload = ray.put(pickle.dumps(make_worker))
-        actors = [ray.remote(num_cpus=1)(_Worker).remote(payload) for _ in range(self._workers)]
+        actor = ray.remote(num_cpus=1, num_gpus=self._gpus())(_Worker)
+        actors = [actor.remote(payload, str(Path.cwd())) for _ in range(self.workers)]
         try:
             yield from _Dispatch(actors).results(batches)
         finally:
             for actor in actors:
                 ray.kill(actor)  # pyright: ignore[reportArgumentType] - a proxy is a handle
 
+    def _gpus(self) -> int:
+        return int(self._accelerator and ray.cluster_resources().get("GPU", 0) >= 1)
 
-def ray_executor(address: str, workers: int) -> Executor:
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            return
+        address = self._address or os.environ.get("RAY_ADDRESS", "")
+        try:
+            _knock(address)
+            ray.init(
+                address=address or None,
+                num_cpus=None if address else self._asked,
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise StateError(f"no Ray cluster answers at '{address or 'local'}' ({error}). Start one with `ray start --head`") from error
+
+
+def ray_executor(address: str, workers: int | None, *, accelerator: bool = False) -> Executor:
     """The engine `ray[:ADDRESS]`."""
-    return RayExecutor(address, workers)
+    return RayExecutor(address, workers, accelerator=accelerator)
 
 
 class _Worker:
     """Holds the worker of one actor."""
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, folder: str) -> None:
+        with suppress(OSError):  # a node that has the folder takes relative paths as the process does that started the run
+            os.chdir(folder)
         self._work = pickle.loads(payload)()
 
     def ready(self) -> None:
@@ -70,19 +109,11 @@ class _Worker:
         return self._work(batch)
 
 
-def _connect(address: str, workers: int) -> None:
-    if ray.is_initialized():
-        return
-    try:
-        ray.init(
-            address=address or None,
-            num_cpus=None if address else workers,
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise StateError(f"no Ray cluster answers at '{address or 'local'}' ({error}). Start one with `ray start --head`") from error
+def _knock(address: str) -> None:
+    """Raises `OSError` where nobody listens at `host:port` or `ray://host:port`: Ray itself asks for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
 
 
 class _Dispatch:
@@ -141,6 +172,11 @@ class _Dispatch:
                 value = ray.get(reference)
             except RayTaskError as error:
                 raise _own(error) from None
+            except ObjectLostError:  # the result was made, but its node died before it came here
+                self._again.append((number, batch))
+                if place in self._load:
+                    self._load[place] -= 1
+                continue
             except RayActorError as error:
                 if number < 0 and "creation task" in str(error):
                     raise _own(error) from None
