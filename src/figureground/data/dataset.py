@@ -15,7 +15,7 @@ from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.faults import refusal, some
 from figureground.data.sources import SizeChecked, StampedSource, file_of, maps_in_memory
-from figureground.data.spec import listed, nearest, parse_spec
+from figureground.data.spec import listed, nearest, parse_part, parse_spec, rows_of_part
 from figureground.data.tables import read_table, unique_ids
 
 FORMATS = Registry(
@@ -30,7 +30,7 @@ FORMATS = Registry(
         "waterbirds": "figureground.data.formats.waterbirds:open_waterbirds",
     },
 )
-_SHARED_OPTIONS = ("attributes", "common", "split")
+_SHARED_OPTIONS = ("attributes", "common", "part", "split")
 _OWN_NAMES = ("class", "label", "context", "split")
 
 
@@ -180,8 +180,9 @@ class Dataset:
 def open_dataset(spec: str) -> Dataset:
     """The data set that a spec names: `KIND:WHERE?key=value`, or a directory with a `dataset.toml`, or that file.
 
-    Every kind understands `?attributes=TABLE` (see `Dataset.join`), `?split=NAME` (see `Dataset.select`) and
-    `?common=cat:indoor,dog:outdoor` (the context that training ties each class to); the other options belong to the kind.
+    Every kind understands `?attributes=TABLE` (see `Dataset.join`), `?split=NAME` (see `Dataset.select`),
+    `?common=cat:indoor,dog:outdoor` (the context that training ties each class to) and `?part=2/8` (the second of eight parts of the
+    samples in their order, so that several runs can share the work); the other options belong to the kind.
 
     Raises:
         InputError: an unknown kind or option, or a plain path that is no data set.
@@ -190,9 +191,14 @@ def open_dataset(spec: str) -> Dataset:
     parsed = parse_spec(str(spec))
     paths.check_name(parsed.where)
     own = {key: value for key, value in parsed.options.items() if key not in _SHARED_OPTIONS}
-    dataset: Dataset = FORMATS.resolve(parsed.kind or "own")(parsed.where, own)
+    part = parse_part(parsed.options["part"]) if "part" in parsed.options else None
+    kind = parsed.kind or "own"
+    at_once = kind == "own" and part is not None and "attributes" not in parsed.options  # then the rest of the table is not even read
+    dataset: Dataset = FORMATS.resolve(kind)(parsed.where, {**own, "part": parsed.options["part"]} if at_once else own)
     if not dataset.samples:
         raise no_samples(dataset)
+    if part is not None and not at_once:
+        dataset = part_of(dataset, *part)
     if dataset.masks is not None:
         dataset = replace(dataset, masks=SizeChecked(source=dataset.masks, samples={s.id: _size_only(s) for s in dataset.samples}))
     if "attributes" in parsed.options:
@@ -202,6 +208,12 @@ def open_dataset(spec: str) -> Dataset:
     if "split" in parsed.options:
         dataset = dataset.select(split=parsed.options["split"])
     return dataset
+
+
+def part_of(dataset: Dataset, number: int, count: int) -> Dataset:
+    """One of `count` parts of a data set, consecutive samples, as many in each as can be; an empty part raises `InputError`."""
+    rows = rows_of_part(len(dataset), number, count, what=dataset.name)
+    return dataset.select(ids=dataset.ids[rows.start : rows.stop])
 
 
 def no_samples(dataset: Dataset) -> FormatError:

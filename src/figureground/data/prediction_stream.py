@@ -158,19 +158,20 @@ def stream_predictions(spec: str, classes: ClassTable, *, name: str | None = Non
 
 @dataclass(frozen=True, slots=True)
 class TableReader:
-    """Label maps in the tables of an artifact; a row group is read whole, and once for the samples of a call."""
+    """Label maps in the tables of an artifact; a row group is read once for the samples of a call, and only their rows are held."""
 
     def read(self, ids: Sequence[str], rows: Rows, *, scores: Sequence[str] = ()) -> ReadMaps:
         """The maps of some samples; a table that cannot be read raises `FormatError`."""
         if not rows.parts:
             return ReadMaps(batch=batch_of([]), scores={name: np.empty(0) for name in scores}, faults=())
         schema = pa.schema([*_RUN_TYPES, *((name, pa.float64()) for name in scores)])
+        order = np.argsort(rows.part, kind="stable")
+        wanted = np.split(rows.row[order], np.searchsorted(rows.part[order], np.arange(1, len(rows.parts))))
+        tables = [_read_rows(file, group, own, schema) for (file, group), own in zip(rows.parts, wanted, strict=True)]
         try:
-            tables = []
-            for number, (file, group) in enumerate(rows.parts):  # of a part of which few rows are wanted, no more is held
-                tables.append(_taken(_read_group(file, group, schema), rows.row[rows.part == number]))
-            order = np.argsort(rows.part, kind="stable")
-            whole = _taken(pa.concat_tables(tables), np.argsort(order))
+            whole = pa.concat_tables(tables)
+            if not np.array_equal(order, np.arange(len(order))):
+                whole = whole.take(pa.array(np.argsort(order)))
             batch = _batch(whole.combine_chunks())
             found = {name: whole[name].to_numpy() for name in scores}
         except READ_FAULTS as error:
@@ -212,11 +213,12 @@ def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
     return table if np.array_equal(rows, np.arange(len(table))) else table.take(pa.array(rows))
 
 
-def _read_group(file: str, group: int, schema: pa.Schema) -> pa.Table:
-    """Some columns of a row group in the types of `schema`; a number that does not fit its type is a fault."""
+def _read_rows(file: str, group: int, rows: np.ndarray, schema: pa.Schema) -> pa.Table:
+    """Some rows of a row group in the types of `schema`; a number that does not fit its type is a fault. The rest is not kept."""
     try:
         with open_parquet(file) as table:
-            return table.read_row_group(group, columns=schema.names).select(schema.names).cast(schema)
+            whole = table.read_row_group(group, columns=schema.names).select(schema.names).cast(schema)
+        return whole if np.array_equal(rows, np.arange(len(whole))) else whole.take(pa.array(rows))
     except READ_FAULTS as error:
         raise corrupt(file, error) from error
 

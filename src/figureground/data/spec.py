@@ -88,3 +88,19 @@ def listed(options: Mapping[str, str], key: str) -> list[str] | None:
     if key not in options:
         return None
     return [part.strip() for part in options[key].split(",") if part.strip()]
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """Number and count of `2/8`: the second of eight parts; other texts raise `InputError`."""
+    number, slash, count = text.partition("/")
+    if not slash or not (number.isdecimal() and count.isdecimal()) or not 1 <= int(number) <= int(count):
+        raise InputError(f"`part` must be NUMBER/COUNT such as 2/8, the number from 1 to the count; got '{text}'")
+    return int(number), int(count)
+
+
+def rows_of_part(rows: int, number: int, count: int, *, what: str) -> range:
+    """The rows of one of `count` parts, as many in each as can be; an empty part raises `InputError` that names the data."""
+    found = range(rows * (number - 1) // count, rows * number // count)
+    if not found:
+        raise InputError(f"{what}: part {number}/{count} of {rows} samples is empty. Ask for fewer parts")
+    return found

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from figureground.core.errors import InputError
 from figureground.data import paths
 from figureground.data.faults import refusal, some
-from figureground.data.spec import nearest
+from figureground.data.spec import nearest, rows_of_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +40,27 @@ def check_samples(table: TextTable) -> None:
         raise refusal("bad-table", "the table has no samples", "Write one row for each sample below the header", file=table.file)
 
 
-def read_table(path: str) -> TextTable:
+def read_table(path: str, *, part: tuple[int, int] | None = None) -> TextTable:
     """A CSV (UTF-8, with or without byte order mark; tabs for `.tsv`) or Parquet table, every cell as text.
 
+    Args:
+        path: file or URL.
+        part: number and count: one of so many parts of its rows; of a Parquet file on disk the other rows are not read.
+
     Raises:
+        InputError: an empty part.
         FormatError: the file is absent, damaged, not UTF-8, has no header, two columns of one name, or a row of another length.
     """
+    if part and paths.leaf(path).endswith(".parquet") and not paths.is_url(path) and paths.exists(path):
+        return _from_parquet(path, path, part)
     data = paths.read_bytes(path)
     if data.startswith(b"PAR1") or paths.leaf(path).endswith(".parquet"):
-        return _from_parquet(data, path)
-    return _from_csv(paths.read_text(path), path, delimiter="\t" if paths.leaf(path).endswith(".tsv") else ",")
+        return _from_parquet(data, path, part)
+    table = _from_csv(paths.read_text(path), path, delimiter="\t" if paths.leaf(path).endswith(".tsv") else ",")
+    if part is None:
+        return table
+    rows = rows_of_part(len(table.rows), *part, what=path)
+    return replace(table, rows=table.rows[rows.start : rows.stop])
 
 
 def unique_ids(table: TextTable, column: str = "id") -> list[str]:
@@ -100,20 +113,37 @@ def _from_csv(text: str, path: str, *, delimiter: str) -> TextTable:
     return TextTable(file=path, columns=columns, rows=tuple(dict(zip(columns, line, strict=True)) for line in lines[1:]))
 
 
-def _from_parquet(data: bytes, path: str) -> TextTable:
+def _from_parquet(source: bytes | str, path: str, part: tuple[int, int] | None) -> TextTable:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(io.BytesIO(data))
+        with pq.ParquetFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            table = file.read() if part is None else _parquet_rows(file, rows_of_part(file.metadata.num_rows, *part, what=path))
         flat = [name for name in table.column_names if not pa.types.is_nested(table.schema.field(name).type)]
         texts = [[_cell_text(value) for value in table[name].to_pylist()] for name in flat]
+    except InputError:
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         raise refusal(
             "bad-table", f"the Parquet table cannot be read ({str(error)[:80]})", "Write it again from its source", file=path
         ) from error
     _check_columns(tuple(flat), path)
     return TextTable(file=path, columns=tuple(flat), rows=tuple(dict(zip(flat, cells, strict=True)) for cells in zip(*texts, strict=True)))
+
+
+def _parquet_rows(file: Any, rows: range) -> Any:
+    """Some consecutive rows, read from the row groups that hold them."""
+    import pyarrow as pa
+
+    first, kept = 0, []
+    for group in range(file.num_row_groups):
+        size = file.metadata.row_group(group).num_rows
+        low, high = max(rows.start, first), min(rows.stop, first + size)
+        if low < high:
+            kept.append(file.read_row_group(group).slice(low - first, high - low))
+        first += size
+    return pa.concat_tables(kept)
 
 
 def _cell_text(value: object) -> str:

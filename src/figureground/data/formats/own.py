@@ -13,7 +13,7 @@ from figureground.data import paths
 from figureground.data.dataset import Dataset, check_labels
 from figureground.data.faults import refusal
 from figureground.data.sources import mask_files
-from figureground.data.spec import check_keys, nearest
+from figureground.data.spec import check_keys, nearest, parse_part
 from figureground.data.tables import TextTable, check_samples, read_table, unique_ids
 
 TOML_NAME = "dataset.toml"
@@ -31,13 +31,13 @@ def open_own(where: str, options: Mapping[str, str]) -> Dataset:
     """The data set of a `dataset.toml`, given the file or its directory.
 
     Raises:
-        InputError: the path is no such data set, or an option is given (this form has none).
+        InputError: the path is no such data set, or an option is given other than `part`.
         FormatError: a fault in the TOML file or in the table.
     """
-    check_keys(options, (), where=where)
+    check_keys(options, ("part",), where=where)
     head = read_head(where)
     toml_path, document, classes = head.file, head.document, head.classes
-    table = read_table(head.table)
+    table = read_table(head.table, part=parse_part(options["part"]) if "part" in options else None)
     check_samples(table)
     attributes = document.get("attributes", {})
     label = _column(attributes, "label", table, toml_path)
