@@ -121,6 +121,18 @@ def list_files(folder: str) -> list[str]:
     return sorted(item for item in found if not any(part.startswith(".") for part in item.split("/")))
 
 
+def list_folders(folder: str) -> list[str]:
+    """Names of the folders right in a folder, sorted; hidden ones are left out. There is none in what is no folder."""
+    if not is_folder(folder):
+        return []
+    if is_url(folder):
+        found = [leaf(str(item["name"])) for item in _ask(folder, "ls") if item["type"] == "directory"]
+    else:
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if entry.is_dir()]
+    return sorted(name for name in found if not name.startswith("."))
+
+
 def stamp(path: str) -> str:
     """Size and time of change of a file as text, for fingerprints; an absent file gives `absent`."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -69,7 +70,7 @@ class RunTables:
 
 
 def open_artifact(where: str, classes: ClassTable) -> Predictions:
-    """Predictions of a directory with `labels.parquet`, or with shards `labels/*.parquet`.
+    """Predictions of a directory with `labels.parquet`, or with shards `labels/*.parquet`, or with several such directories in it.
 
     Columns `id, height, width, values, lengths`; every further column of numbers is a score, except counts, whose names end in `_pixels`.
     `regions.parquet` or `regions/*.parquet` (`id, region, flip_risk`), where there are any, give the risk of each predicted region.
@@ -98,7 +99,7 @@ def open_artifact(where: str, classes: ClassTable) -> Predictions:
         ids=tuple(ids),
         scores=scores,
         region_scores=_region_scores(where),
-        manifest=read_manifest(where),
+        manifest=read_manifest(artifact_parts(where)[0]),
         where=where,
     )
 
@@ -112,12 +113,49 @@ def _tables(where: str, name: str) -> list[str]:
 
 
 def label_files(where: str) -> list[str]:
-    """The tables of label maps in a directory, in order; none raises `FormatError` or `InputError`."""
-    if found := _tables(where, "labels"):
+    """The tables of label maps in a directory, or in the artifacts below it, in order.
+
+    Raises:
+        InputError: there are none, or the artifacts below it are of different models.
+        FormatError: there is no such directory.
+    """
+    found = [file for part in artifact_parts(where) for file in _tables(part, "labels")]
+    if found:
         return found
     if not paths.exists(where):
         raise refusal("missing-file", "there is no such file or folder", "Correct the path, or run the prediction first", file=where)
     raise InputError(f"{where}: predictions are a folder with labels.parquet, or png:FOLDER or npy:FOLDER of label maps; got neither")
+
+
+def artifact_parts(where: str) -> list[str]:
+    """The directory itself where label maps lie in it; else the directories right below it in which some do, numbers in their order.
+
+    So the predictions of a pool that was predicted in parts are those of the directory around them.
+
+    Raises:
+        InputError: the parts are of different models or classes.
+    """
+    if _tables(where, "labels"):
+        return [where]
+    below = (paths.join(where, name) for name in sorted(paths.list_folders(where), key=_natural) if not name.endswith(".partial"))
+    parts = [part for part in below if _tables(part, "labels")]
+    said = {part: _of_whom(part) for part in parts}
+    if other := [part for part in parts if said[part] != said[parts[0]]]:
+        raise InputError(
+            f"{where}: its parts are not of one model: {paths.leaf(parts[0])} and {paths.leaf(other[0])} differ. Keep those of one"
+        )
+    return parts or [where]
+
+
+def _of_whom(part: str) -> list[Any]:
+    """What the parts of one prediction have in common: model and classes."""
+    details = (read_manifest(part) or {}).get("details", {})
+    return [details.get(key) for key in ("model", "classes", "ids", "background")]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts `part-10` behind `part-9`."""
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", name)]
 
 
 def open_parquet(file: str) -> pq.ParquetFile:
@@ -173,7 +211,7 @@ def _read_group(file: str, group: int) -> list[LabelRuns]:
 
 def _region_scores(where: str) -> dict[str, dict[int, float]] | None:
     """Id -> region -> risk; None where no table of regions was written."""
-    files = _tables(where, "regions")
+    files = [file for part in artifact_parts(where) for file in _tables(part, "regions")]
     scores: dict[str, dict[int, float]] = {}
     for file in files:
         with open_parquet(file) as table:

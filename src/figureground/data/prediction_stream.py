@@ -15,7 +15,16 @@ from figureground.core.errors import Fault, FormatError
 from figureground.core.types import ClassTable, LabelRuns, RunBatch, batch_of
 from figureground.data import paths
 from figureground.data.masks import read_numbers
-from figureground.data.prediction_artifact import READ_FAULTS, RUN_COLUMNS, check_columns, corrupt, label_files, open_parquet, read_manifest
+from figureground.data.prediction_artifact import (
+    READ_FAULTS,
+    RUN_COLUMNS,
+    artifact_parts,
+    check_columns,
+    corrupt,
+    label_files,
+    open_parquet,
+    read_manifest,
+)
 from figureground.data.predictions import COUNT_SUFFIX, Predictions, open_predictions, parse_predictions
 from figureground.data.sources import MaskFiles
 
@@ -129,7 +138,7 @@ def stream_predictions(spec: str, classes: ClassTable, *, name: str | None = Non
     """
     parsed = parse_predictions(spec)
     if parsed.kind in (None, "artifact") and not parsed.options:
-        files = label_files(parsed.where)
+        files, parts = label_files(parsed.where), artifact_parts(parsed.where)
         with open_parquet(files[0]) as table:
             check_columns(table, files[0])
             scores = tuple(
@@ -140,8 +149,8 @@ def stream_predictions(spec: str, classes: ClassTable, *, name: str | None = Non
             where=parsed.where,
             reader=TableReader(),
             scores=scores,
-            manifest=read_manifest(parsed.where),
-            failed=_failed(parsed.where),
+            manifest=read_manifest(parts[0]),
+            failed={i: fault for part in parts for i, fault in _failed(part).items()},
             files=tuple(files),
         )
     held = open_predictions(spec, classes, name=name)
@@ -169,9 +178,7 @@ class TableReader:
         wanted = np.split(rows.row[order], np.searchsorted(rows.part[order], np.arange(1, len(rows.parts))))
         tables = [_read_rows(file, group, own, schema) for (file, group), own in zip(rows.parts, wanted, strict=True)]
         try:
-            whole = pa.concat_tables(tables)
-            if not np.array_equal(order, np.arange(len(order))):
-                whole = whole.take(pa.array(np.argsort(order)))
+            whole = _taken(pa.concat_tables(tables), np.argsort(order))
             batch = _batch(whole.combine_chunks())
             found = {name: whole[name].to_numpy() for name in scores}
         except READ_FAULTS as error:
@@ -217,8 +224,7 @@ def _read_rows(file: str, group: int, rows: np.ndarray, schema: pa.Schema) -> pa
     """Some rows of a row group in the types of `schema`; a number that does not fit its type is a fault. The rest is not kept."""
     try:
         with open_parquet(file) as table:
-            whole = table.read_row_group(group, columns=schema.names).select(schema.names).cast(schema)
-        return whole if np.array_equal(rows, np.arange(len(whole))) else whole.take(pa.array(rows))
+            return _taken(table.read_row_group(group, columns=schema.names).select(schema.names).cast(schema), rows)
     except READ_FAULTS as error:
         raise corrupt(file, error) from error
 
