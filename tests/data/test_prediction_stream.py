@@ -162,9 +162,10 @@ def test_a_faulty_map_among_files_is_a_fault_of_its_sample(tmp_path):
 def test_what_is_no_prediction_is_refused(tmp_path):
     """Nothing there, another folder, an unknown kind, a damaged table, and one without a column."""
     folder = write_tables(tmp_path / "net", drawn())
+    (tmp_path / "empty").mkdir()
     for spec, error, told in (
         (str(tmp_path / "none"), FormatError, "no such file or folder"),
-        (str(tmp_path), InputError, "predictions are a folder with labels.parquet"),
+        (str(folder / "labels"), InputError, "predictions are a folder with labels.parquet"),
         (f"npz:{folder}", InputError, "npz"),
         (f"png:{folder}?speed=1", InputError, "speed"),
     ):
@@ -213,3 +214,14 @@ def test_a_row_of_more_values_than_lengths_is_refused(tmp_path):
     stream = stream_predictions(str(folder), CLASSES)
     with pytest.raises(FormatError, match="more values than lengths"):
         stream.reader.read(NAMES, rows_of(stream, NAMES))
+
+
+def test_of_a_row_group_only_the_rows_asked_for_are_put_together(tmp_path, monkeypatch):
+    """A few maps of each of many large groups never take the memory of the groups."""
+    stream = stream_predictions(str(write_tables(tmp_path / "net", drawn(), group=20)), CLASSES)
+    sizes, together = [], pa.concat_tables
+    monkeypatch.setattr(pa, "concat_tables", lambda tables: sizes.append([len(table) for table in tables]) or together(tables))
+    ids = ["s10", "s3", "s7", "s4"]
+    batch = stream.reader.read(ids, rows_of(stream, ids)).batch
+    assert sizes == [[1, 2, 1]]
+    assert [batch.map_of(place).dense().tolist() for place in range(4)] == [drawn()[i].tolist() for i in ids]

@@ -76,7 +76,7 @@ def expected_of(crowd, *, trained: bool, near: int = NEAR, **fields) -> Round:
     return Round(ids=data.ids, maps=data.maps, classes=CLASSES, refused=refused, **fields)
 
 
-@pytest.mark.parametrize(("options", "near"), [({}, NEAR), ({"near": 0}, 0), ({"near": 14, "budget": 20}, 14)])
+@pytest.mark.parametrize(("options", "near"), [({}, NEAR), ({"near": 0}, 0), ({"near": 14, "budget": 90}, 14)])
 def test_near_duplicates_are_passed_over_as_brute_force_does(options, near, crowd, tmp_path):
     data, specs, images, *_ = crowd
     out = mined(tmp_path / "out", pool(data, images=images), specs, top=4, **options)
