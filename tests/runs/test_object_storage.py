@@ -10,6 +10,9 @@ from tests.models.fit.learnable import write_learnable
 from figureground import api
 from figureground.core.errors import FormatError
 from figureground.data import paths
+from figureground.data.dataset import open_dataset
+from figureground.data.doctor import find_faults
+from figureground.data.predictions import open_predictions
 from figureground.stages.mine.options import MineOptions
 
 boto3 = pytest.importorskip("boto3")
@@ -117,6 +120,11 @@ def test_a_queue_of_a_cluster_is_the_same(remote, local, tmp_path):
     finally:
         ray.shutdown()
     assert contents(outs[1], "*.parquet") == contents(outs[0], "*.parquet")
+
+
+def test_the_doctor_finds_nothing(remote):
+    dataset = open_dataset(f"{remote}/data")
+    assert list(find_faults(dataset, open_predictions(f"{remote}/predicted/a", dataset.classes))) == []
 
 
 def test_what_is_not_in_the_bucket_is_told_as_for_files(remote):

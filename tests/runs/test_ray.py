@@ -102,6 +102,25 @@ def test_no_number_of_workers_is_one_per_core_of_the_cluster(cluster):
     assert open_executor("ray", workers=2, accelerator=True).workers == 2
 
 
+def gpu_worker():
+    def work(batch):
+        time.sleep(0.5)
+        return tuple(ray.get_gpu_ids())
+
+    return work
+
+
+def test_a_worker_that_wants_an_accelerator_has_one_to_itself(cluster):
+    """Without a number of workers there are as many as accelerators; these here are in name only."""
+    found, _ = cluster
+    found.add_node(num_cpus=4, num_gpus=2)
+    executor = open_executor("ray", accelerator=True)
+    assert executor.workers == 2
+    seen = list(executor.map_batches(gpu_worker, range(6)))
+    assert {len(one) for one in seen} == {1}
+    assert len(set(seen)) == 2
+
+
 def test_a_cluster_that_is_not_there_is_told():
     with pytest.raises(StateError, match=r"no Ray cluster answers at '127.0.0.1:1'.*ray start --head"):
         list(open_executor("ray:127.0.0.1:1", workers=2).map_batches(square_worker, [1]))
