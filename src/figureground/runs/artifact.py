@@ -11,6 +11,7 @@ command goes on from all that was done, or nothing is left to do. Their names be
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -203,13 +204,17 @@ def to_json(value: Any, *, indent: int | None = 2) -> str:
 
 def library_versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
-    found = {"figureground": __version__, "python": platform.python_version()}
+    return dict(_library_versions())
+
+
+@functools.cache
+def _library_versions() -> tuple[tuple[str, str], ...]:
+    """Asked once a process: looking through what is installed takes a while."""
+    found = [("figureground", __version__), ("python", platform.python_version())]
     for name in ("numpy", "numba", "pyarrow", "opencv-python-headless", "pillow", "scipy", "torch"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+        with suppress(PackageNotFoundError):
+            found.append((name, version(name)))
+    return tuple(found)
 
 
 def _plain(value: Any) -> Any:
