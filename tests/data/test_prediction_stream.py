@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +18,7 @@ from PIL import Image
 
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import ClassTable
-from figureground.data import prediction_stream
+from figureground.data import paths, prediction_stream
 from figureground.data.labelmap import RUN_FIELDS, encode_runs, runs_to_columns
 from figureground.data.prediction_stream import PredictionStream, Rows, stream_predictions
 
@@ -225,3 +227,29 @@ def test_of_a_row_group_only_the_rows_asked_for_are_put_together(tmp_path, monke
     batch = stream.reader.read(ids, rows_of(stream, ids)).batch
     assert sizes == [[1, 2, 1]]
     assert [batch.map_of(place).dense().tolist() for place in range(4)] == [drawn()[i].tolist() for i in ids]
+
+
+def test_of_a_remote_table_only_the_row_groups_asked_for_are_fetched(tmp_path, monkeypatch):
+    """Three maps of 240 in 48 row groups: the bytes of three groups and of the footer, not the whole file again and again."""
+    maps = {f"m{n}": np.random.default_rng(n).integers(0, 3, (100, 100)).astype(np.uint8) for n in range(240)}
+    runs = [encode_runs(m) for m in maps.values()]
+    table = pa.table([list(maps), *runs_to_columns(runs)], schema=pa.schema([("id", pa.string()), *RUN_FIELDS]))
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=5)
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/ranged/net/labels/0.parquet", sink.getvalue())
+    fetched = []
+
+    class Counting(io.BytesIO):
+        def read(self, size=-1):
+            data = super().read(size)
+            fetched.append(len(data))
+            return data
+
+    stream = stream_predictions("memory://ranged/net", CLASSES)
+    ids = ["m45", "m5", "m25"]
+    rows = rows_of(stream, ids)
+    monkeypatch.setattr(paths, "open_binary", lambda path: Counting(sink.getvalue()))
+    read = stream.reader.read(ids, rows)
+    assert [read.batch.map_of(n).dense().tolist() for n in range(3)] == [maps[i].tolist() for i in ids]
+    assert 0 < sum(fetched) < 0.3 * len(sink.getvalue())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -159,9 +158,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def open_parquet(file: str) -> pq.ParquetFile:
-    """An open Parquet file; an absent or damaged one raises `FormatError`."""
+    """An open Parquet file, of which no more is fetched than is read; an absent or damaged one raises `FormatError`."""
     try:
-        return pq.ParquetFile(io.BytesIO(paths.read_bytes(file)) if paths.is_url(file) else file)
+        return pq.ParquetFile(paths.open_binary(file) if paths.is_url(file) else file)
     except FileNotFoundError as error:
         raise refusal("missing-file", "there is no such file", "Predict again", file=file) from error
     except READ_FAULTS as error:
