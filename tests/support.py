@@ -1,8 +1,32 @@
-"""What tests of several rooms run with: a reporter that watches a run and can end it, and a child process that hears Ctrl-C."""
+"""What tests of several rooms run with: the program itself, a reporter that watches a run, and a child process that hears Ctrl-C."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import signal
+import sys
+from pathlib import Path
+from unittest import mock
+
+from figureground.__main__ import main
+
+
+def run_program(*arguments: object, cwd: Path | None = None) -> tuple[int, str, str]:
+    """Runs the command line in this process, which spares the imports; returns exit code, stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["figureground", *map(str, arguments)]),
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    return code, out.getvalue(), err.getvalue()
 
 
 class Watcher:

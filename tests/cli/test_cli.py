@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in processes of its own, with exit codes, stdout and stderr."""
+"""The command line as a user meets it, with exit codes, stdout and stderr; a process of its own says the same."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.support import hear_ctrl_c
+from tests.support import hear_ctrl_c, run_program
 
 from figureground.stages.audit.options import AuditOptions
 
 
-def figureground(*arguments, cwd=None):
-    """Runs the program; returns exit code, stdout and stderr."""
+def in_its_own_process(*arguments, cwd=None):
+    """Runs the program as a shell does; returns exit code, stdout and stderr."""
     done = subprocess.run(
         [sys.executable, "-m", "figureground", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False
     )
@@ -51,7 +51,7 @@ def predictions(folders: Path) -> str:
 
 def test_an_audit_from_two_folders(folders):
     """One command: exit 0, finding on stdout, progress on stderr, all tables and the page on disk."""
-    code, out, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "audit")
+    code, out, err = run_program("audit", data(folders), predictions(folders), "--out", folders / "audit")
     assert code == 0, err
     assert "flipped" in out
     assert "6 of 6 samples" in err
@@ -65,7 +65,7 @@ def test_an_audit_from_two_folders(folders):
 def test_json_is_the_summary_and_nothing_else(folders):
     """Stdout parses, holds the promised keys and equals audit.json; a second run skips and says the same."""
     arguments = ("audit", data(folders), predictions(folders), "--out", folders / "audit", "--json", "--resamples", "50")
-    code, out, _ = figureground(*arguments)
+    code, out, _ = run_program(*arguments)
     summary = json.loads(out)
     assert code == 0
     assert summary == json.loads((folders / "audit" / "audit.json").read_text())
@@ -74,7 +74,7 @@ def test_json_is_the_summary_and_nothing_else(folders):
     assert set(summary["rates"]) == {"correct", "flipped", "missed", "added"}
     assert set(summary["rates"]["flipped"]) == {"value", "low", "high"}
     assert set(summary["miou"]) == {"micro", "macro", "macro-imagewise"}
-    code, again, err = figureground(*arguments)
+    code, again, err = run_program(*arguments)
     assert (code, json.loads(again)) == (0, summary)
     assert "nothing to do" in err
 
@@ -89,7 +89,7 @@ def test_a_training_tells_its_card_and_where_it_lies(folders):
     source = f"{data(folders)}&images={folders / 'images'}"
     small = ("--architecture", "torchvision:lraspp_mobilenet_v3_large", "--size", "32", "--epochs", "1", "--device", "cpu")
     splits = ("--train-split", "", "--val-split", "")
-    code, out, err = figureground("train", source, "--out", folders / "net", *small, *splits, "--json")
+    code, out, err = run_program("train", source, "--out", folders / "net", *small, *splits, "--json")
     assert code == 0, err
     card = json.loads((folders / "net" / "card.json").read_text())
     assert json.loads(out) == {"path": str(folders / "net"), **card}
@@ -98,32 +98,32 @@ def test_a_training_tells_its_card_and_where_it_lies(folders):
 def test_flags_win_over_the_file(folders):
     """Default < TOML < flag; an unknown key is refused with the nearest."""
     (folders / "options.toml").write_text('resamples = 20\nlevel = 0.9\nby = ["class"]\n')
-    code, _, err = figureground(
+    code, _, err = run_program(
         "audit", data(folders), predictions(folders), "--out", folders / "a", "--config", folders / "options.toml", "--resamples", "30"
     )
     assert code == 0, err
     options = json.loads((folders / "a" / "manifest.json").read_text())["options"]
     assert (options["resamples"], options["level"], options["by"]) == (30, 0.9, ["class"])
     (folders / "options.toml").write_text("resample = 20\n")
-    code, _, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "b", "--config", folders / "options.toml")
+    code, _, err = run_program("audit", data(folders), predictions(folders), "--out", folders / "b", "--config", folders / "options.toml")
     assert code == 2
     assert "Did you mean `resamples`" in err
 
 
 def test_the_doctor_lists_faults_and_exits_1(folders):
     """No faults: 0. Faults: a table with file, fault and remedy, and 1; the audit refuses in the same words with 2."""
-    assert figureground("doctor", data(folders), predictions(folders))[0] == 0
+    assert run_program("doctor", data(folders), predictions(folders))[0] == 0
     broken = folders / "masks" / "s3.png"
     broken.write_bytes(broken.read_bytes()[:40])
     (folders / "predictions" / "s4.png").unlink()
-    code, out, _ = figureground("doctor", data(folders), predictions(folders), "--json")
+    code, out, _ = run_program("doctor", data(folders), predictions(folders), "--json")
     faults = json.loads(out)["faults"]
     assert code == 1
     assert {(f["sample"], f["code"]) for f in faults} == {("s3", "truncated-file"), ("s4", "missing-prediction")}
-    code, out, _ = figureground("doctor", data(folders), predictions(folders))
+    code, out, _ = run_program("doctor", data(folders), predictions(folders))
     assert code == 1
     assert "2 faults" in out
-    code, out, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "a")
+    code, out, err = run_program("audit", data(folders), predictions(folders), "--out", folders / "a")
     assert (code, out) == (2, "")
     assert next(f["problem"] for f in faults if f["sample"] == "s4") in err
     assert len(err.strip().splitlines()) == 1
@@ -142,7 +142,7 @@ def test_the_doctor_lists_faults_and_exits_1(folders):
 )
 def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, words):
     """No traceback, the word that helps, nothing written. What the doctor cannot open at all is a finding."""
-    code, out, err = figureground(*arguments, cwd=tmp_path)
+    code, out, err = run_program(*arguments, cwd=tmp_path)
     assert code == (1 if arguments[0] == "doctor" else 2), err
     assert "Traceback" not in err
     assert words in (err + out)
@@ -153,11 +153,11 @@ def test_the_target_of_out_is_never_overwritten(folders):
     """A directory with other things in it is left alone, and so is one that is read."""
     (folders / "notes").mkdir()
     (folders / "notes" / "a.txt").write_text("mine")
-    code, _, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "notes")
+    code, _, err = run_program("audit", data(folders), predictions(folders), "--out", folders / "notes")
     assert code == 2
     assert "left alone" in err
     assert [path.name for path in (folders / "notes").iterdir()] == ["a.txt"]
-    code, _, err = figureground("audit", data(folders), predictions(folders), "--out", folders / "masks")
+    code, _, err = run_program("audit", data(folders), predictions(folders), "--out", folders / "masks")
     assert code == 2
     assert str(folders / "masks") in err
     assert len(list((folders / "masks").iterdir())) == 6
@@ -165,7 +165,7 @@ def test_the_target_of_out_is_never_overwritten(folders):
 
 def test_debug_shows_where(folders):
     """With --debug the traceback is there."""
-    code, _, err = figureground("audit", data(folders), "png:nowhere", "--out", folders / "a", "--debug")
+    code, _, err = in_its_own_process("audit", data(folders), "png:nowhere", "--out", folders / "a", "--debug")
     assert code != 0
     assert "Traceback" in err
 
@@ -211,7 +211,7 @@ def test_ctrl_c_says_what_is_kept_and_exits_130(tmp_path, debug):
 )
 def test_what_typer_refuses_and_tells_keeps_its_words_and_codes(tmp_path, arguments, code, words):
     """Usage errors go to stderr with exit 2, help and version to stdout with 0."""
-    got, out, err = figureground(*arguments, cwd=tmp_path)
+    got, out, err = run_program(*arguments, cwd=tmp_path)
     assert got == code, err
     assert words in err
     assert (out == "") == (code == 2)
@@ -219,9 +219,9 @@ def test_what_typer_refuses_and_tells_keeps_its_words_and_codes(tmp_path, argume
 
 def test_the_report_again(folders):
     """`report` writes the page where it is told."""
-    figureground("audit", data(folders), predictions(folders), "--out", folders / "a", "--no-report", "--resamples", "20")
+    run_program("audit", data(folders), predictions(folders), "--out", folders / "a", "--no-report", "--resamples", "20")
     assert not (folders / "a" / "report.html").exists()
-    code, out, _ = figureground("report", folders / "a", "--out", folders / "page.html")
+    code, out, _ = run_program("report", folders / "a", "--out", folders / "page.html")
     assert code == 0
     assert out.strip() == str(folders / "page.html")
     assert (folders / "page.html").stat().st_size > 10_000
@@ -229,7 +229,7 @@ def test_the_report_again(folders):
 
 def test_every_option_is_a_flag():
     """`audit --help` names each option of the declaration."""
-    _, out, _ = figureground("audit", "--help")
+    _, out, _ = run_program("audit", "--help")
     for name in AuditOptions.__dataclass_fields__:
         assert "--" + name.replace("_", "-") in out
 
@@ -248,7 +248,7 @@ def test_every_option_is_a_flag():
 )
 def test_help_tells_ranges_and_defaults_that_are_nought(verb, flag, told):
     """What may be given, and what holds where nothing is."""
-    _, out, _ = figureground(*verb.split(), "--help")
+    _, out, _ = run_program(*verb.split(), "--help")
     words = " ".join(out.split())
     assert told in words.partition(f" {flag} ")[2].partition(" --")[0]
 
@@ -264,7 +264,22 @@ def test_help_loads_nothing_heavy():
 def test_a_demo_with_a_seed_below_zero_is_refused(tmp_path):
     """The user's mistake: exit 2, one line, and no directory."""
     pytest.importorskip("segmentation_models_pytorch", reason="the extra 'smp' is not installed")
-    code, out, err = figureground("demo", "--seed", "-1", "--out", tmp_path / "demo")
+    code, out, err = run_program("demo", "--seed", "-1", "--out", tmp_path / "demo")
     assert (code, out) == (2, "")
     assert err.strip().splitlines() == ["figureground: `seed` must be in [0, 9223372036854775807]; got -1"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_of_its_own_says_the_same(folders, tmp_path):
+    """Done, a fault, and a slip of the user: exit codes 0, 1 and 2, and every word, are those that the tests here see."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "s0.png").write_bytes((folders / "masks" / "s0.png").read_bytes()[:40])
+    for code, arguments in (
+        (0, ("doctor", data(folders), predictions(folders), "--json")),
+        (1, ("doctor", f"folders:{broken}?classes=ground,cat,dog", "--json")),
+        (2, ("audit", data(folders), "png:nowhere", "--out", tmp_path / "a")),
+    ):
+        own = in_its_own_process(*arguments)
+        assert own[0] == code, own
+        assert own == run_program(*arguments)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from tests.stages.mine.pools import generated, write_all, write_folder, write_pool_table
+from tests.support import run_program
 
 
 def mine(*arguments: object) -> tuple[int, str, str]:
     """Runs the verb; returns exit code, stdout and stderr."""
-    command = [sys.executable, "-m", "figureground", "mine", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    return run_program("mine", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +32,6 @@ def models(folder: Path) -> list[object]:
     return ["--target", folder / "small", "--rival", folder / "large", "--rival", f"png:{folder / 'third'}"]
 
 
-@pytest.mark.slow
 def test_a_queue_is_written_and_told_in_a_few_lines(folder, tmp_path):
     """A second run has nothing to do; notes go to stderr, numbers to stdout."""
     out = tmp_path / "queue"
@@ -51,7 +47,6 @@ def test_a_queue_is_written_and_told_in_a_few_lines(folder, tmp_path):
     assert "nothing to do" in stderr
 
 
-@pytest.mark.slow
 def test_json_is_one_object_with_the_counts(folder, tmp_path):
     options = ("--selector", "entropy", "--budget", 7, "--workers", 1, "--json")
     code, stdout, stderr = mine(folder / "pool", *models(folder), *options, "--out", tmp_path / "queue")
@@ -80,7 +75,6 @@ def test_what_is_wrong_is_one_line_and_exit_two(wrong, told, folder, tmp_path):
     assert not (tmp_path / "queue").exists()
 
 
-@pytest.mark.slow
 def test_the_library_and_the_command_line_write_the_same_queue(folder, tmp_path):
     """Class maps, weights and repeated options included."""
     from figureground import api

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
-
-
-def figureground(*arguments):
-    done = subprocess.run([sys.executable, "-m", "figureground", *map(str, arguments)], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
-
+from tests.support import run_program
 
 SMALL = ("--train", 8, "--val", 1, "--test", 1, "--size", 32, "--rho", 0.75, "--workers", 1)
 
 
-@pytest.mark.slow
 def test_group_counts_and_a_second_run(tmp_path):
     """Counts of each split on stdout, progress on stderr; the same command again does nothing; doctor finds nothing."""
-    code, out, err = figureground("shift", "compose", *SMALL, "--out", tmp_path / "set")
+    code, out, err = run_program("shift", "compose", *SMALL, "--out", tmp_path / "set")
     assert code == 0, err
     lines = out.splitlines()
     assert lines[0] == "train:"
@@ -30,20 +22,20 @@ def test_group_counts_and_a_second_run(tmp_path):
     assert out.count("1*") == 4
     assert "16 of 16 pictures" in err
     assert (tmp_path / "set" / "sheet.jpg").exists()
-    code, out, err = figureground("shift", "compose", *SMALL, "--out", tmp_path / "set", "--json")
+    code, out, err = run_program("shift", "compose", *SMALL, "--out", tmp_path / "set", "--json")
     assert code == 0
     assert "nothing to do" in err
     told = json.loads(out)
     assert told["path"] == str(tmp_path / "set")
     assert told["details"]["groups"]["train"]["duck"] == {"shore": 3, "forest": 1}
-    code, out, _ = figureground("doctor", tmp_path / "set")
+    code, out, _ = run_program("doctor", tmp_path / "set")
     assert (code, "No faults found" in out) == (0, True)
 
 
 def test_an_options_file_and_flags(tmp_path):
     """The file counts, and a flag wins over it."""
     (tmp_path / "o.toml").write_text("classes = 3\ncontexts = 3\ntrain = 9\nval = 0\ntest = 0\nsize = 32\n")
-    code, out, err = figureground(
+    code, out, err = run_program(
         "shift", "compose", "--config", tmp_path / "o.toml", "--contexts", 2, "--out", tmp_path / "set", "--workers", 1
     )
     assert code == 0, err
@@ -66,7 +58,7 @@ def test_an_options_file_and_flags(tmp_path):
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, words):
-    code, out, err = figureground("shift", "compose", *arguments, "--out", tmp_path / "set")
+    code, out, err = run_program("shift", "compose", *arguments, "--out", tmp_path / "set")
     assert code == 2, err
     assert out == ""
     assert len(err.strip().splitlines()) == 1

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tests.support import run_program
 
 
 def shift(*arguments: object) -> tuple[int, str, str]:
     """Runs a verb of `shift`; returns exit code, stdout and stderr."""
-    command = [sys.executable, "-m", "figureground", "shift", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    return run_program("shift", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +37,6 @@ def pets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_a_data_set_is_not_split_into_its_own_directory(tmp_path):
     """One line, exit 2, and every file of the input as it was; beside it and inside of it there is room."""
     data = tmp_path / "composed"
