@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from figureground.core.errors import InputError, MissingExtra
-from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
+from figureground.data.dataset import Dataset
+from figureground.data.given import PredictionsLike, as_dataset, as_predictions, names_of
 from figureground.data.pool import open_pool, pool_of
 from figureground.data.prediction_stream import stream_predictions
-from figureground.data.predictions import Predictions, open_predictions, predictions_from_arrays, unique_names
 from figureground.models.fit.options import FitOptions
 from figureground.runs.artifact import is_artifact, read_manifest
 from figureground.runs.executor import open_executor
@@ -38,8 +38,6 @@ from figureground.stages.train.result import Weights, read_weights
 
 if TYPE_CHECKING:
     from figureground.stages.shift.balance import BalanceTable
-
-PredictionsLike = str | Path | Predictions | Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,10 +290,8 @@ def mine(
     chosen = options or MineOptions()
     specs = [str(spec) for spec in (target, *rivals)]
     renamed = {text.partition(":")[0] for text in chosen.class_map}
-    streams = [
-        stream_predictions(spec, opened.classes, name=name, raw=name in renamed)
-        for spec, name in zip(specs, (_told_from(opened.name, n, s) for n, s in zip(unique_names(specs), specs, strict=True)), strict=True)
-    ]
+    names = names_of(specs, dataset=opened.name)
+    streams = [stream_predictions(spec, opened.classes, name=name, raw=name in renamed) for spec, name in zip(specs, names, strict=True)]
     executor = open_executor(engine, workers=workers)
     return run_mine(opened, streams[0], streams[1:], options=chosen, out=Path(out), executor=executor, reporter=reporter)
 
@@ -393,44 +389,3 @@ def open_audit(directory: str | Path) -> Audit:
     path = Path(directory)
     read_manifest(path, kind=KIND)
     return Audit(path=path, summary=read_summary(path))
-
-
-def as_dataset(dataset: str | Path | Dataset | Mapping[str, np.ndarray], classes: Sequence[str] | None = None) -> Dataset:
-    """A data set from a spec, from arrays, or as it is."""
-    if isinstance(dataset, Dataset):
-        return dataset
-    if not isinstance(dataset, str | Path | Mapping):
-        raise InputError(f"`dataset` must be a DATA spec, a Dataset, or sample id -> array; got {type(dataset).__name__}")
-    if isinstance(dataset, Mapping):
-        if classes is None:
-            raise InputError("`classes` must name the classes in id order, background first, where masks are arrays")
-        return dataset_from_arrays(dataset, classes=classes)
-    return open_dataset(str(dataset))
-
-
-def as_predictions(predictions: PredictionsLike | Sequence[PredictionsLike], dataset: Dataset) -> list[Predictions]:
-    """Predictions with distinct names from specs, arrays, or as they are."""
-    single = isinstance(predictions, str | Path | Predictions | Mapping)
-    several = [predictions] if single else list(predictions) if isinstance(predictions, Sequence) else []
-    if not several or not all(isinstance(item, str | Path | Predictions | Mapping) for item in several):
-        raise InputError("`predictions` must be a spec, Predictions, or sample id -> array, or a list of at least one of those")
-    names = iter(unique_names([str(p) for p in several if isinstance(p, str | Path)]))
-    out: list[Predictions] = []
-    for place, item in enumerate(several, start=1):
-        if isinstance(item, Predictions):
-            out.append(item)
-        elif isinstance(item, Mapping):
-            name = "prediction" if single else f"prediction {place}"
-            out.append(predictions_from_arrays(item, dataset.classes, name=name))
-        else:
-            name = next(names)
-            out.append(open_predictions(str(item), dataset.classes, name=_told_from(dataset.name, name, str(item))))
-    if len({p.name for p in out}) != len(out):
-        raise InputError(f"predictions must have distinct names; got {', '.join(p.name for p in out)}")
-    return out
-
-
-def _told_from(dataset: str, name: str, spec: str) -> str:
-    """The name of a prediction; one in a folder called like the data set goes by the folder above (`net/voc21` is `net`)."""
-    folders = Path(spec.partition("?")[0].rpartition(":")[2]).parts
-    return folders[-2] if name == dataset and len(folders) > 1 and folders[-1] == name and folders[-2] not in ("..", "/") else name

@@ -15,8 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from planted import CLASSES, planted, planted_dataset
 
 import figureground
-from figureground.api import as_predictions, audit
+from figureground.api import audit
 from figureground.core.errors import ArtifactError, FormatError, InputError
+from figureground.data.given import as_predictions
 from figureground.runs.artifact import read_manifest
 from figureground.runs.executor import LocalExecutor
 from figureground.runs.progress import LineReporter, QuietReporter

@@ -21,16 +21,16 @@ def doctor(
 ) -> None:
     """List every fault of a data set and its predictions: file, fault and remedy. Exits 1 where there are findings."""
     del debug
-    from figureground import api
     from figureground.cli.terminal import print_json
     from figureground.core.errors import FormatError
     from figureground.data.doctor import find_faults
+    from figureground.data.given import as_dataset, as_predictions
 
     faults: list[Fault] = []
     dataset = None
     try:
-        dataset = api.as_dataset(data)
-        given = api.as_predictions(predictions, dataset) if predictions else []
+        dataset = as_dataset(data)
+        given = as_predictions(predictions, dataset) if predictions else []
         faults = list(find_faults(dataset, given))
     except FormatError as error:
         faults = [error.fault]  # a faulty table or class list: nothing behind it can be read
