@@ -83,7 +83,7 @@ def _panel(axes: Axes, rows: Sequence[Row], objectives: Sequence[str], figures: 
                 label=objective if number == 0 else None,
             )
     axes.set_xticks(range(len(levels)), [f"{level:g}" for level in levels])
-    axes.set_xlabel("rho: share of a class in its own context (steps not to scale)")
+    axes.set_xlabel("rho (steps not to scale)")
     axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], min_n_ticks=4))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol="" if points else "%"))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
