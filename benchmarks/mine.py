@@ -33,6 +33,7 @@ from figureground.metrics.discrepancy import discrepancy, pair_counts
 from figureground.runs.shards import ROWS_A_GROUP
 
 SIDE, CLASSES, WORKERS, A_FILE = 512, 20, 2, 8192
+LEAST = 8 * A_FILE
 DENSE_TARGET, FLAT_TARGET, LINEAR_TARGET, GB = 20, 1.15, 1.15, 2
 GB_IN_MIB = 1e9 / 2**20
 
@@ -190,12 +191,14 @@ def main() -> None:
     parser.add_argument("--rivals", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=None, help="where the pool is drawn; default a temporary folder")
     given = parser.parse_args()
+    if given.samples < LEAST:
+        parser.error(f"--samples must be at least {LEAST:,}: with fewer the start of a command hides the time a sample")
     samples, models = (2 * A_FILE if given.quick else given.samples), given.rivals + 1
     with tempfile.TemporaryDirectory(prefix="figureground-bench-", dir=given.folder) as name:
         folder = Path(name)
         tell(f"mine: {samples:,} samples, {given.rivals} rivals")
         runs = write_pool(folder / "drawn", samples, models)
-        few, part = A_FILE if given.quick else 2 * A_FILE, samples // 8 // A_FILE * A_FILE or A_FILE
+        few, part = (A_FILE, A_FILE) if given.quick else (2 * A_FILE, max(samples // 8 // A_FILE, 4) * A_FILE)
         mine(write_part(folder / "few", folder / "drawn", few, models), models)  # kernels are compiled
         small, _ = mine(write_part(folder / "part", folder / "drawn", part, models), models)
         whole, found = mine(write_part(folder / "whole", folder / "drawn", samples, models), models)
@@ -203,8 +206,10 @@ def main() -> None:
         if found["samples"] != samples:
             raise SystemExit(f"mining went through {found['samples']} samples of {samples}")
         dense = dense_seconds(4 if given.quick else 60, models)
-    each = (whole.wall_s - start.wall_s) / (samples - few)
-    earlier = (small.wall_s - start.wall_s) / max(part - few, 1)
+    if given.quick:  # a pool this small is mined about as fast as a command starts: nothing is left when that is taken off
+        each, earlier = whole.wall_s / samples, small.wall_s / part
+    else:
+        each, earlier = (whole.wall_s - start.wall_s) / (samples - few), (small.wall_s - start.wall_s) / (part - few)
     on = f"{samples:,} samples, {given.rivals} rivals, {CLASSES} classes, {runs:.0f} runs a map, {WORKERS} workers"
     numbers = {
         "wall_s": {f"{n:,}": round(one.wall_s, 2) for n, one in ((few, start), (part, small), (samples, whole))},
