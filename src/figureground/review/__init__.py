@@ -1,0 +1,1 @@
+"""The review page: ratings, patch labels, masks and their checks, on one local page or for a team."""
