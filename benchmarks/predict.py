@@ -32,9 +32,9 @@ except ImportError as error:
 from figureground.core.types import Sample
 from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.labelmap import decode_runs
+from figureground.data.pixels import read_picture
 from figureground.data.predictions import open_predictions
 from figureground.models.inputs import network_planes, plan_input
-from figureground.models.pictures import read_picture
 from figureground.models.predictor import Predictor, PredictorSpec, open_predictor
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.stage import run_predict

@@ -23,6 +23,7 @@ from scipy.ndimage import distance_transform_edt
 from figureground.core.types import LabelRuns
 from figureground.data.dataset import open_dataset
 from figureground.data.labelmap import decode_runs, encode_runs
+from figureground.data.pixels import read_picture
 from figureground.data.predictions import open_predictions
 from figureground.metrics.boundary import boundary_counts, tolerance_px
 from figureground.metrics.decompose import decompose, pixel_kind
@@ -32,7 +33,6 @@ from figureground.metrics.regions import component_runs, regions_of
 from figureground.metrics.resample import bootstrap_sums, leave_one_out_sums
 from figureground.metrics.risk import flip_risk_map
 from figureground.models.inputs import network_planes, plan_input
-from figureground.models.pictures import read_picture
 from figureground.models.trained import open_weights
 from figureground.stages.shift.balance import FACTS
 from figureground.stages.shift.balance_stage import run_balance

@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from figureground import api
 from figureground.data.dataset import Dataset, open_dataset
-from figureground.models.pictures import read_picture
+from figureground.data.pixels import read_picture
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.shift.compose_options import ComposeOptions
 

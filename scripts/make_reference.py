@@ -271,13 +271,14 @@ def sweeps() -> list[str]:
 def queues() -> list[str]:
     """What `mine` writes."""
     from figureground.stages.mine.account import GROUP_SCHEMA
-    from figureground.stages.mine.queue import QUEUE_SCHEMA
+    from figureground.stages.mine.queue import MAPS_SCHEMA, QUEUE_SCHEMA
 
     return [
         "## queue\n",
         "Written by `mine`: the samples chosen for people. `sheet.jpg` shows the first of them, `passed-over.csv` lists near-duplicates and",
         "pictures that could not be read with `id` and `why`; the manifest's `details` hold classes, models, bounds and counts.\n",
         schema_table("queue", "queue.parquet", QUEUE_SCHEMA),
+        schema_table("maps_of_queue", "maps.parquet", MAPS_SCHEMA),
         schema_table("groups_of_queue", "groups.parquet", GROUP_SCHEMA),
     ]
 

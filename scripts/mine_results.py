@@ -2,8 +2,8 @@
 
 python scripts/mine_results.py --data DATA --out DIR
 
-DATA holds `voc21` and `predictions/<network>/voc21{/,.csv}`; without it only drawn figures are mined. DIR keeps data sets, networks and
-queues: an interrupted run goes on there.
+DATA holds `voc21`, `pool` and `predictions/<network>/{voc21,pool}{/,.csv}`; without it only drawn figures are mined. DIR keeps data sets,
+networks and queues: an interrupted run goes on there.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ RIVALS = {
 }
 """Rivals on drawn figures: the data they are trained on, and what is other than in the target's training."""
 TRAIN = {"architecture": NETWORK, "size": 64, "batch": 16, "lr": 1e-3, "epochs": 12, "device": "cpu"}
-FIGURES, PHOTOGRAPHS = "figures", "voc21"
+FIGURES, PHOTOGRAPHS, UNMASKED = "figures", "voc21", "pool"
+SUBJECTS = {"dalmatian": "dog", "ibis": "bird", "pigeon": "bird", "rooster": "bird", "wild_cat": "cat"}
+"""Folders of `pool` whose animal is one of the classes."""
+FEW = (10, 25, 50)
+"""Budgets for `pool`: a seed draws 124 of its pictures."""
 TITLES = {FIGURES: "Drawn figures", PHOTOGRAPHS: "Photographs"}
 TEXT = """# Does mining find failures?
 
@@ -69,7 +73,8 @@ python scripts/mine_results.py --data DATA --out DIR
 ```
 
 {sections}
-The rows stand in [mine.json](mine.json).
+{unmasked}
+The rows of the first two stand in [mine.json](mine.json).
 """
 ABOUT = {
     FIGURES: """Each seed draws 600 training pictures in which class and ground are tied (rho 0.95, three classes, three grounds, 64 x 64)
@@ -80,6 +85,17 @@ the tie. Masks of the training pictures give the areas.""",
 they were run. Each seed takes half of the 616 pictures as the pool; a figure is the mean over the six targets. Figures of any size are
 taken. Half of the pictures are in two seeds' pools, so the intervals are a little narrow.""",
 }
+ABOUT_UNMASKED = """## Photographs without masks
+
+`pool` has no masks, but of 248 pictures the folder says which animal is in them, and it is one that the networks know: dalmatians,
+ibises, pigeons, roosters, wild cats. Each seed takes half of them as the pool; again six networks are the target in turn. A selected picture
+counts as a failure if the largest class that the target sees is not the animal's, or it sees none. The share of failures among the first
+selected pictures, in percent, mean over the targets; **higher** is better:
+
+{table}
+
+Of the first {budget}, paired by seed: the share of failures of what `mad` selects is {claim}.
+"""
 
 
 def main() -> None:
@@ -88,12 +104,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=None)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    found = {FIGURES: figures(given.out / FIGURES)}
+    found, without = {FIGURES: figures(given.out / FIGURES)}, None
     if given.data is None:
         print("photographs: left out, no --data", file=sys.stderr)
     else:
         found[PHOTOGRAPHS] = photographs(given.data, given.out / PHOTOGRAPHS)
-    write_page(found)
+        without = unmasked(given.data, given.out / UNMASKED)
+    write_page(found, without)
 
 
 def figures(out: Path) -> dict[str, np.ndarray]:
@@ -124,26 +141,62 @@ def train_and_predict(place: Path, seed: int, name: str) -> Path:
 def photographs(data: Path, out: Path) -> dict[str, np.ndarray]:
     """Selector -> float64 [seeds, budgets, measures], mean over the networks as targets."""
     whole = open_dataset(str(data / PHOTOGRAPHS))
-    networks = sorted(path.name for path in (data / "predictions").iterdir() if path.is_dir())
-    counts = {name: all_counts(whole, open_predictions(spec(data, name), whole.classes)) for name in networks}
+    counts = {name: all_counts(whole, open_predictions(spec(data, name, PHOTOGRAPHS), whole.classes)) for name in networks(data)}
     found: dict[str, np.ndarray] = {}
-    for seed in SEEDS:
-        ids = sorted(np.random.default_rng(seed).permutation(whole.ids)[: len(whole) // 2].tolist())
-        pool = whole.select(ids=ids)
-        for target in networks:
-            specs = [spec(data, name) for name in (target, *(other for other in networks if other != target))]
-            for name, chosen in queues(out / f"seed-{seed}" / target, pool, specs, train="", seed=seed):
-                table = found.setdefault(name, np.zeros((len(SEEDS), len(BUDGETS), len(MEASURES))))
-                rows = [whole.ids.index(i) for i in chosen]
-                table[seed] += measures(counts[target], rows, whole.classes.background) / len(networks)
-        print(f"{PHOTOGRAPHS}: seed {seed} done", file=sys.stderr)
+    for seed, target, name, chosen in halves(data, whole, PHOTOGRAPHS, out):
+        table = found.setdefault(name, np.zeros((len(SEEDS), len(BUDGETS), len(MEASURES))))
+        rows = [whole.ids.index(i) for i in chosen]
+        table[seed] += measures(counts[target], rows, whole.classes.background) / len(counts)
     return found
 
 
-def spec(data: Path, name: str) -> str:
+def unmasked(data: Path, out: Path) -> dict[str, np.ndarray]:
+    """Selector -> float64 [seeds, budgets of FEW]: the share of failures, mean over the networks as targets."""
+    whole = open_dataset(str(data / UNMASKED))
+    whole = whole.select(ids=[i for i, subject in subjects(whole).items() if subject in SUBJECTS])
+    wrong = {name: failures(whole, open_predictions(spec(data, name, UNMASKED), whole.classes)) for name in networks(data)}
+    found: dict[str, np.ndarray] = {}
+    for seed, target, name, chosen in halves(data, whole, UNMASKED, out):
+        table = found.setdefault(name, np.zeros((len(SEEDS), len(FEW))))
+        table[seed] += [np.mean([wrong[target][i] for i in chosen[:budget]]) / len(wrong) for budget in FEW]
+    return found
+
+
+def failures(dataset: Dataset, predictions: Predictions) -> dict[str, bool]:
+    """By id, whether the largest foreground class of a prediction is not that of the picture."""
+    classes, found = dataset.classes, {}
+    for i, subject in subjects(dataset).items():
+        areas = np.bincount(predictions.source.read(i).dense().reshape(-1), minlength=max(classes.ids) + 1)
+        areas[classes.background] = 0
+        found[i] = not areas.any() or classes.name_of(int(areas.argmax())) != SUBJECTS[subject]
+    return found
+
+
+def subjects(dataset: Dataset) -> dict[str, str]:
+    """The animal of every picture, by id."""
+    return {one.id: dataset.attribute(one, "subject") for one in dataset.samples}
+
+
+def halves(data: Path, whole: Dataset, dataset: str, out: Path) -> Iterator[tuple[int, str, str, list[str]]]:
+    """Seed, target, selector and its queue, where each seed takes half of the samples and each network is the target in turn."""
+    for seed in SEEDS:
+        pool = whole.select(ids=sorted(np.random.default_rng(seed).permutation(whole.ids)[: len(whole) // 2].tolist()))
+        for target in networks(data):
+            specs = [spec(data, name, dataset) for name in (target, *(other for other in networks(data) if other != target))]
+            for name, chosen in queues(out / f"seed-{seed}" / target, pool, specs, train="", seed=seed):
+                yield seed, target, name, chosen
+        print(f"{dataset}: seed {seed} done", file=sys.stderr)
+
+
+def networks(data: Path) -> list[str]:
+    """The published networks by name."""
+    return sorted(path.name for path in (data / "predictions").iterdir() if path.is_dir())
+
+
+def spec(data: Path, name: str, dataset: str) -> str:
     """The predictions of a published network, with their scores."""
     folder = data / "predictions" / name
-    return f"{name}=png:{folder / PHOTOGRAPHS}?scores={folder / PHOTOGRAPHS}.csv"
+    return f"{name}=png:{folder / dataset}?scores={folder / dataset}.csv"
 
 
 def queues(place: Path, pool: Dataset, specs: Sequence[str], *, train: str, seed: int) -> Iterator[tuple[str, list[str]]]:
@@ -183,8 +236,8 @@ def interval(values: np.ndarray) -> dict[str, float]:
     return {"value": float(values.mean()), "low": float(values.mean() - half), "high": float(values.mean() + half)}
 
 
-def write_page(found: dict[str, dict[str, np.ndarray]]) -> None:
-    """Rows and page."""
+def write_page(found: dict[str, dict[str, np.ndarray]], without: dict[str, np.ndarray] | None) -> None:
+    """Rows and page; `without` is what was found where there are no masks."""
     rows = [
         {"data": data, "selector": name, "budget": budget, "seeds": len(values), "target_miou": interval(values[:, place, 0])}
         for data, table in found.items()
@@ -194,7 +247,20 @@ def write_page(found: dict[str, dict[str, np.ndarray]]) -> None:
     PAGE.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     budgets = ", ".join(map(str, BUDGETS[:-1])) + f" and {BUDGETS[-1]}"
     sections = "\n".join(section(data, table) for data, table in found.items())
-    PAGE.write_text(TEXT.format(budgets=budgets, seeds=len(SEEDS), sections=sections), encoding="utf-8")
+    PAGE.write_text(
+        TEXT.format(budgets=budgets, seeds=len(SEEDS), sections=sections, unmasked=unmasked_section(without) if without else ""),
+        encoding="utf-8",
+    )
+
+
+def unmasked_section(table: dict[str, np.ndarray]) -> str:
+    """The words and the table of the pool without masks."""
+    lines = ["| selector | " + " | ".join(f"first {budget}" for budget in FEW) + " |", "| --- |" + " --- |" * len(FEW)]
+    lines += [
+        f"| {name} | " + " | ".join(cell(interval(values[:, place])) for place in range(len(FEW))) + " |" for name, values in table.items()
+    ]
+    shares = {name: values[:, -1] for name, values in table.items()}
+    return ABOUT_UNMASKED.format(table="\n".join(lines), budget=FEW[-1], claim=compared(shares))
 
 
 def section(data: str, table: dict[str, np.ndarray]) -> str:
@@ -210,15 +276,18 @@ def section(data: str, table: dict[str, np.ndarray]) -> str:
 
 def claim(table: dict[str, np.ndarray], measure: int) -> str:
     """What the table says of mining, in words."""
-    mad = table["mad"][:, -1, measure]
-    against = {name: interval(values[:, -1, measure] - mad) for name, values in table.items() if name != "mad"}
+    return f"{MEASURES[measure]} of what `mad` selects is {compared({name: values[:, -1, measure] for name, values in table.items()})}."
+
+
+def compared(found: dict[str, np.ndarray]) -> str:
+    """How the figures of mad, one a seed, stand to those of the other selectors, in words."""
+    against = {name: interval(values - found["mad"]) for name, values in found.items() if name != "mad"}
     groups = {
         "lower than of": [f"{name} (by {cell(one)})" for name, one in against.items() if one["low"] > 0],
         "higher than of": [f"{name} (by {cell(flipped(one))})" for name, one in against.items() if one["high"] < 0],
         "not to be told from that of": [name for name, one in against.items() if one["low"] <= 0 <= one["high"]],
     }
-    told = "; ".join(f"{words} {', '.join(names)}" for words, names in groups.items() if names)
-    return f"{MEASURES[measure]} of what `mad` selects is {told}."
+    return "; ".join(f"{words} {', '.join(names)}" for words, names in groups.items() if names)
 
 
 def flipped(one: dict[str, float]) -> dict[str, float]:

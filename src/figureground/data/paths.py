@@ -29,6 +29,11 @@ def join(folder: str, relative: str) -> str:
     return os.path.join(folder, relative)  # noqa: PTH118
 
 
+def absolute(path: str) -> str:
+    """The path as it reads from any folder; a URL stays as it is."""
+    return path if is_url(path) else os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
+
+
 def parent(path: str) -> str:
     """The folder that a file lies in."""
     if is_url(path):

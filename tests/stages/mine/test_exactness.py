@@ -209,9 +209,14 @@ def test_the_order_of_tables_is_of_no_account(order, tmp_path, data, specs):
 
 
 def test_the_queue_holds_the_maps_that_were_compared(tmp_path, data, specs):
-    """The target's and the shown rival's runs, so that a page needs no model."""
+    """The runs of the target, of the shown rival and of every model, so that a page needs no model."""
     out = mined(tmp_path / "out", pool(data), specs, top=2)
     for row in rows_of(out):
         for name, model in (("target", "target"), ("rival", row["rival"])):
             dense = np.repeat(row[f"{name}_values"], row[f"{name}_lengths"]).reshape(row["height"], row["width"])
             np.testing.assert_array_equal(dense, data.maps[model][row["id"]])
+    every = rows_of(out, "maps")
+    assert [(row["id"], row["model"]) for row in every] == [(row["id"], model) for row in rows_of(out) for model in data.maps]
+    for row in every:
+        dense = np.repeat(row["values"], row["lengths"]).reshape(row["height"], row["width"])
+        np.testing.assert_array_equal(dense, data.maps[row["model"]][row["id"]])

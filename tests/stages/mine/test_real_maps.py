@@ -13,8 +13,8 @@ from tests.stages.mine.pools import mined, rows_of
 from tests.stages.mine.test_exactness import check_equal
 
 from figureground.data.dataset import open_dataset
+from figureground.data.pixels import read_picture
 from figureground.data.pool import open_pool
-from figureground.models.pictures import read_picture
 from figureground.runs.artifact import read_manifest
 from figureground.stages.mine.duplicates import picture_hash
 

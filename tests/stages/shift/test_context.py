@@ -17,7 +17,7 @@ from tests.support import Watcher
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import Sample
 from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
-from figureground.models.pictures import read_picture
+from figureground.data.pixels import read_picture
 from figureground.runs.executor import LocalExecutor
 from figureground.runs.progress import QuietReporter
 from figureground.stages.shift import coco_context

@@ -11,11 +11,11 @@ from figureground.core.types import ClassTable, LabelSource
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal, some, written_size
 from figureground.data.labelmap import encode_runs, resize_nearest
+from figureground.data.pixels import read_picture
 from figureground.metrics.groups import group_index
 from figureground.models.fit.batch import IGNORE
 from figureground.models.fit.cache import PictureCache
 from figureground.models.inputs import resized
-from figureground.models.pictures import read_picture
 from figureground.models.settings import NORMALISATIONS
 
 

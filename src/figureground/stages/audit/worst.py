@@ -12,7 +12,7 @@ from figureground.core.errors import FormatError
 from figureground.core.types import ClassTable, LabelRuns, LabelSource, Sample
 from figureground.data.colours import class_colours
 from figureground.data.labelmap import decode_runs, resize_nearest
-from figureground.models.pictures import read_picture
+from figureground.data.pixels import read_picture
 
 SIDE_PX = 320
 """Longest side of a thumbnail."""

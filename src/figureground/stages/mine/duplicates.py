@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from figureground.core.errors import Fault, FormatError
-from figureground.models.pictures import read_picture
+from figureground.data.pixels import read_picture
 
 _SIDE, _KEPT = 32, 8
 

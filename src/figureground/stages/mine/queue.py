@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from figureground.core.errors import FormatError
 from figureground.core.types import ClassTable, LabelRuns, batch_of
+from figureground.data import paths
 from figureground.data.faults import refusal
-from figureground.data.labelmap import resize_nearest, runs_to_columns
+from figureground.data.labelmap import RUN_FIELDS, resize_nearest, runs_to_columns
 from figureground.data.prediction_stream import Rows
 from figureground.data.sources import joined
 from figureground.metrics.discrepancy import Distance
@@ -44,6 +45,8 @@ QUEUE_SCHEMA = pa.schema(
         ("rival_lengths", pa.list_(pa.uint32())),
     ]
 )
+MAPS_SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False), pa.field("model", pa.string(), nullable=False), *RUN_FIELDS])
+"""Of `maps.parquet`: what every model saw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,7 +126,7 @@ def queue_table(
                 "direction": one.direction,
                 "reason": reason(one, models[0].name, rivals, classes=classes, selector=selector),
                 "also": [group_words(groups[g], rivals, classes) for g in one.chosen.others],
-                "image": images.get(one.chosen.id),
+                "image": paths.absolute(image) if (image := images.get(one.chosen.id)) else None,
                 "discrepancy": _or_none(one.discrepancy),
                 "target_area": _or_none(one.areas[0]),
                 "rival_area": _or_none(one.areas[1]),
@@ -136,6 +139,13 @@ def queue_table(
             }
         )
     return pa.Table.from_pylist(rows, QUEUE_SCHEMA)
+
+
+def maps_table(queued: Sequence[Queued], models: Sequence[Contender]) -> pa.Table:
+    """The rows of `maps.parquet`: sample by sample, the target first."""
+    ids = pa.array([one.chosen.id for one in queued for _ in one.maps], pa.string())
+    names = pa.array([model.name for one in queued for model, _ in zip(models, one.maps, strict=True)], pa.string())
+    return pa.Table.from_arrays([ids, names, *runs_to_columns([m for one in queued for m in one.maps])], schema=MAPS_SCHEMA)
 
 
 def reason(one: Queued, target: str, rivals: Sequence[str], *, classes: ClassTable, selector: str) -> str:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from figureground.core.errors import FormatError
 from figureground.core.types import ClassTable, LabelRuns
 from figureground.data.labelmap import resize_nearest
-from figureground.models.pictures import read_picture
+from figureground.data.pixels import read_picture
 from figureground.stages.mine.queue import Queued
 
 PAPER, INK, FAINT = (250, 249, 246), (48, 48, 52), (110, 110, 116)

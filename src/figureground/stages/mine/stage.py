@@ -30,7 +30,7 @@ from figureground.stages.mine.measure import ChunkMeter
 from figureground.stages.mine.models import Contender, contenders
 from figureground.stages.mine.options import MineOptions
 from figureground.stages.mine.passage import Tally, go_through
-from figureground.stages.mine.queue import Queued, queue_table, read_queued
+from figureground.stages.mine.queue import Queued, maps_table, queue_table, read_queued
 from figureground.stages.mine.round import Round
 from figureground.stages.mine.selectors import SCORE_COLUMNS, Selection
 from figureground.stages.mine.sheet import cards_of, queue_sheet
@@ -53,8 +53,9 @@ def run_mine(
 ) -> Path:
     """Chooses samples of a pool and writes the artifact `queue`.
 
-    `queue.parquet` has a row for each sample, best first, with the reason and both label maps; `groups.parquet` says how every quota was
-    filled; `passed-over.csv` lists near-duplicates; `sheet.jpg` shows the first samples. What is held does not grow with the pool.
+    `queue.parquet` has a row for each sample, best first, with the reason and both label maps; `maps.parquet` has those of all models;
+    `groups.parquet` says how every quota was filled; `passed-over.csv` lists near-duplicates; `sheet.jpg` shows the first samples. What is
+    held does not grow with the pool.
 
     Args:
         pool: whose samples.
@@ -207,6 +208,7 @@ def _write(mined: Round, tally: Tally, choice: Choice, queued: Sequence[Queued],
     images = pool.images([one.chosen.id for one in queued])
     rows = queue_table(queued, mined.groups, mined.models, images, classes=pool.classes, selector=options.selector)
     write_table(writer.path / "queue.parquet", rows)
+    write_table(writer.path / "maps.parquet", maps_table(queued, mined.models))
     write_table(writer.path / "groups.parquet", group_table(mined, tally, choice))
     write_atomically(writer.path / "passed-over.csv", passed_over(choice).encode())
     names = [model.name for model in mined.models]

@@ -14,8 +14,8 @@ from typing import Any
 from figureground.core.errors import Fault, FormatError, InputError
 from figureground.data.dataset import Dataset
 from figureground.data.paths import stamp
+from figureground.data.pixels import PICTURE_RULES
 from figureground.metrics.risk import SCORES
-from figureground.models.pictures import PICTURE_RULES
 from figureground.models.predictor import Predictor, PredictorSpec, open_predictor, predictor_spec_to_json
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
 from figureground.runs.executor import Executor, LocalExecutor

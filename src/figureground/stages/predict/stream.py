@@ -15,9 +15,9 @@ from figureground.core.errors import Fault, FormatError, InputError
 from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.data.faults import refusal
 from figureground.data.paths import stamp
+from figureground.data.pixels import read_picture
 from figureground.models.inputs import InputPlan, network_planes, plan_input, window_inputs
 from figureground.models.logits import WindowBlend, native_rows
-from figureground.models.pictures import read_picture
 from figureground.models.predictor import Predictor, PredictorSpec
 from figureground.runs.executor import available_cores
 from figureground.stages.predict.reduce import PictureReducer, Predicted, not_finite, tables_of

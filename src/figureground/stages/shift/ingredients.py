@@ -14,9 +14,9 @@ from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.faults import refusal, written_size
+from figureground.data.pixels import decode_picture
 from figureground.data.sources import StampedSource
 from figureground.data.spec import nearest, parse_spec
-from figureground.models.pictures import decode_picture
 from figureground.stages.shift.cutout import HALF, Cutout, cut_out, soft_edge
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")

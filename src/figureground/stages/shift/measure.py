@@ -12,7 +12,7 @@ import pyarrow as pa
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.data.dataset import Dataset
-from figureground.models.pictures import read_picture
+from figureground.data.pixels import read_picture
 from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
 from figureground.stages.shift.facts import FACTS, PictureFacts, measure_picture

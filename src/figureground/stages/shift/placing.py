@@ -11,7 +11,7 @@ import numpy as np
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import Sample
 from figureground.data.faults import make_fault
-from figureground.models.pictures import read_picture
+from figureground.data.pixels import read_picture
 from figureground.stages.shift.composition import Picture
 from figureground.stages.shift.cutout import HALF, Cutout, composite, cover, resize_cutout
 from figureground.stages.shift.ingredients import CutoutReader, Scene

@@ -18,10 +18,10 @@ from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.core.whole_file import write_atomically
 from figureground.data import paths
 from figureground.data.dataset import Dataset
+from figureground.data.pixels import read_picture
 from figureground.data.sources import MaskFiles, SizeChecked
 from figureground.data.spec import nearest
 from figureground.data.write import jpeg_bytes, png_bytes, write_table_and_toml
-from figureground.models.pictures import read_picture
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter

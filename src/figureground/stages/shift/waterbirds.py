@@ -18,8 +18,8 @@ from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal, some, written_size
 from figureground.data.formats.waterbirds import CLASSES, COMMON, open_waterbirds
+from figureground.data.pixels import read_picture
 from figureground.data.tables import read_table
-from figureground.models.pictures import read_picture
 from figureground.stages.shift.composition import ComposeOptions, Composition, Picture
 from figureground.stages.shift.cutout import HALF, composite, cover
 
