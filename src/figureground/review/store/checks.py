@@ -10,8 +10,9 @@ from typing import Literal, get_args
 from sqlalchemy import Connection, Row, insert, select, update
 
 from figureground.core.errors import InputError
-from figureground.review.store import masks, people
+from figureground.review.store import leases, masks, people
 from figureground.review.store.clock import now
+from figureground.review.store.database import one_at_a_time
 from figureground.review.store.masks import Mask
 from figureground.review.store.refusals import Conflict, NotAllowed
 from figureground.review.store.tables import check
@@ -22,6 +23,7 @@ Kind = Literal["wrong-class", "boundary", "missing", "extra"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_MARKS = 1000
 LONGEST_COMMENT = 4000
+LEASE_MINUTES = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +53,24 @@ class Check:
     created: str
 
 
-def claim(connection: Connection, checker: int) -> Mask | None:
-    """The submitted mask that has waited longest and is not his own; None where there is none."""
-    own = mask_table.c.reviewer == checker
-    asked = select(mask_table.c.number).where(mask_table.c.status == "submitted", ~own)
-    number = connection.scalar(asked.order_by(mask_table.c.updated, mask_table.c.number).limit(1))
-    return None if number is None else masks.by_number(connection, number)
+def claim(connection: Connection, checker: int, *, minutes: float = LEASE_MINUTES) -> Mask | None:
+    """The submitted mask that has waited longest, is not his own, and nobody else is looking at; leased to him. None where there is none.
+
+    Args:
+        connection: in a write.
+        checker: his number.
+        minutes: how long nobody else is given it.
+    """
+    one_at_a_time(connection, "lease")
+    people.hold(connection, checker)
+    taken = leases.of_others(connection, checker, task="check")
+    asked = select(mask_table.c.number).where(mask_table.c.status == "submitted", mask_table.c.reviewer != checker)
+    waiting = connection.scalars(asked.order_by(mask_table.c.updated, mask_table.c.number))
+    number = next((number for number in waiting if number not in taken), None)
+    if number is None:
+        return None
+    leases.take(connection, checker, task="check", item=number, minutes=minutes)
+    return masks.by_number(connection, number)
 
 
 def save(
@@ -93,6 +107,7 @@ def save(
     values = {"mask": mask, "mask_version": version, "reviewer": checker, "verdict": verdict, "comment": comment, "marks_json": listed}
     number = connection.execute(insert(check).values(**values, created=now()).returning(check.c.number)).scalar_one()
     connection.execute(update(mask_table).where(mask_table.c.number == mask).values(status=verdict, updated=now()))
+    leases.end(connection, checker, task="check", item=mask)
     return number
 
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from figureground.core.errors import InputError
+from figureground.review.store import leases
 from figureground.review.store.clock import now
 from figureground.review.store.database import classes_of, one_at_a_time
 from figureground.review.store.people import hold
 from figureground.review.store.ratings import check_seconds
 from figureground.review.store.refusals import Absent, Conflict
-from figureground.review.store.tables import lease, mask_save, mask_tile, reviewer, sample
 from figureground.review.store.tables import mask as masks
+from figureground.review.store.tables import mask_save, mask_tile, sample
+from figureground.review.store.tables import reviewer as person
 
 TILE_PX = 256
 VOID = 255
@@ -149,8 +150,7 @@ def save_boxes(connection: Connection, mask: int, *, key: str, version: int, box
     values = {"version": version + 1, "status": status, "actions": found.actions + actions, "seconds": found.seconds + seconds}
     connection.execute(update(masks).where(masks.c.number == mask).values(**values, updated=moment))
     connection.execute(insert(mask_save).values(mask=mask, key=key, version=version + 1))
-    until = update(lease).where(lease.c.place == found.place, lease.c.reviewer == found.reviewer)
-    connection.execute(until.where(lease.c.until < now(minutes=LEASE_MINUTES)).values(until=now(minutes=LEASE_MINUTES)))
+    leases.extend(connection, found.reviewer, task="mask", item=found.place, minutes=LEASE_MINUTES)
     return version + 1
 
 
@@ -168,7 +168,7 @@ def submit(connection: Connection, mask: int, *, version: int) -> int:
     _check_open(found, version)
     values = {"version": version + 1, "status": "submitted", "updated": now()}
     connection.execute(update(masks).where(masks.c.number == mask).values(**values))
-    release(connection, found.reviewer, place=found.place)
+    leases.end(connection, found.reviewer, task="mask", item=found.place)
     return version + 1
 
 
@@ -197,33 +197,22 @@ def claim(
     begun = [place for place in places if own.get(place) == "draft" and len(others.get(place, ())) < labellers]
     chosen = next(iter([*sorted(back), *begun, *free]), None)
     if chosen is not None:
-        renew(connection, reviewer, place=chosen, minutes=minutes)
+        leases.take(connection, reviewer, task="mask", item=chosen, minutes=minutes)
     return chosen
 
 
-def renew(connection: Connection, reviewer: int, *, place: int, minutes: float = LEASE_MINUTES) -> None:
-    """Leases a picture to a reviewer from now on; whoever else has a lease keeps it."""
-    release(connection, reviewer, place=place)
-    try:
-        connection.execute(insert(lease).values(place=place, reviewer=reviewer, until=now(minutes=minutes)))
-    except IntegrityError as error:
-        raise Absent(f"there is no place {place} in this project") from error
-
-
 def release(connection: Connection, reviewer: int, *, place: int) -> None:
-    """Ends a lease; one that has ended already is no error."""
-    connection.execute(delete(lease).where(lease.c.place == place, lease.c.reviewer == reviewer))
+    """Gives a picture back, for others to draw; one that was given back already is no error."""
+    leases.end(connection, reviewer, task="mask", item=place)
 
 
 def _others(connection: Connection, own: int) -> dict[int, set[int]]:
     """Place -> who else has drawn it, or is at it now."""
-    at_it = select(lease.c.place, lease.c.reviewer).where(lease.c.until > now())
-    staying = or_(masks.c.status.in_(("submitted", "accepted")), and_(masks.c.status == "returned", reviewer.c.revoked.is_(None)))
-    drawn = select(masks.c.place, masks.c.reviewer).join(reviewer, reviewer.c.number == masks.c.reviewer).where(staying)
-    found: dict[int, set[int]] = {}
-    for place, who in [*connection.execute(at_it), *connection.execute(drawn)]:
-        if who != own:
-            found.setdefault(place, set()).add(who)
+    staying = or_(masks.c.status.in_(("submitted", "accepted")), and_(masks.c.status == "returned", person.c.revoked.is_(None)))
+    drawn = select(masks.c.place, masks.c.reviewer).join(person, person.c.number == masks.c.reviewer)
+    found = leases.of_others(connection, own, task="mask")
+    for place, who in connection.execute(drawn.where(staying, masks.c.reviewer != own)):
+        found.setdefault(place, set()).add(who)
     return found
 
 

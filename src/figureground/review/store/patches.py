@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from figureground.core.errors import InputError
+from figureground.review.store import leases
 from figureground.review.store.clock import now
+from figureground.review.store.database import one_at_a_time
 from figureground.review.store.people import hold
 from figureground.review.store.ratings import check_seconds
 from figureground.review.store.refusals import Absent, Conflict
@@ -17,6 +19,7 @@ from figureground.review.store.tables import patch, sample
 
 MOST_CELLS = 256
 """In a row or a column."""
+LEASE_MINUTES = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,17 +78,56 @@ def save(connection: Connection, place: int, *, reviewer: int, cells: np.ndarray
     else:
         total = found.seconds + seconds
         connection.execute(update(patch).where(*of).values(cells=content, version=version + 1, seconds=total, updated=moment))
+    leases.end(connection, reviewer, task="patches", item=place)
     return version + 1
 
 
 def next_places(
     connection: Connection, reviewer: int, *, places: Sequence[int], rows: int, columns: int, labellers: int = 1, count: int = 1
 ) -> list[int]:
-    """The next places without a grid of this size by this reviewer, and by fewer than `labellers` others, in the order given."""
-    asked = select(patch.c.place, func.count(), func.max(patch.c.place).filter(patch.c.reviewer == reviewer))
-    asked = asked.where(patch.c.rows == rows, patch.c.columns == columns).group_by(patch.c.place)
-    done = {place for place, people, own in connection.execute(asked) if people >= labellers or own is not None}
-    return [place for place in places if place not in done][:count]
+    """The next places for a reviewer, in the order given: without such a grid by him, and with fewer than `labellers` others.
+
+    Others are those who have given such a grid and those who are at the picture now.
+    """
+    asked = select(patch.c.place, patch.c.reviewer).where(patch.c.rows == rows, patch.c.columns == columns)
+    people = leases.of_others(connection, reviewer, task="patches")
+    own: set[int] = set()
+    for place, who in connection.execute(asked):
+        if who == reviewer:
+            own.add(place)
+        else:
+            people.setdefault(place, set()).add(who)
+    return [place for place in places if place not in own and len(people.get(place, ())) < labellers][:count]
+
+
+def claim(
+    connection: Connection,
+    reviewer: int,
+    *,
+    places: Sequence[int],
+    rows: int,
+    columns: int,
+    labellers: int = 1,
+    minutes: float = LEASE_MINUTES,
+) -> int | None:
+    """The first of `next_places`, leased to the reviewer; None where nothing is left for him.
+
+    Args:
+        connection: in a write.
+        reviewer: his number.
+        places: the work list.
+        rows: of the grid.
+        columns: of the grid.
+        labellers: people that each picture needs.
+        minutes: how long nobody else is given it.
+    """
+    one_at_a_time(connection, "lease")
+    hold(connection, reviewer)
+    found = next_places(connection, reviewer, places=places, rows=rows, columns=columns, labellers=labellers)
+    if not found:
+        return None
+    leases.take(connection, reviewer, task="patches", item=found[0], minutes=minutes)
+    return found[0]
 
 
 def table(connection: Connection) -> list[Patches]:

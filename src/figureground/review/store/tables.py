@@ -64,8 +64,8 @@ mask_tile = Table("mask_tile", meta, *_columns(Integer, "mask row column"), *_co
 mask_save = Table("mask_save", meta, *_columns(Integer, "mask version"), *_columns(Text, "key"))
 """Keys of saves that were done, so that one that is sent twice is done once."""
 
-lease = Table("lease", meta, *_columns(Integer, "place reviewer"), *_columns(Text, "until"))
-"""Who is drawing what, and until when nobody else is given it."""
+lease = Table("lease", meta, *_columns(Text, "task until"), *_columns(Integer, "item reviewer"))
+"""Who is at what, and until when nobody else is given it. `item` is a place; of the task `check`, the number of a mask."""
 
 check = Table(
     "check_",
