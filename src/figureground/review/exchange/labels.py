@@ -1,0 +1,261 @@
+"""The labels artifact as masks, one a sample: read for export, written by import; a queue gives the maps of its target."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from figureground.core.errors import ArtifactError, FormatError, InputError
+from figureground.core.progress import QuietReporter, Reporter
+from figureground.core.types import ClassTable, LabelRuns
+from figureground.data.faults import refusal
+from figureground.data.labelmap import RUN_FIELDS, check_runs, columns_to_runs, runs_to_columns
+from figureground.data.masks import check_ids
+from figureground.data.prediction_artifact import READ_FAULTS
+from figureground.review.exchange.masks import LabelledMask, checked
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, read_manifest
+
+Which = Literal["accepted", "all"]
+Status = Literal["draft", "submitted", "returned", "accepted"]
+KIND, SCHEMA = "labels", 1
+_TEXTS = ("id", "reviewer", "status", "image", "created", "updated")
+MASK_SCHEMA = pa.schema(
+    [*(pa.field(name, pa.string()) for name in _TEXTS[:3]), *RUN_FIELDS, *(pa.field(name, pa.string()) for name in _TEXTS[3:])]
+)
+_NO_NAME = frozenset("/\\<>\"'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The masks of an artifact with the classes they are in."""
+
+    name: str
+    classes: ClassTable
+    masks: tuple[LabelledMask, ...]
+    notes: tuple[str, ...] = ()
+    """What was left out or chosen, one sentence each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    mask: LabelledMask
+    status: str
+
+
+def open_labels(where: str | Path, *, which: Which = "accepted") -> Labels:
+    """The masks of a `labels` artifact, or the target's maps of a `queue`.
+
+    Of several masks of one sample the newest accepted one is taken, else the newest of all.
+
+    Args:
+        where: the artifact.
+        which: `accepted` masks only, or `all`: for samples without one also what is submitted, returned or a draft.
+
+    Raises:
+        ArtifactError: no artifact is there, or one of another kind.
+        FormatError: a table that cannot be read, or runs that are no label map.
+        InputError: no mask is accepted and only those are asked for.
+    """
+    folder = Path(where)
+    manifest = read_manifest(folder)
+    if manifest.kind not in (KIND, "queue"):
+        raise ArtifactError(f"{folder}: expected an artifact of kind 'labels' or 'queue', found '{manifest.kind}'")
+    classes = _classes(manifest.details, folder)
+    if manifest.kind == "queue":
+        return Labels(
+            name=folder.name, classes=classes, masks=_queued(folder / "queue.parquet", classes, str(manifest.details.get("target", "")))
+        )
+    rows = _rows(folder / "masks.parquet", classes)
+    taken, notes = choose(rows, which=which)
+    if rows and not taken:
+        raise InputError(
+            f"{folder}: none of the {len(rows)} masks is accepted. Have them checked, or take them as they are with --which all"
+        )
+    return Labels(name=folder.name, classes=classes, masks=tuple(taken), notes=tuple(notes))
+
+
+def choose(rows: Iterable[_Row], *, which: Which) -> tuple[list[LabelledMask], list[str]]:
+    """One mask a sample, in the order of first appearance, and what there is to say about the others."""
+    by_sample: dict[str, list[_Row]] = {}
+    for row in rows:
+        by_sample.setdefault(row.mask.id, []).append(row)
+    taken, several, unaccepted = [], 0, 0
+    for own in by_sample.values():
+        accepted = [row for row in own if row.status == "accepted"]
+        if which == "accepted" and not accepted:
+            unaccepted += 1
+            continue
+        several += len(own) > 1
+        taken.append(max(accepted or own, key=lambda row: row.mask.created).mask)
+    notes = [f"{several} samples have several masks; the newest accepted one is taken, else the newest"] if several else []
+    notes += [f"{unaccepted} samples without an accepted mask are left out; --which all takes them too"] if unaccepted else []
+    return taken, notes
+
+
+def with_images(masks: Iterable[LabelledMask], image_of: Mapping[str, str | None]) -> tuple[LabelledMask, ...]:
+    """The same masks with the pictures of a data set where it knows them."""
+    return tuple(replace(mask, image=image_of.get(mask.id) or mask.image) for mask in masks)
+
+
+def write_labels(
+    out: Path,
+    masks: Iterable[LabelledMask],
+    classes: ClassTable,
+    *,
+    reviewer: str,
+    named: str | None = None,
+    status: Status = "submitted",
+    source: str,
+    sources: Iterable[str] = (),
+    reporter: Reporter | None = None,
+) -> Path:
+    """Writes a `labels` artifact that holds masks and nothing else.
+
+    Args:
+        out: directory of the artifact; there already with the same masks = nothing is done.
+        masks: one a sample.
+        classes: of the masks.
+        reviewer: who made those masks that do not say it, the name of a tool or a person.
+        named: who made them all, whatever they say.
+        status: what the masks count as.
+        source: where they come from, for the manifest.
+        sources: files that are read meanwhile and must not lie in `out`.
+        reporter: told what is there already; default nobody.
+
+    Raises:
+        InputError: no mask, a name that no reviewer can have, or a directory that cannot be written.
+        FormatError: a mask with a value that is no class id.
+    """
+    reporter = reporter or QuietReporter()
+    check_reviewer(named or reviewer)
+    kept = [replace(mask, by=named or (mask.by if is_reviewer(mask.by) else reviewer)) for mask in checked(masks, classes)]
+    table = _table(kept, status)
+    inputs, options = {"masks": _digest(table, classes)}, {"source": source, "status": status}
+    key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=options)
+    if finished(out, kind=KIND, key=key):
+        reporter.say(f"{out}: these labels are there already, nothing to do")
+        return out
+    writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
+    try:
+        pq.write_table(table, writer.path / "masks.parquet", compression="zstd")
+        details = {"classes": list(classes.names), "ids": list(classes.ids), "background": classes.background, "ignore": classes.ignore}
+        writer.finish(options=options, inputs=inputs, counts={"masks": len(kept)}, details=details)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror or error}). Make room, or choose another --out") from error
+    return out
+
+
+def is_reviewer(name: str) -> bool:
+    """True for a name that a reviewer can have: 1 to 64 printable characters without `/ \\ < > " '` and outer blanks."""
+    return 0 < len(name) <= 64 and name.isprintable() and name == name.strip() and not _NO_NAME & set(name)
+
+
+def check_reviewer(name: str) -> None:
+    """Raise `InputError` for a name that no reviewer can have."""
+    if not is_reviewer(name):
+        raise InputError(
+            f"a reviewer's name must be 1 to 64 printable characters without / \\ < > \" ' and outer blanks; got {name[:80]!r}"
+        )
+
+
+def _table(masks: Iterable[LabelledMask], status: str) -> pa.Table:
+    masks = list(masks)
+    texts: dict[str, Callable[[LabelledMask], str | None]] = {
+        "id": lambda m: m.id,
+        "reviewer": lambda m: m.by,
+        "status": lambda m: status,
+        "image": lambda m: m.image,
+        "created": lambda m: m.created,
+        "updated": lambda m: m.created,
+    }
+    columns: dict[str, Any] = {name: pa.array([give(m) for m in masks], pa.string()) for name, give in texts.items()}
+    columns |= dict(zip((field.name for field in RUN_FIELDS), runs_to_columns([m.runs for m in masks]), strict=True))
+    return pa.Table.from_arrays([columns[name] for name in MASK_SCHEMA.names], schema=MASK_SCHEMA)
+
+
+def _digest(table: pa.Table, classes: ClassTable) -> str:
+    found = hashlib.sha256(repr(classes).encode())
+    for row in table.to_batches():
+        for column in row.columns:
+            found.update(repr(column.to_pylist()).encode())
+    return found.hexdigest()
+
+
+def _classes(details: Mapping[str, Any], folder: Path) -> ClassTable:
+    """The class table that a manifest tells."""
+    try:
+        return ClassTable(
+            names=tuple(details["classes"]), ids=tuple(details["ids"]), background=details["background"], ignore=details["ignore"]
+        )
+    except (KeyError, TypeError, InputError) as error:
+        raise ArtifactError(f"{folder}: its manifest does not tell the classes ({error}). Write the artifact again") from error
+
+
+def _rows(file: Path, classes: ClassTable) -> list[_Row]:
+    table = _read(file, ("id", "height", "width", "values", "lengths"))
+    texts = {name: _texts(table, name) for name in _TEXTS}
+    maps = _maps(table, texts["id"], file, classes)
+    return [
+        _Row(
+            mask=LabelledMask(
+                id=texts["id"][n],
+                image=texts["image"][n] or None,
+                runs=runs,
+                by=texts["reviewer"][n],
+                created=texts["updated"][n] or texts["created"][n],
+            ),
+            status=texts["status"][n],
+        )
+        for n, runs in enumerate(maps)
+    ]
+
+
+def _queued(file: Path, classes: ClassTable, target: str) -> tuple[LabelledMask, ...]:
+    table = _read(file, ("id", "height", "width", "target_values", "target_lengths"))
+    maps = table.select(["height", "width", "target_values", "target_lengths"]).rename_columns(["height", "width", "values", "lengths"])
+    ids, images = _texts(table, "id"), _texts(table, "image")
+    found = _maps(maps, ids, file, classes)
+    return tuple(LabelledMask(id=i, image=image or None, runs=runs, by=target) for i, image, runs in zip(ids, images, found, strict=True))
+
+
+def _read(file: Path, needed: Iterable[str]) -> pa.Table:
+    try:
+        table = pq.read_table(file)
+    except FileNotFoundError as error:
+        raise refusal("missing-file", "there is no such table", "Name labels that hold masks", file=str(file)) from error
+    except READ_FAULTS as error:
+        raise _unreadable(file, error) from error
+    if absent := [name for name in needed if name not in table.column_names]:
+        raise refusal("bad-table", f"there is no column `{absent[0]}`", "Write the artifact again", file=str(file))
+    return table
+
+
+def _maps(table: pa.Table, ids: list[str], file: Path, classes: ClassTable) -> list[LabelRuns]:
+    found: list[LabelRuns] = []
+    try:
+        for runs in columns_to_runs(table.combine_chunks()):
+            check_runs(runs)
+            found.append(check_ids(runs, classes, sample=ids[len(found)], file=str(file)))
+    except FormatError:
+        raise
+    except (*READ_FAULTS, AttributeError) as error:
+        sample = ids[len(found)] if len(found) < len(ids) else None
+        problem = f"the runs are no label map: {str(error)[:120]}"
+        raise refusal("corrupt-file", problem, "Write the artifact again", file=str(file), sample=sample) from error
+    return found
+
+
+def _texts(table: pa.Table, name: str) -> list[str]:
+    if name not in table.column_names:
+        return [""] * table.num_rows
+    return ["" if value is None else str(value) for value in table[name].to_pylist()]
+
+
+def _unreadable(file: Path, error: Exception) -> FormatError:
+    return refusal("bad-table", f"the Parquet table cannot be read ({str(error)[:80]})", "Write it again from its source", file=str(file))
