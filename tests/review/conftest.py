@@ -28,6 +28,7 @@ class SmallItem:
     place: int
     id: str
     size_hw: tuple[int, int]
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

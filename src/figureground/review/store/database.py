@@ -41,6 +41,11 @@ class ReviewedItem(Protocol):
         ...
 
     @property
+    def image(self) -> str | None:
+        """Path or URL of its picture."""
+        ...
+
+    @property
     def size_hw(self) -> tuple[int, int]:
         """Height and width in pixels."""
         ...
