@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from figureground.core.errors import FiguregroundError, FormatError, InputError, StateError
 from figureground.review.options import ReviewOptions
 from figureground.review.project import Project
-from figureground.review.server import assets, checks, masks, pages, patches, pictures, rate
+from figureground.review.server import assets, checks, export, masks, pages, patches, pictures, progress, rate
 from figureground.review.server import people as people_routes
 from figureground.review.server.room import Exporter, Room, find_visit
 from figureground.review.server.security import SAFE, Access, Shield
@@ -23,7 +23,7 @@ from figureground.review.store.database import Database
 from figureground.review.store.refusals import Absent, Conflict, NotAllowed
 from figureground.version import __version__
 
-ROUTES = (assets, pages, pictures, rate, patches, masks, checks, people_routes)
+ROUTES = (assets, pages, pictures, rate, patches, masks, checks, progress, people_routes, export)
 
 _PLAIN: dict[str, Any] = {
     "openapi_url": "/api/openapi.json",

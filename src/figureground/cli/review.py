@@ -1,0 +1,67 @@
+"""`figureground review QUEUE`: the page where people rate, label and check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from figureground.cli.options import Config, Debug, with_options
+from figureground.core.errors import MissingExtra
+from figureground.review.options import ReviewOptions
+
+
+def review(
+    queue: Annotated[
+        str, typer.Argument(help="What `mine` wrote, or a data set: a directory with dataset.toml, or KIND:WHERE.", metavar="QUEUE")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Directory of the labels. The database lies beside it.")] = Path("labels"),
+    host: Annotated[str, typer.Option("--host", help="Address to listen at. Beyond this machine every reviewer signs in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65_535, help="Port to listen at; 0 takes a free one.")] = 8765,
+    database: Annotated[
+        str, typer.Option("--database", help="sqlite:///FILE or postgresql://USER@HOST/NAME. [default: OUT.sqlite]", show_default=False)
+    ] = "",
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
+    reviewer: Annotated[
+        str, typer.Option("--reviewer", help="Who you are, where nobody signs in. [default: login name]", show_default=False)
+    ] = "",
+    add: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add", help="NAME:ROLE lets somebody take part and shows the token once. Roles: reviewer, checker, admin. May be repeated."
+        ),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option("--allowed-host", help="Further host name under which it is reached, as behind a proxy. May be repeated."),
+    ] = None,
+    sign_in: Annotated[bool, typer.Option("--sign-in", help="Everybody signs in with a token, on this machine too.")] = False,
+    config: Config = None,
+    debug: Debug = False,
+    *,
+    options: ReviewOptions,
+) -> None:
+    """Open a local page where people rate pictures, label patches and masks, and check one another's."""
+    del config, debug
+    try:
+        from figureground.review.server.serve import Where, serve
+    except ModuleNotFoundError as error:
+        if error.name not in {"fastapi", "sqlalchemy", "uvicorn", "pg8000", "starlette"}:
+            raise
+        raise MissingExtra(str(error.name), extra="review", needed_for="the review page") from error
+    where = Where(host=host, port=port, names=tuple(allowed_host or ()), sign_in=sign_in)
+    serve(
+        queue,
+        out=out,
+        options=options,
+        where=where,
+        database=database,
+        reviewer=reviewer,
+        add=add or (),
+        browser=not no_browser,
+        say=lambda text: typer.echo(text),
+    )
+
+
+VERB = with_options(ReviewOptions)(review)
