@@ -152,7 +152,7 @@ def write_labels(
 
 
 def is_reviewer(name: str) -> bool:
-    """True for a name that a reviewer can have: 1 to 64 printable characters without `/ \\ < > " '` and outer blanks."""
+    r"""True for a name that a reviewer can have: 1 to 64 printable characters without `/ \ < > " '` and outer blanks."""
     return 0 < len(name) <= 64 and name.isprintable() and name == name.strip() and not _NO_NAME & set(name)
 
 

@@ -76,7 +76,7 @@ def checked(masks: Iterable[LabelledMask], classes: ClassTable) -> Iterator[Labe
         seen.add(mask.id)
         yield mask
     if not seen:
-        raise InputError("there is no mask to export. Label some, or name labels that hold masks")
+        raise InputError("there is no mask. Label some, or name labels that hold masks")
 
 
 def file_names(masks: Iterable[LabelledMask]) -> dict[str, str]:
