@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,18 +17,14 @@ from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.types import ClassTable, LabelRuns
 from figureground.data.faults import refusal
 from figureground.data.labelmap import RUN_FIELDS, check_runs, columns_to_runs, runs_to_columns
+from figureground.data.labels import KIND, MASKS, SCHEMA, MaskStatus, read_labels
 from figureground.data.masks import check_ids
 from figureground.data.prediction_artifact import READ_FAULTS
 from figureground.review.exchange.masks import LabelledMask, checked
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, read_manifest
 
 Which = Literal["accepted", "all"]
-Status = Literal["draft", "submitted", "returned", "accepted"]
-KIND, SCHEMA = "labels", 1
-_TEXTS = ("id", "reviewer", "status", "image", "created", "updated")
-MASK_SCHEMA = pa.schema(
-    [*(pa.field(name, pa.string()) for name in _TEXTS[:3]), *RUN_FIELDS, *(pa.field(name, pa.string()) for name in _TEXTS[3:])]
-)
+_BEST_FIRST: tuple[MaskStatus, ...] = ("accepted", "submitted", "returned", "draft")
 _NO_NAME = frozenset("/\\<>\"'")
 
 
@@ -42,20 +39,13 @@ class Labels:
     """What was left out or chosen, one sentence each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
-    mask: LabelledMask
-    status: str
-
-
 def open_labels(where: str | Path, *, which: Which = "accepted") -> Labels:
-    """The masks of a `labels` artifact, or the target's maps of a `queue`.
-
-    Of several masks of one sample the newest accepted one is taken, else the newest of all.
+    """The masks of a `labels` artifact, or the target's maps of a `queue`, one a sample.
 
     Args:
         where: the artifact.
-        which: `accepted` masks only, or `all`: for samples without one also what is submitted, returned or a draft.
+        which: `accepted` masks only, or `all`: for samples without one also what was submitted, returned or is a draft, in this order. Of
+            several of one status the one changed last is taken.
 
     Raises:
         ArtifactError: no artifact is there, or one of another kind.
@@ -64,38 +54,30 @@ def open_labels(where: str | Path, *, which: Which = "accepted") -> Labels:
     """
     folder = Path(where)
     manifest = read_manifest(folder)
-    if manifest.kind not in (KIND, "queue"):
-        raise ArtifactError(f"{folder}: expected an artifact of kind 'labels' or 'queue', found '{manifest.kind}'")
-    classes = _classes(manifest.details, folder)
     if manifest.kind == "queue":
-        return Labels(
-            name=folder.name, classes=classes, masks=_queued(folder / "queue.parquet", classes, str(manifest.details.get("target", "")))
-        )
-    rows = _rows(folder / "masks.parquet", classes)
-    taken, notes = choose(rows, which=which)
-    if rows and not taken:
+        classes = _classes(manifest.details, folder)
+        target = str(manifest.details.get("target", ""))
+        return Labels(name=folder.name, classes=classes, masks=_queued(folder / "queue.parquet", classes, target))
+    if manifest.kind != KIND:
+        raise ArtifactError(f"{folder}: expected an artifact of kind 'labels' or 'queue', found '{manifest.kind}'")
+    found = read_labels(folder)
+    best = found.best_masks(*_BEST_FIRST[: 1 if which == "accepted" else None])
+    if found.masks and not best:
         raise InputError(
-            f"{folder}: none of the {len(rows)} masks is accepted. Have them checked, or take them as they are with --which all"
+            f"{folder}: none of the {len(found.masks)} masks is accepted. Have them checked, or take them as they are with --which all"
         )
-    return Labels(name=folder.name, classes=classes, masks=tuple(taken), notes=tuple(notes))
+    masks = tuple(
+        LabelledMask(id=m.id, image=m.image, runs=m.runs, by=m.reviewer or "", created=m.updated or m.created or "") for m in best.values()
+    )
+    return Labels(name=folder.name, classes=found.classes, masks=masks, notes=tuple(_notes([m.id for m in found.masks], best)))
 
 
-def choose(rows: Iterable[_Row], *, which: Which) -> tuple[list[LabelledMask], list[str]]:
-    """One mask a sample, in the order of first appearance, and what there is to say about the others."""
-    by_sample: dict[str, list[_Row]] = {}
-    for row in rows:
-        by_sample.setdefault(row.mask.id, []).append(row)
-    taken, several, unaccepted = [], 0, 0
-    for own in by_sample.values():
-        accepted = [row for row in own if row.status == "accepted"]
-        if which == "accepted" and not accepted:
-            unaccepted += 1
-            continue
-        several += len(own) > 1
-        taken.append(max(accepted or own, key=lambda row: row.mask.created).mask)
-    notes = [f"{several} samples have several masks; the newest accepted one is taken, else the newest"] if several else []
-    notes += [f"{unaccepted} samples without an accepted mask are left out; --which all takes them too"] if unaccepted else []
-    return taken, notes
+def _notes(ids: Sequence[str], taken: Collection[str]) -> list[str]:
+    """What there is to say of masks that were not taken."""
+    counts = Counter(ids)
+    several, without = sum(counts[i] > 1 for i in taken), len(counts) - len(taken)
+    notes = [f"{several} samples have several masks; an accepted one is taken first, of several the newest"] if several else []
+    return notes + ([f"{without} samples without an accepted mask are left out; --which all takes theirs too"] if without else [])
 
 
 def with_images(masks: Iterable[LabelledMask], image_of: Mapping[str, str | None]) -> tuple[LabelledMask, ...]:
@@ -110,7 +92,7 @@ def write_labels(
     *,
     reviewer: str,
     named: str | None = None,
-    status: Status = "submitted",
+    status: MaskStatus = "submitted",
     source: str,
     sources: Iterable[str] = (),
     reporter: Reporter | None = None,
@@ -164,26 +146,27 @@ def check_reviewer(name: str) -> None:
         )
 
 
-def _table(masks: Iterable[LabelledMask], status: str) -> pa.Table:
-    masks = list(masks)
-    texts: dict[str, Callable[[LabelledMask], str | None]] = {
-        "id": lambda m: m.id,
-        "reviewer": lambda m: m.by,
-        "status": lambda m: status,
-        "image": lambda m: m.image,
-        "created": lambda m: m.created,
-        "updated": lambda m: m.created,
+def _table(masks: Sequence[LabelledMask], status: str) -> pa.Table:
+    """The rows of `masks.parquet`; what another tool does not tell is null."""
+    columns: dict[str, Any] = {
+        "id": [m.id for m in masks],
+        "reviewer": [m.by for m in masks],
+        "status": [status] * len(masks),
+        "image": [m.image for m in masks],
+        "created": [m.created for m in masks],
+        "updated": [m.created for m in masks],
     }
-    columns: dict[str, Any] = {name: pa.array([give(m) for m in masks], pa.string()) for name, give in texts.items()}
     columns |= dict(zip((field.name for field in RUN_FIELDS), runs_to_columns([m.runs for m in masks]), strict=True))
-    return pa.Table.from_arrays([columns[name] for name in MASK_SCHEMA.names], schema=MASK_SCHEMA)
+    found = [columns.get(field.name, [None] * len(masks)) for field in MASKS]
+    return pa.Table.from_arrays(
+        [pa.array(c, f.type) if isinstance(c, list) else c for c, f in zip(found, MASKS, strict=True)], schema=MASKS
+    )
 
 
 def _digest(table: pa.Table, classes: ClassTable) -> str:
     found = hashlib.sha256(repr(classes).encode())
-    for row in table.to_batches():
-        for column in row.columns:
-            found.update(repr(column.to_pylist()).encode())
+    for column in table.columns:
+        found.update(repr(column.to_pylist()).encode())
     return found.hexdigest()
 
 
@@ -195,25 +178,6 @@ def _classes(details: Mapping[str, Any], folder: Path) -> ClassTable:
         )
     except (KeyError, TypeError, InputError) as error:
         raise ArtifactError(f"{folder}: its manifest does not tell the classes ({error}). Write the artifact again") from error
-
-
-def _rows(file: Path, classes: ClassTable) -> list[_Row]:
-    table = _read(file, ("id", "height", "width", "values", "lengths"))
-    texts = {name: _texts(table, name) for name in _TEXTS}
-    maps = _maps(table, texts["id"], file, classes)
-    return [
-        _Row(
-            mask=LabelledMask(
-                id=texts["id"][n],
-                image=texts["image"][n] or None,
-                runs=runs,
-                by=texts["reviewer"][n],
-                created=texts["updated"][n] or texts["created"][n],
-            ),
-            status=texts["status"][n],
-        )
-        for n, runs in enumerate(maps)
-    ]
 
 
 def _queued(file: Path, classes: ClassTable, target: str) -> tuple[LabelledMask, ...]:

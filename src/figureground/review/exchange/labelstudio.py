@@ -104,7 +104,8 @@ def read_labelstudio(reading: Reading) -> Iterator[LabelledMask]:
         if answer is None or (not answer.result and reading.skips_empty()):
             continue
         image = image_of(data, reading.options.get("key"))
-        sample = reading.sample_of(names_of_image(image), what=what, exact=_text(data, "sample"))
+        names = [*names_of_image(image), *names_of_image(f"upload/{uploaded}" if (uploaded := _text(task, "file_upload")) else "")]
+        sample = reading.sample_of(names, what=what, exact=_text(data, "sample"))
         if sample is None or (size_hw := _size(answer, data, sample, what, reading)) is None:
             continue
         label_map = reading.blank(*size_hw, what=what, sample=sample)
