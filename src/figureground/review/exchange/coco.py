@@ -176,7 +176,7 @@ def _by_image(images: list[dict[str, Any]], annotations: list[dict[str, Any]], r
         key = annotation.get("image_id")
         if type(key) not in (int, str) or key not in found:
             what = f"annotation {str(annotation.get('id'))[:40]}"
-            problem = f"{what} belongs to image {str(key)[:20]!r}, which the file does not list"
+            problem = f"{what} belongs to image {str(key)[:20]}, which the file does not list"
             raise refusal("bad-json", problem, "Correct the file, or export it again", file=reading.file)
         found[cast("int | str", key)].append(annotation)
     return found

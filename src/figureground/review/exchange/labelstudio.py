@@ -187,8 +187,11 @@ def _size(answer: _Answer, data: Mapping[str, Any], sample: str, what: str, read
         found = picture_size(image) if image and not paths.is_url(image) else None
     except FormatError:
         found = None
+    if found is None and answer.result:
+        remedy = "Name data whose pictures lie on this machine, or export as JSON with `original_width` and `original_height`"
+        raise reading.bad(f"{what}: no region says the size of its picture", sample=sample, remedy=remedy)
     if found is None:
-        reading.passed_over["annotations that do not say the size of their picture"] += 1
+        reading.passed_over["empty annotations that do not say the size of their picture"] += 1
     return found
 
 

@@ -47,7 +47,8 @@ class KnownPictures:
 
     def hint(self, name: str) -> str:
         """` Did you mean ...?` with the nearest id, or nothing."""
-        return nearest(name_to_id(name), self.images)
+        stem = name_to_id(name)
+        return nearest(stem, self.images) or nearest(stem.rpartition("/")[2], self.images)
 
 
 def name_to_id(name: str) -> str:
