@@ -13,6 +13,7 @@ from figureground.core.errors import InputError
 from figureground.review.store import leases, masks, people
 from figureground.review.store.clock import now
 from figureground.review.store.database import one_at_a_time
+from figureground.review.store.limits import check_text
 from figureground.review.store.masks import Mask
 from figureground.review.store.refusals import Conflict, NotAllowed
 from figureground.review.store.tables import check
@@ -96,12 +97,10 @@ def save(
     found = masks.held(connection, mask)
     _check_person(connection, checker, found)
     _check_words(found, verdict, comment, marks)
-    done = connection.execute(select(check).where(check.c.mask == mask, check.c.mask_version == version)).one_or_none()
-    if done is not None:
-        before = _check(done)
-        if (before.reviewer, before.verdict, before.comment, before.marks) == (checker, verdict, comment, tuple(marks)):
-            return before.number
-    if done is not None or found.version != version or found.status != "submitted":
+    before = next((check for check in for_mask(connection, mask) if check.mask_version == version), None)
+    if before is not None and (before.reviewer, before.verdict, before.comment, before.marks) == (checker, verdict, comment, tuple(marks)):
+        return before.number
+    if before is not None or found.version != version or found.status != "submitted":
         raise Conflict(f"mask {mask}", version=found.version)
     listed = json.dumps([{"x": m.x, "y": m.y, "kind": m.kind, "comment": m.comment} for m in marks], ensure_ascii=False)
     values = {"mask": mask, "mask_version": version, "reviewer": checker, "verdict": verdict, "comment": comment, "marks_json": listed}
@@ -132,8 +131,10 @@ def _check_person(connection: Connection, checker: int, found: Mask) -> None:
 def _check_words(found: Mask, verdict: str, comment: str, marks: Sequence[Mark]) -> None:
     if verdict not in get_args(Verdict):
         raise InputError(f"a verdict is accepted or returned; got '{verdict[:80]}'")
-    if len(marks) > MOST_MARKS or max(map(len, (comment, *(mark.comment for mark in marks)))) > LONGEST_COMMENT:
-        raise InputError(f"a check has up to {MOST_MARKS} marks, and comments of up to {LONGEST_COMMENT} characters")
+    if len(marks) > MOST_MARKS:
+        raise InputError(f"a check has up to {MOST_MARKS} marks; got {len(marks)}")
+    for text in (comment, *(mark.comment for mark in marks)):
+        check_text(text, what="a comment", most=LONGEST_COMMENT)
     height, width = found.size_hw
     for mark in marks:
         if mark.kind not in KINDS:

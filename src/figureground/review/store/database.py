@@ -124,7 +124,7 @@ def open_database(url: str, project: ReviewedProject) -> Database:
         raise InputError(
             f"--database {address.shown}: it cannot be opened ({_cause(error)}). Correct the address, or ask who runs it"
         ) from error
-    except InputError:
+    except BaseException:
         engine.dispose()
         raise
     return database
@@ -229,7 +229,10 @@ def _enrol(connection: Connection, reviewed: ReviewedProject, *, shown: str) -> 
 
 
 def _cause(error: DBAPIError) -> str:
-    """What the driver says, in a few words."""
-    said: Any = error.orig.args[0] if error.orig is not None and error.orig.args else error
-    said = said.get("M", said) if isinstance(said, dict) else said
-    return " ".join(str(said).split())[:160]
+    """What the driver says, in a few words; what a server said before it hung up stands behind the driver's own error."""
+    said, link = [], error.orig
+    while link is not None:
+        said.append(link.args[0] if link.args else link)
+        link = link.__cause__ or link.__context__
+    told: Any = next((one for one in said if isinstance(one, dict)), said[0] if said else error)
+    return " ".join(str(told.get("M", told) if isinstance(told, dict) else told).split())[:160]

@@ -14,8 +14,8 @@ from figureground.core.errors import InputError
 from figureground.review.store import leases
 from figureground.review.store.clock import now
 from figureground.review.store.database import classes_of, one_at_a_time
+from figureground.review.store.limits import check_actions, check_seconds, check_text, is_number, size_of_place
 from figureground.review.store.people import hold
-from figureground.review.store.ratings import check_seconds
 from figureground.review.store.refusals import Absent, Conflict
 from figureground.review.store.tables import mask as masks
 from figureground.review.store.tables import mask_save, mask_tile, sample
@@ -24,6 +24,7 @@ from figureground.review.store.tables import reviewer as person
 TILE_PX = 256
 VOID = 255
 LEASE_MINUTES = 30.0
+LONGEST_KEY = 64
 MOST_CLASSES = 254
 Status = Literal["draft", "submitted", "returned", "accepted"]
 
@@ -59,7 +60,7 @@ def find(connection: Connection, place: int, *, reviewer: int) -> Mask | None:
 
 def by_number(connection: Connection, number: int) -> Mask:
     """A mask; `Absent` where there is none of that number."""
-    row = connection.execute(_select().where(masks.c.number == number)).one_or_none()
+    row = connection.execute(_select().where(masks.c.number == number)).one_or_none() if is_number(number) else None
     if row is None:
         raise Absent(f"there is no mask number {number}")
     return _mask(row)
@@ -91,10 +92,8 @@ def open_(connection: Connection, place: int, *, reviewer: int, start: np.ndarra
     hold(connection, reviewer)
     if (found := find(connection, place, reviewer=reviewer)) is not None:
         return found
-    size = connection.execute(select(sample.c.height, sample.c.width).where(sample.c.place == place)).one_or_none()
-    if size is None:
-        raise Absent(f"there is no place {place} in this project")
-    if start.dtype != np.uint8 or start.shape != tuple(size):
+    size = size_of_place(connection, place)
+    if start.dtype != np.uint8 or start.shape != size:
         raise InputError(f"a layer must be uint8 {list(size)}; got {start.dtype} {list(start.shape)}")
     _check_classes(connection, start)
     moment = now()
@@ -123,7 +122,7 @@ def save_boxes(connection: Connection, mask: int, *, key: str, version: int, box
     Args:
         connection: in a write.
         mask: its number.
-        key: made by the page for this save, 1 to 64 characters.
+        key: made by the page for this save, up to 64 characters.
         version: the one the boxes were painted on.
         boxes: in the order they are painted; none = only actions and seconds are added.
         actions: further clicks, strokes and keys since the last save.
@@ -134,10 +133,8 @@ def save_boxes(connection: Connection, mask: int, *, key: str, version: int, box
         InputError: a box that leaves the picture or holds no class's place, a bad key or number, or a mask that was accepted.
         Absent: no such mask.
     """
-    if not 1 <= len(key) <= 64:
-        raise InputError(f"the key of a save has 1 to 64 characters; got {len(key)}")
-    if not 0 <= actions <= 1_000_000:
-        raise InputError(f"actions are 0 to 1000000; got {actions}")
+    check_text(key, what="the key of a save", most=LONGEST_KEY)
+    check_actions(actions)
     check_seconds(seconds)
     found = held(connection, mask)
     done = connection.scalar(select(mask_save.c.version).where(mask_save.c.mask == mask, mask_save.c.key == key))
@@ -227,7 +224,8 @@ def _mask(row: Row) -> Mask:
 
 def held(connection: Connection, number: int) -> Mask:
     """A mask that no other transaction changes before this one ends; `Absent` where there is none of that number."""
-    connection.execute(select(masks.c.number).where(masks.c.number == number).with_for_update(key_share=True))
+    if is_number(number):
+        connection.execute(select(masks.c.number).where(masks.c.number == number).with_for_update(key_share=True))
     return by_number(connection, number)
 
 

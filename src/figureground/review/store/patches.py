@@ -12,10 +12,10 @@ from figureground.core.errors import InputError
 from figureground.review.store import leases
 from figureground.review.store.clock import now
 from figureground.review.store.database import one_at_a_time
+from figureground.review.store.limits import check_seconds, size_of_place
 from figureground.review.store.people import hold
-from figureground.review.store.ratings import check_seconds
-from figureground.review.store.refusals import Absent, Conflict
-from figureground.review.store.tables import patch, sample
+from figureground.review.store.refusals import Conflict
+from figureground.review.store.tables import patch
 
 MOST_CELLS = 256
 """In a row or a column."""
@@ -63,8 +63,7 @@ def save(connection: Connection, place: int, *, reviewer: int, cells: np.ndarray
         raise InputError(f"cells are bool [rows, columns], 1 to {MOST_CELLS} each way; got {cells.dtype} {list(cells.shape)}")
     check_seconds(seconds)
     hold(connection, reviewer)
-    if connection.scalar(select(sample.c.place).where(sample.c.place == place)) is None:
-        raise Absent(f"there is no place {place} in this project")
+    size_of_place(connection, place)
     of, content, moment = _of(place, reviewer, *cells.shape), np.packbits(cells).tobytes(), now()
     found = connection.execute(select(patch.c.version, patch.c.cells, patch.c.seconds).where(*of)).one_or_none()
     stored = 0 if found is None else found.version

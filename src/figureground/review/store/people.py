@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from figureground.core.errors import InputError
 from figureground.review.store.clock import now
+from figureground.review.store.limits import is_number
 from figureground.review.store.refusals import Absent
 from figureground.review.store.tables import reviewer as person
 from figureground.review.store.tables import session
@@ -75,9 +76,8 @@ def new_token(connection: Connection, number: int) -> str:
         Absent: nobody has that number.
     """
     token = secrets.token_urlsafe(32)
-    changed = connection.execute(update(person).where(person.c.number == number).values(token_hash=_digest(token), revoked=None))
-    if not changed.rowcount:
-        raise Absent(f"there is no reviewer number {number}")
+    by_number(connection, number)
+    connection.execute(update(person).where(person.c.number == number).values(token_hash=_digest(token), revoked=None))
     connection.execute(delete(session).where(session.c.reviewer == number))
     return token
 
@@ -108,7 +108,7 @@ def by_token(connection: Connection, token: str) -> Reviewer | None:
 
 def by_number(connection: Connection, number: int) -> Reviewer:
     """The person of a number; `Absent` where there is none."""
-    row = connection.execute(select(person).where(person.c.number == number)).one_or_none()
+    row = connection.execute(select(person).where(person.c.number == number)).one_or_none() if is_number(number) else None
     if row is None:
         raise Absent(f"there is no reviewer number {number}")
     return _reviewer(row)
@@ -157,7 +157,8 @@ def hold(connection: Connection, number: int) -> None:
     Raises:
         Absent: nobody has that number.
     """
-    if connection.scalar(select(person.c.number).where(person.c.number == number).with_for_update(key_share=True)) is None:
+    asked = select(person.c.number).where(person.c.number == number).with_for_update(key_share=True)
+    if not is_number(number) or connection.scalar(asked) is None:
         raise Absent(f"there is no reviewer number {number}")
 
 

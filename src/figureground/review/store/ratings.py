@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from figureground.core.errors import InputError
 from figureground.review.store.clock import now
+from figureground.review.store.limits import check_seconds, size_of_place
 from figureground.review.store.people import hold
 from figureground.review.store.refusals import Absent
 from figureground.review.store.tables import gold, rating, sample
@@ -87,8 +87,10 @@ def save(
         InputError: a value outside these.
         Absent: no such place or reviewer.
     """
-    _check(showing, score, out_of_domain=out_of_domain, seconds=seconds)
+    _check(showing, score, out_of_domain=out_of_domain)
+    check_seconds(seconds)
     hold(connection, reviewer)
+    size_of_place(connection, place)
     mine = (rating.c.reviewer == reviewer, rating.c.place == place, rating.c.showing == showing, _LIVE)
     found = connection.execute(select(rating.c.number, rating.c.score, rating.c.out_of_domain).where(*mine)).one_or_none()
     if found is not None and (found.score, found.out_of_domain) == (score, out_of_domain):
@@ -97,10 +99,7 @@ def save(
     if found is not None:
         connection.execute(update(rating).where(rating.c.number == found.number).values(withdrawn=moment))
     values = {"place": place, "reviewer": reviewer, "showing": showing, "score": score, "out_of_domain": out_of_domain}
-    try:
-        connection.execute(insert(rating).values(**values, seconds=seconds, created=moment))
-    except IntegrityError as error:
-        raise Absent(f"there is no place {place} in this project") from error
+    connection.execute(insert(rating).values(**values, seconds=seconds, created=moment))
     return True
 
 
@@ -188,12 +187,11 @@ def set_gold(connection: Connection, scores: Mapping[int, int | None]) -> None:
     """
     if bad := [score for score in scores.values() if score is not None and not LOWEST <= score <= HIGHEST]:
         raise InputError(f"a gold score is {LOWEST} to {HIGHEST}, or none for out of domain; got {bad[0]}")
+    if unknown := set(scores) - set(connection.scalars(select(sample.c.place))):
+        raise Absent(f"a gold item is of place {min(unknown)}, which the project does not have")
     connection.execute(delete(gold))
-    try:
-        if scores:
-            connection.execute(insert(gold), [{"place": place, "score": score} for place, score in scores.items()])
-    except IntegrityError as error:
-        raise Absent("a gold item has a place that the project does not have") from error
+    if scores:
+        connection.execute(insert(gold), [{"place": place, "score": score} for place, score in scores.items()])
 
 
 def gold_scores(connection: Connection) -> dict[int, int | None]:
@@ -220,17 +218,10 @@ def _opinion(place: int, scores: list[int], *, vetoed: bool) -> Opinion:
     return Opinion(place=place, n=given.size, mean=mean, sd=sd, low=low, high=high, vetoed=vetoed)
 
 
-def _check(showing: int, score: int | None, *, out_of_domain: bool, seconds: float) -> None:
+def _check(showing: int, score: int | None, *, out_of_domain: bool) -> None:
     if showing not in (0, 1):
         raise InputError(f"a showing is 0, or 1 for a repeat; got {showing}")
     if (score is None) != out_of_domain:
         raise InputError("a rating is a score or out of domain, one of the two")
     if score is not None and not LOWEST <= score <= HIGHEST:
         raise InputError(f"a score is {LOWEST} to {HIGHEST}; got {score}")
-    check_seconds(seconds)
-
-
-def check_seconds(seconds: float) -> None:
-    """Raise `InputError` unless it is a time from 0 to a day."""
-    if not 0 <= seconds <= 86_400:
-        raise InputError(f"seconds are 0 to 86400; got {seconds}")

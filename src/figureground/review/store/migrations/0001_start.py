@@ -85,7 +85,8 @@ _rating = Table(
     _seconds(),
     _text("created"),
     _text("withdrawn", nullable=True),
-    CheckConstraint("(score BETWEEN 1 AND 5 AND NOT out_of_domain) OR (score IS NULL AND out_of_domain)"),
+    CheckConstraint("(score IS NULL) = out_of_domain"),
+    CheckConstraint("score BETWEEN 1 AND 5"),
 )
 _live = text("withdrawn IS NULL")
 Index(
