@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import numpy as np
 from fastapi import APIRouter, Header, Query, Response
@@ -80,7 +81,9 @@ def due(here: Here, visit: Visitor, skip: Annotated[int, Query(ge=-1, le=MOST)] 
 
 @router.get("/masks/{place}", response_class=Response, responses=BYTES)
 def read(item: ItemAt, here: Here, visit: Visitor) -> Response:
-    """The reviewer's own layer as runs, begun from the target's label map on first use; `X-Version` and `X-Status` beside it."""
+    """The reviewer's own layer as runs, begun from the target's label map on first use; `X-Version`, `X-Status` and `X-Sample` (its id, quoted)
+    beside it.
+    """
     _refuse_unpaintable(here)
     with here.database.read() as connection:
         found = masks.find(connection, item.place, reviewer=visit.reviewer.number)
@@ -91,7 +94,7 @@ def read(item: ItemAt, here: Here, visit: Visitor) -> Response:
     with here.database.read() as connection:
         found = masks.by_number(connection, found.number)
         layer = masks.layer(connection, found.number)
-    headers = {"x-version": str(found.version), "x-status": found.status, "cache-control": "no-store"}
+    headers = {"x-version": str(found.version), "x-status": found.status, "x-sample": quote(item.id), "cache-control": "no-store"}
     return Response(encode_runs(layer), media_type=MEDIA, headers=headers)
 
 

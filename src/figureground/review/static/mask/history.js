@@ -38,6 +38,8 @@ export class History {
   undo(layer) { return this.#move(layer, this.done, this.undone, true); }
   redo(layer) { return this.#move(layer, this.undone, this.done, false); }
 
+  clear() { this.done = []; this.undone = []; }
+
   get bytes() { return [...this.done, ...this.undone].reduce((sum, delta) => sum + 10 * delta.starts.length, 0); }
 
   #move(layer, from, to, back) {

@@ -1,0 +1,85 @@
+// A picture with all that belongs to it, fetched once and in good time.
+
+import { Offline, bytes, insist, mapPath, picturePath } from "../api.js";
+import { Regions } from "./regions.js";
+
+const SUPERPIXEL = 16; // grid step in pixels of a picture of a million pixels; it grows with the picture
+
+export class Loader {
+  // `known`: the project's facts; `offline(error)` hears when the server does not answer and it is tried again.
+  constructor(known, offline) {
+    this.known = known;
+    this.offline = offline;
+    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    this.asked = new Map();
+    this.bundles = new Map();
+    this.worker.addEventListener("message", ({ data }) => {
+      const { resolve, reject } = this.asked.get(data.id);
+      this.asked.delete(data.id);
+      if (data.problem) reject(new Error(data.problem));
+      else resolve(Object.assign(Object.create(Regions.prototype), data.regions));
+    });
+  }
+
+  // The picture's bitmaps and every model's regions (null where a model has no map); asked for again, the same promise. Two are kept.
+  bundle(place) {
+    let found = this.bundles.get(place);
+    if (!found) {
+      found = this.#load(place);
+      this.bundles.set(place, found);
+      found.catch(() => this.bundles.delete(place));
+      for (const old of [...this.bundles.keys()].slice(0, -2)) this.bundles.delete(old);
+    }
+    return found;
+  }
+
+  // Superpixels of a picture as regions.
+  async segments(place, height, width) {
+    const size = Math.min(64, Math.max(8, Math.round(SUPERPIXEL * Math.sqrt((height * width) / 1e6 / 2 + 0.25))));
+    const path = `/api/superpixels/${place}?size=${size}&v=${this.known.digest.slice(0, 8)}`;
+    return this.#regions(await this.#bytes(path), true);
+  }
+
+  async #load(place) {
+    const models = [...Array(this.known.models).keys()];
+    const [levels, ...maps] = await Promise.all([this.#picture(place), ...models.map((model) => this.#map(place, model))]);
+    return { place, levels, maps };
+  }
+
+  async #map(place, model) {
+    try {
+      return await this.#regions(await this.#bytes(mapPath(this.known, place, model)), false);
+    } catch (error) {
+      if (error.status === 404 || error.status === 422) return null;
+      throw error;
+    }
+  }
+
+  // Bitmaps at full, half, quarter ... size; empty where the picture cannot be shown.
+  async #picture(place) {
+    const options = { imageOrientation: "none" };
+    let bitmap;
+    try {
+      bitmap = await createImageBitmap(new Blob([await this.#bytes(picturePath(this.known, place))]), options);
+    } catch (error) {
+      if (error instanceof Offline || error.name === "AbortError") throw error;
+      return [];
+    }
+    const levels = [bitmap];
+    for (let { width, height } = bitmap; Math.max(width, height) > 1024; ) {
+      [width, height] = [Math.ceil(width / 2), Math.ceil(height / 2)];
+      levels.push(await createImageBitmap(levels.at(-1), { resizeWidth: width, resizeHeight: height, resizeQuality: "medium" }));
+    }
+    return levels;
+  }
+
+  #bytes(path) { return insist(() => bytes(path), { offline: this.offline }); }
+
+  #regions(buffer, segments) {
+    const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    return new Promise((resolve, reject) => {
+      this.asked.set(id, { resolve, reject });
+      this.worker.postMessage({ id, buffer, segments }, [buffer]);
+    });
+  }
+}

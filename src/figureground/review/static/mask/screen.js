@@ -1,0 +1,291 @@
+// The mask screen: one painter on one view, what is under the cursor, what the panel shows. Input by hand or by key ends up here.
+
+import { say } from "../api.js";
+import { Legend, Palette, VOID } from "./classes.js";
+import { drawBrush, drawCross, drawFilled, drawNotes, drawOutline, drawPolygon, traced } from "./marks.js";
+import { letter } from "./painter.js";
+import { Proposals } from "./proposals.js";
+
+export const TOOLS = { pick: "Pick", brush: "Brush", erase: "Erase", polygon: "Polygon", fill: "Fill" };
+const MOST_SIZE = 400, IDLE_S = 30;
+const by = (id) => document.getElementById(id);
+
+export class Screen {
+  // `worked({actions, seconds})` hears of every action; `segments()` fetches superpixels.
+  constructor(view, classes, { worked, segments }) {
+    Object.assign(this, { view, classes, worked, segments });
+    this.tool = "pick";
+    this.size = 24;
+    this.value = classes.figures[0]?.place ?? classes.background;
+    this.cursor = null; // [x, y] in the picture
+    this.crossed = false; // moved by keys: shown as a crosshair
+    this.hovered = null;
+    this.chosen = null;
+    this.notes = [];
+    this.snapping = false;
+    this.legend = new Legend(by("legend"), classes, (place) => this.#fromLegend(place));
+    this.palette = new Palette(by("palette"), classes);
+    this.proposals = new Proposals(by("proposals"), classes, (source) => this.show(source));
+    view.drawMarks = (pen) => this.#draw(pen);
+    view.paintWith(classes.rgb.map((rgb, place) => (place === classes.background ? null : rgb)));
+    this.setOpacity(0.5);
+    this.setTool("pick");
+    this.setSize(this.size);
+    this.hold(this.value);
+  }
+
+  // Another picture.
+  begin(painter, { levels, notes }) {
+    Object.assign(this, { painter, notes, cursor: null, hovered: null, chosen: null, last: performance.now(), counted: 0 });
+    painter.value = this.value;
+    painter.done = (words, changed) => this.#done(words, changed);
+    this.view.show(levels, painter.layer);
+    this.proposals.begin(painter);
+    this.show(0, { quiet: true });
+    if (this.snapping) this.#fetchSegments();
+  }
+
+  get busy() { return !this.painter; }
+
+  #done(words, changed) {
+    say(words, { seconds: 2.5 });
+    this.hovered = null;
+    this.view.request();
+    if (changed) {
+      const now = performance.now(), seconds = Math.min(IDLE_S, (now - this.last) / 1000);
+      this.last = now;
+      this.worked({ actions: this.painter.actions - this.counted, seconds });
+      this.counted = this.painter.actions;
+      this.proposals.changed();
+    }
+    this.hover();
+  }
+
+  // The cursor moved, by hand (`keys` false) or by key.
+  move(x, y, { keys = false } = {}) {
+    this.cursor = [x, y];
+    this.crossed = keys;
+    if (this.painter?.stroke) this.painter.moveStroke(x, y);
+    if (keys) this.view.reveal(x, y);
+    this.hover();
+  }
+
+  leave() {
+    if (this.crossed) return;
+    this.cursor = null;
+    this.hover();
+  }
+
+  // Looks what is under the cursor.
+  hover() {
+    const { painter, cursor } = this;
+    if (!painter) return;
+    const looks = cursor && ["pick", "fill"].includes(this.tool) && !painter.stroke && painter.inside(...cursor) && !painter.slow;
+    const found = looks ? painter.regionAt(...cursor, this.tool === "fill" ? 0 : painter.source) : null;
+    const same = found && this.hovered && found.regions === this.hovered.regions && found.region === this.hovered.region;
+    if (!same) this.hovered = found && traced(found);
+    this.proposals.saying(cursor && painter.saying(...cursor));
+    this.view.remark();
+    this.view.request();
+  }
+
+  // A click, a tap or Enter at the cursor.
+  act() {
+    const { painter, cursor } = this;
+    if (!painter || !cursor) return;
+    if (this.tool === "polygon") return this.#corner();
+    const found = painter.regionAt(...cursor, this.tool === "fill" ? 0 : painter.source);
+    if (!found) return;
+    if (this.tool === "fill") { painter.pick(found, this.value); return; }
+    this.chosen = traced(found);
+    if (found.source) painter.pick(found);
+    else { say(`Region of ${this.classes.name(found.value)} chosen: name it by a key or in the list`, { seconds: 4 }); this.view.remark(); }
+  }
+
+  #corner() {
+    const { painter, cursor, view } = this, corners = painter.corners;
+    const near = ([x, y]) => Math.hypot(x - cursor[0], y - cursor[1]) * view.scale < 10 * view.ratio;
+    if (corners.length >= 3 && (near(corners[0]) || near(corners.at(-1)))) this.closePolygon();
+    else { corners.push([...cursor]); say(`Corner ${corners.length}`, { seconds: 1.5 }); }
+    view.remark();
+  }
+
+  closePolygon() {
+    if (this.painter.corners.length < 3) say("A polygon needs three corners", { seconds: 2.5 });
+    else { this.painter.value = this.value; this.painter.closePolygon(); }
+  }
+
+  // A class was named: for the region under the cursor while picking, else for the tools.
+  name(place) {
+    if (place === null || this.busy) return;
+    this.classes.used(place);
+    const picks = this.tool === "pick", found = picks && this.cursor && this.painter.regionAt(...this.cursor);
+    if (found) { this.chosen = null; this.hold(place); this.painter.pick(found, place); return; }
+    if (picks && this.chosen) { this.#rename(this.chosen, place); return; }
+    this.hold(place);
+    if (picks) say(`${this.classes.name(place)} in hand; point at a region to name it`, { seconds: 2.5 });
+  }
+
+  #rename(found, place) {
+    this.hold(place);
+    this.painter.pick(found, place);
+    this.view.remark();
+  }
+
+  // A click in the list names the region that was clicked before; the pointer has left the picture since.
+  #fromLegend(place) {
+    if (this.busy) return;
+    this.classes.used(place);
+    if (this.tool === "pick" && this.chosen) this.#rename(this.chosen, place);
+    else { if (this.tool === "erase") this.setTool("brush"); this.hold(place); say(`${this.classes.name(place)} in hand`, { seconds: 2 }); }
+  }
+
+  hold(place) {
+    this.value = place;
+    this.legend.hold(place);
+    by("in-hand").textContent = this.classes.name(place);
+    this.view.remark();
+  }
+
+  openPalette() {
+    if (this.busy) return;
+    const found = this.cursor && this.painter.saying(...this.cursor), likely = found ? found.filter((value) => value !== null) : [];
+    const picks = this.tool === "pick" && (this.cursor || this.chosen);
+    this.palette.open(picks ? "Name this region" : "Class in hand", likely, (place) => this.name(place));
+  }
+
+  // The class under the cursor into the hand.
+  sample() {
+    if (!this.cursor || this.busy || !this.painter.inside(...this.cursor)) return;
+    const found = this.painter.regionAt(...this.cursor);
+    this.hold(found.value);
+    say(`${this.classes.name(found.value)} in hand`, { seconds: 2 });
+  }
+
+  setTool(tool) {
+    if (this.painter?.corners.length) this.cancel();
+    this.tool = tool;
+    for (const button of document.querySelectorAll("button[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
+    this.view.stage.dataset.works = tool;
+    by("sizes").hidden = !["brush", "erase"].includes(tool);
+    if (this.painter) say(TOOLS[tool], { seconds: 1.5 });
+    this.hover();
+  }
+
+  setSize(size) {
+    this.size = Math.round(Math.max(1, Math.min(MOST_SIZE, size)));
+    by("size").value = Math.sqrt(this.size);
+    by("size-said").textContent = `${this.size} px`;
+    this.view.remark();
+  }
+  grow(by_) { this.setSize(by_ > 0 ? Math.max(this.size + 1, this.size * 1.25) : Math.min(this.size - 1, this.size / 1.25)); }
+
+  setOpacity(opacity) {
+    this.opacity = Math.max(0, Math.min(1, opacity));
+    this.view.canvases[1].style.opacity = this.opacity;
+    by("opacity").value = this.opacity;
+    by("opacity-said").textContent = `${Math.round(100 * this.opacity)} %`;
+    this.hidden = false;
+    this.view.remark();
+  }
+
+  // Hides the labels, or shows them again.
+  toggleLabels() {
+    this.hidden = !this.hidden;
+    this.view.canvases[1].style.opacity = this.hidden ? 0 : this.opacity;
+    say(this.hidden ? "Labels hidden" : "Labels shown", { seconds: 1.5 });
+  }
+
+  // Whose regions are under the cursor.
+  show(source, { quiet = false } = {}) {
+    if (this.busy) return;
+    this.painter.source = source;
+    this.chosen = this.stepped = null;
+    this.proposals.show(source);
+    by("take").disabled = source === 0;
+    by("take-whose").textContent = source ? letter(source) : "…";
+    if (!quiet) say(source ? `Regions of model ${letter(source)}` : "Regions of the layer", { seconds: 2 });
+    this.hover();
+  }
+
+  cycle(step) {
+    if (this.busy) return;
+    const { sources, source } = this.painter, at = sources.indexOf(source);
+    this.show(sources[(at + step + sources.length) % sources.length]);
+  }
+
+  takeAll() {
+    if (this.busy) return;
+    if (this.painter.source) this.painter.takeAll(this.painter.source);
+    else say("Choose a model first, with Tab", { seconds: 2.5 });
+  }
+
+  // Puts the crosshair into the next region of the current source, the largest first; background comes last.
+  step(by_) {
+    if (this.busy) return;
+    const { painter, classes } = this, regions = painter.regionsOf(painter.source);
+    const order = [...regions.bySize((value) => value !== classes.background), ...regions.bySize((value) => value === classes.background)];
+    const here = this.cursor && painter.inside(...this.cursor) ? order.indexOf(regions.at(...this.cursor.map(Math.floor))) : -1;
+    const at = here < 0 || !this.crossed || this.stepped !== painter.source ? (by_ > 0 ? 0 : order.length - 1) : (here + by_ + order.length) % order.length;
+    const [x, y] = regions.inside(order[at]);
+    this.stepped = painter.source;
+    this.move(x + 0.5, y + 0.5, { keys: true });
+    say(`Region ${at + 1} of ${order.length}: ${classes.name(regions.value[order[at]])}, ${regions.area[order[at]]} pixels`, { seconds: 3 });
+  }
+
+  async toggleSnap() {
+    this.snapping = !this.snapping;
+    by("snap").setAttribute("aria-pressed", String(this.snapping));
+    if (this.snapping) await this.#fetchSegments();
+    else if (this.painter) this.painter.segments = null;
+    say(this.snapping ? "The brush takes whole superpixels" : "The brush paints freely", { seconds: 2.5 });
+  }
+
+  async #fetchSegments() {
+    const { painter } = this;
+    if (!painter) return;
+    try {
+      const found = await this.segments();
+      if (this.painter === painter && this.snapping) painter.segments = found;
+    } catch (error) {
+      say(error.message, { problem: true, seconds: 5 });
+    }
+  }
+
+  get penValue() { return this.tool === "erase" ? this.classes.background : this.value; }
+
+  penDown(value = this.penValue) { if (!this.busy && this.cursor) { this.painter.beginStroke(...this.cursor, value, this.size); this.hover(); } }
+  penUp() { this.painter?.endStroke(); }
+
+  undo() { if (!this.busy) { if (this.painter.corners.length) { this.painter.corners.pop(); this.view.remark(); } else this.painter.undo(); } }
+  redo() { if (!this.busy) this.painter.redo(); }
+  tidy() { if (!this.busy) this.painter.tidy(); }
+
+  // Gives up the polygon or the chosen region; false where there was nothing to give up.
+  cancel() {
+    const had = Boolean(this.painter?.corners.length || this.chosen || this.painter?.stroke);
+    if (this.painter) { this.painter.corners = []; this.penUp(); }
+    this.chosen = null;
+    this.view.remark();
+    return had;
+  }
+
+  #draw(pen) {
+    const { view, painter, cursor, hovered } = this;
+    if (!painter) return;
+    if (this.chosen) drawOutline(pen, view, this.chosen, { thick: 1.4 });
+    if (hovered) {
+      const value = this.tool === "fill" ? this.value : hovered.value;
+      if (hovered.source && value !== this.classes.background && value !== VOID) {
+        pen.globalAlpha = 0.4;
+        drawFilled(pen, view, hovered, this.classes.colour(value));
+        pen.globalAlpha = 1;
+      }
+      drawOutline(pen, view, hovered, { dashed: hovered.source > 0 });
+    }
+    drawPolygon(pen, view, painter.corners, cursor);
+    drawNotes(pen, view, this.notes);
+    if (cursor && ["brush", "erase"].includes(this.tool)) drawBrush(pen, view, cursor, this.size, this.tool === "brush" ? this.classes.colour(this.value) : null);
+    if (cursor && this.crossed) drawCross(pen, view, cursor);
+  }
+}
