@@ -81,8 +81,9 @@ def due(here: Here, visit: Visitor, skip: Annotated[int, Query(ge=-1, le=MOST)] 
 
 @router.get("/masks/{place}", response_class=Response, responses=BYTES)
 def read(item: ItemAt, here: Here, visit: Visitor) -> Response:
-    """The reviewer's own layer as runs, begun from the target's label map on first use; `X-Version`, `X-Status` and `X-Sample` (its id, quoted)
-    beside it.
+    """The reviewer's own layer as runs, begun from the target's label map on first use.
+
+    The headers `X-Version`, `X-Status` and `X-Sample` (its id, quoted) say what it is.
     """
     _refuse_unpaintable(here)
     with here.database.read() as connection:

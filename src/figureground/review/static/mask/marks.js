@@ -48,7 +48,7 @@ export function drawFilled(pen, view, { spans }, colour) {
 
 export function drawBrush(pen, view, [x, y], diameter, colour) {
   const [sx, sy] = view.toScreen(x, y), radius = Math.max(2 * view.ratio, (diameter / 2) * view.scale);
-  for (const [stroke, width] of [[DARK, 3], [colour ?? LIGHT, 1.5]]) {
+  for (const [stroke, width] of [[DARK, 5], [LIGHT, 3.5], [colour ?? LIGHT, 1.5]]) {
     pen.strokeStyle = stroke;
     pen.lineWidth = width * view.ratio;
     pen.beginPath();
