@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import fsspec
@@ -79,3 +81,52 @@ def test_a_path_no_system_can_hold_is_a_fault():
             paths.read_bytes(path)
         assert not paths.exists(path)
         assert not paths.is_folder(path)
+
+
+def stamped(monkeypatch, *infos) -> list[str]:
+    """The stamps of a URL of which a server says one thing after the other; an error is raised."""
+    answers = iter(infos)
+
+    def ask(url: str, method: str):
+        if method == "cat_file":
+            return b"content"
+        found = next(answers)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(paths, "_ask", ask)
+    return [paths.stamp("s3://bucket/a.png") for _ in infos]
+
+
+def test_the_tag_of_a_url_counts_before_its_time(monkeypatch):
+    one, other, later = stamped(
+        monkeypatch,
+        {"size": 7, "LastModified": "noon", "ETag": '"a"'},
+        {"size": 7, "LastModified": "noon", "ETag": '"b"'},
+        {"size": 7, "LastModified": "night", "ETag": '"a"'},
+    )
+    assert one != other
+    assert one == later
+
+
+def test_a_url_of_which_no_tag_and_no_time_is_known_is_read(monkeypatch):
+    first, second, empty = stamped(monkeypatch, {"size": 7}, {"size": 7}, {"size": 7, "ETag": ""})
+    assert first == second == empty == f"7:{paths.content_digest(b'content')}"
+
+
+def test_what_cannot_be_asked_never_counts_as_unchanged(monkeypatch):
+    refused = stamped(monkeypatch, OSError("no answer"), OSError("no answer"))
+    assert len({*refused, "absent"}) == 3
+
+
+def test_a_strict_stamp_tells_files_of_one_size_and_time_apart(tmp_path):
+    file = tmp_path / "a"
+    stamps = []
+    for content in (b"one", b"two"):
+        time.sleep(0.02)  # the clock of a file system ticks in a few thousandths of a second
+        file.write_bytes(content)
+        os.utime(file, ns=(10**18, 10**18))
+        stamps.append((paths.stamp(str(file)), paths.strict_stamp(str(file))))
+    assert stamps[0][0] == stamps[1][0]
+    assert stamps[0][1] != stamps[1][1]

@@ -466,7 +466,7 @@ def test_groups_hold_one_size_and_are_bounded():
     for i in range(200):
         size = (int(rng.integers(1, 9)), 1)
         plan = InputPlan(native_hw=size, scaled_hw=size, input_hw=size, tops=(0, 1) if i % 10 == 0 else (0,))
-        given.append(Prepared(sample=Sample(id=str(i)), plan=plan, planes=np.zeros((3, *size), np.float32)))
+        given.append(Prepared(sample=Sample(id=str(i)), digest="", plan=plan, planes=np.zeros((3, *size), np.float32)))
     held, most, seen, sizes = 0, 0, [], []
 
     def counted():

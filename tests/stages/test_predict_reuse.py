@@ -91,14 +91,85 @@ def test_a_pool_that_lost_pictures_or_changed_their_order_is_not_predicted_again
 
 
 def test_a_picture_that_changed_is_predicted_again(tmp_path):
-    """Another content with the same name, and the same content with another time."""
+    """Another content with the same name; the same content with another time, other rights and another place is not."""
     samples = [picture(tmp_path, n) for n in range(6)]
     predicted(samples, tmp_path / "out")
     picture(tmp_path, 2, seed=77)
-    os.utime(samples[2].image, ns=(1, 1))
-    os.utime(samples[4].image, ns=(1, 1))
-    assert predicted(samples, tmp_path / "out") == 2
+    os.utime(samples[4].image or "", ns=(1, 1))
+    Path(samples[3].image or "").chmod(0o600)
+    moved = dataclasses.replace(samples[1], image=str(Path(samples[1].image or "").rename(tmp_path / "moved.png")))
+    samples[1] = moved
+    assert predicted(samples, tmp_path / "out") == 1
     assert predicted(samples, tmp_path / "whole") == 6
+    assert rows(tmp_path / "out", "labels") == rows(tmp_path / "whole", "labels")
+
+
+def uncompressed(folder: Path, number: int, *, seed: int) -> Sample:
+    """A picture whose file has the size and the time of every other one of its kind."""
+    path = folder / f"{number:03d}.bmp"
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 16, 3), np.uint8)).save(path)
+    os.utime(path, ns=(10**18, 10**18))
+    return Sample(id=f"s{number}", image=str(path))
+
+
+def size_and_time(sample: Sample) -> tuple[int, int]:
+    found = Path(sample.image or "").stat()
+    return found.st_size, found.st_mtime_ns
+
+
+@pytest.mark.parametrize("other", ["other", "out"])
+def test_pictures_of_one_size_and_time_are_told_by_their_content(tmp_path, other):
+    """As archives are unpacked with their times: renumbered, and with another picture at the place of one, into the same directory too."""
+    samples = [uncompressed(tmp_path, n, seed=n) for n in range(5)]
+    predicted(samples, tmp_path / "out")
+    before = [size_and_time(s) for s in samples]
+    for number, seed in ((0, 1), (1, 0), (3, 99)):
+        uncompressed(tmp_path, number, seed=seed)
+    assert before == [size_and_time(s) for s in samples]
+    assert predicted(samples, tmp_path / other, reuse=(str(tmp_path / "out"),)) == 3
+    predicted(samples, tmp_path / "whole")
+    for name in ("labels", "regions"):
+        assert rows(tmp_path / other, name) == rows(tmp_path / "whole", name)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-30]),
+        lambda file: file.write_bytes(b""),
+        lambda file: file.unlink(),
+        lambda file: file.write_bytes(file.read_bytes()[:200] + bytes([file.read_bytes()[200] ^ 1]) + file.read_bytes()[201:]),
+    ],
+    ids=["cut short", "empty", "gone", "one bit"],
+)
+@pytest.mark.parametrize("name", ["labels", "regions"])
+def test_the_same_command_mends_damaged_tables(tmp_path, damage, name):
+    """What the damaged table held is predicted again, the rest is taken over; afterwards there is nothing to do."""
+    samples = [picture(tmp_path, n) for n in range(11)]
+    predicted(samples, tmp_path / "out")
+    sound = {n: rows(tmp_path / "out", n) for n in ("labels", "regions")}
+    file = tmp_path / "out" / name / "00000.parquet"
+    held = len(pq.read_table(tmp_path / "out" / "labels" / "00000.parquet"))
+    damage(file)
+    watcher, network = Watcher(), Counting()
+    run_predict(model(network), pool(samples), out=tmp_path / "out", options=PredictOptions(batch=2), reporter=watcher)
+    assert any(f"{file} is damaged or gone; what they held is predicted again" in line for line in watcher.said)
+    assert network.seen == held < len(samples)
+    assert {n: rows(tmp_path / "out", n) for n in ("labels", "regions")} == sound
+    assert predicted(samples, tmp_path / "out") == 0
+    assert not any("damaged" in line for line in watcher.said[-1:])
+
+
+def test_damaged_tables_are_not_taken_over_from_other_directories(tmp_path):
+    samples = [picture(tmp_path, n) for n in range(11)]
+    predicted(samples, tmp_path / "old")
+    file = tmp_path / "old" / "labels" / "00000.parquet"
+    held = len(pq.read_table(file))
+    content = bytearray(file.read_bytes())
+    content[200] ^= 1
+    file.write_bytes(content)
+    assert predicted(samples, tmp_path / "out", reuse=(str(tmp_path / "old"),)) == held
+    assert predicted(samples, tmp_path / "whole") == 11
     assert rows(tmp_path / "out", "labels") == rows(tmp_path / "whole", "labels")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import uuid
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,6 +13,8 @@ from figureground.core.errors import InputError
 from figureground.data.faults import refusal
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+_TAGS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "updated", "modified", "created")
+"""What file systems call that by which a file can be told from another version of it: tags of the content first, then times."""
 
 
 def is_url(path: str) -> bool:
@@ -139,16 +143,40 @@ def list_folders(folder: str) -> list[str]:
 
 
 def stamp(path: str) -> str:
-    """Size and time of change of a file as text, for fingerprints; an absent file gives `absent`."""
+    """Size and time of change of a file as text, for fingerprints; of a URL its size and tag (ETag), or its time where it has no tag.
+
+    An absent file gives `absent`. Where a server tells neither tag nor time, the content is read; a file of which nothing can be found out
+    gives another text each time, so that it never counts as unchanged.
+    """
     try:
         if is_url(path):
             info = _ask(path, "info")
-            changed = next((str(info[key]) for key in ("mtime", "LastModified", "updated", "etag", "ETag", "created") if key in info), "")
-            return f"{info.get('size')}:{changed}"
+            known = next((str(info[key]) for key in _TAGS if info.get(key)), None)
+            return f"{info.get('size')}:{known or content_digest(read_bytes(path))}"
         found = os.stat(path)  # noqa: PTH116
         return f"{found.st_size}:{found.st_mtime_ns}"
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
         return "absent"
+    except (OSError, ValueError):
+        return f"unknown:{uuid.uuid4()}"
+
+
+def strict_stamp(path: str) -> str:
+    """`stamp` with the path and, of a local file, the time at which its entry changed, which no tool that copies can set back.
+
+    So another file of the same size and time, as `tar` and `rsync` write it, is noticed; one that was only linked or given other rights
+    is taken for changed too.
+    """
+    try:
+        changed = "" if is_url(path) else os.stat(path).st_ctime_ns  # noqa: PTH116
+    except (OSError, ValueError):
+        changed = ""
+    return f"{path}\t{stamp(path)}:{changed}"
+
+
+def content_digest(data: bytes) -> str:
+    """Digest of a file's content: BLAKE2b of 16 bytes, in hex."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def check_name(path: str) -> None:

@@ -79,15 +79,15 @@ def not_finite(sample: Sample) -> Fault:
     )
 
 
-def tables_of(predicted: Sequence[Predicted], faults: Sequence[Fault], stamps: Mapping[str, str] | None = None) -> dict[str, pa.Table]:
+def tables_of(predicted: Sequence[Predicted], faults: Sequence[Fault], digests: Mapping[str, str] | None = None) -> dict[str, pa.Table]:
     """Tables `labels` (one row a picture), `regions` (one row a predicted region) and `faults`.
 
     Args:
         predicted: in order.
         faults: of the pictures that are left out.
-        stamps: id -> size and time of change of the picture, where that is known.
+        digests: id -> digest of the content of the picture's file, where that is known.
     """
-    known = stamps or {}
+    known = digests or {}
     scores = np.array([p.scores for p in predicted], np.float64).reshape(len(predicted), len(SCORES))
     labels = [
         pa.array([p.id for p in predicted], pa.string()),

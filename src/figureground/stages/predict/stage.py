@@ -13,7 +13,7 @@ from typing import Any
 
 from figureground.core.errors import Fault, FormatError, InputError
 from figureground.data.dataset import Dataset
-from figureground.data.paths import stamp
+from figureground.data.paths import strict_stamp
 from figureground.data.pixels import PICTURE_RULES
 from figureground.metrics.risk import SCORES
 from figureground.models.predictor import Predictor, PredictorSpec, open_predictor, predictor_spec_to_json
@@ -22,7 +22,18 @@ from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import join_shards, map_in_shards, read_shards
 from figureground.stages.predict.options import PredictOptions
-from figureground.stages.predict.reuse import MODEL_KEY, Kept, ReusingWorker, kept_predictions, model_key
+from figureground.stages.predict.reuse import (
+    FILES,
+    MODEL_KEY,
+    TABLES,
+    TAKEN,
+    Kept,
+    ReusingWorker,
+    damaged_tables,
+    kept_predictions,
+    model_key,
+    table_digests,
+)
 from figureground.stages.predict.stream import BatchPredictor
 
 KIND, SCHEMA = "predictions", 1
@@ -53,14 +64,15 @@ def run_predict(
     """Predicts every picture of a data set and writes the artifact `predictions`.
 
     `labels/*.parquet` hold runs and scores, one row a picture; `regions/*.parquet` the risk of each predicted region. An interrupted run
-    goes on behind its last whole shard and ends with the same bytes. What the same model said before of a picture that has not changed, in
+    goes on behind its last whole shard and ends with the same bytes. What the same model said before of a picture of the same content, in
     `out` or in a directory of `options.reuse`, is taken over: of a pool that grew, only the new pictures are predicted.
 
     Args:
         model: a model spec, or a predictor that is open already.
         dataset: whose pictures; masks are not needed, but a faulty one is refused here as by every other verb.
         options: what is predicted and with what means.
-        out: directory of the artifact; there already with the same key = nothing is done.
+        out: directory of the artifact; there already with the same key = nothing is done, unless a table of it is damaged: then what that
+            held is predicted again.
         executor: where shards are predicted; each worker process opens the model for itself. Default: this process.
         reporter: where progress is told; default nowhere.
 
@@ -84,15 +96,13 @@ def run_predict(
     if options.max_failures and chosen.masks is not None:
         inputs["masks"] = _digest("\n".join(chosen.masks.stamps(chosen.ids)))  # which pictures are left out depends on them
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options={**settings, "model": predictor_spec_to_json(spec)})
-    if finished(out, kind=KIND, key=key):
+    if finished(out, kind=KIND, key=key) and not _damaged(out, reporter):
         reporter.say(f"{out}: these predictions are there already, nothing to do")
         return out
     sources = (*chosen.every_file(), *filter(None, (spec.where, spec.weights)))
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
     said = model_key(spec, chosen.classes, batch=options.batch)
     kept = kept_predictions([Path(out), *map(Path, options.reuse)], said, chosen.samples)
-    if len(kept):
-        reporter.say(f"{len(kept)} of {len(chosen)} pictures were predicted before by this model and are taken over")
     worker = partial(_worker, model if executor.apart else predictor, spec, chosen, options, kept)
     shards = map_in_shards(
         chosen.samples, worker, writer=writer, executor=executor, reporter=reporter, what="predict", unit="pictures", shard_size=SHARD_SIZE
@@ -100,11 +110,22 @@ def run_predict(
     faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
     if len(faults) > options.max_failures:
         raise FormatError(faults[0])
-    for name in ("labels", "regions"):
+    for name in TABLES:
         join_shards(writer, name, shards)
+    if taken := sum(read_shards(writer, TAKEN, shards)["pictures"].to_pylist()):
+        reporter.say(f"{taken} of {len(chosen)} pictures were predicted before by this model and are taken over")
     counts = {"pictures": len(chosen) - len(faults)}
-    writer.finish(options=settings, inputs=inputs, counts=counts, failures=faults, details={**_details(chosen, spec), MODEL_KEY: said})
+    details = {**_details(chosen, spec), MODEL_KEY: said, FILES: table_digests(writer.path)}
+    writer.finish(options=settings, inputs=inputs, counts=counts, failures=faults, details=details)
     return out
+
+
+def _damaged(out: Path, reporter: Reporter) -> bool:
+    """True where tables of finished predictions are not as they were written, which is told."""
+    if damaged := damaged_tables(out):
+        more = f" and {len(damaged) - 1} more tables are" if len(damaged) > 1 else " is"
+        reporter.say(f"note: {out / damaged[0]}{more} damaged or gone; what they held is predicted again")
+    return bool(damaged)
 
 
 def chosen_spec(spec: PredictorSpec, options: PredictOptions) -> PredictorSpec:
@@ -129,8 +150,8 @@ def check_channels(spec: PredictorSpec, dataset: Dataset, reporter: Reporter) ->
 
 
 def picture_fingerprint(dataset: Dataset) -> str:
-    """sha256 over ids, and size and time of change of every picture."""
-    return _digest("\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for s in dataset.samples))
+    """sha256 over ids, and place, size and times of change of every picture; see `strict_stamp`."""
+    return _digest("\n".join(f"{s.id}\t{strict_stamp(s.image) if s.image else 'none'}" for s in dataset.samples))
 
 
 def _worker(

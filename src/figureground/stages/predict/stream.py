@@ -14,8 +14,8 @@ import pyarrow as pa
 from figureground.core.errors import Fault, FormatError, InputError
 from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.data.faults import refusal
-from figureground.data.paths import stamp
-from figureground.data.pixels import read_picture
+from figureground.data.paths import content_digest, read_bytes
+from figureground.data.pixels import decode_picture
 from figureground.models.inputs import InputPlan, network_planes, plan_input, window_inputs
 from figureground.models.logits import WindowBlend, native_rows
 from figureground.models.predictor import Predictor, PredictorSpec
@@ -34,6 +34,8 @@ class Prepared:
     """A picture on its way to the network."""
 
     sample: Sample
+    digest: str
+    """Of the content of the picture's file."""
     plan: InputPlan
     planes: np.ndarray
     """float32 [3, height, width], normalised."""
@@ -66,18 +68,18 @@ class BatchPredictor:
         # a picture under a sliding window can be large, and keeps the network busy for long
         ahead = 2 * self.batch if self.spec.window == "none" else threads + 1
         done: dict[str, Future[Outcome]] = {}
-        stamps = {sample.id: stamp(sample.image) for sample in samples if sample.image}  # before they are read
+        digests: dict[str, str] = {}
         with ThreadPoolExecutor(threads) as pool:
             prepared = _settled(map_ahead(pool, self._prepare, samples, ahead=ahead), done)
             pending: deque[Future[Outcome]] = deque()
             for group in same_size_groups(prepared, batch=self.batch):
                 for picture, future in self._submit(pool, group):
-                    done[picture.sample.id] = future
+                    done[picture.sample.id], digests[picture.sample.id] = future, picture.digest
                     pending.append(future)
                 while len(pending) > ahead:
                     pending.popleft().result()
             outcomes = [done[sample.id].result() for sample in samples]
-        return tables_of([o for o in outcomes if isinstance(o, Predicted)], [o for o in outcomes if isinstance(o, Fault)], stamps)
+        return tables_of([o for o in outcomes if isinstance(o, Predicted)], [o for o in outcomes if isinstance(o, Fault)], digests)
 
     def holds(self, sample: Sample) -> bool:
         """Whether the mask of a sample, where there is one, is without fault."""
@@ -91,12 +93,14 @@ class BatchPredictor:
         try:
             if sample.image is None:
                 raise refusal("missing-file", "the sample has no picture", "Name its picture, or leave the sample out", sample=sample.id)
-            picture = read_picture(sample.image, sample=sample.id)
+            content = read_bytes(sample.image, sample=sample.id)
+            picture = decode_picture(content, file=sample.image, sample=sample.id)
             self._check_mask(sample)
         except FormatError as error:
             return self._fault(error.fault)
         plan = plan_input((picture.shape[0], picture.shape[1]), self.spec)
-        return Prepared(sample=sample, plan=plan, planes=network_planes(picture, plan, self.spec))
+        planes = network_planes(picture, plan, self.spec)
+        return Prepared(sample=sample, digest=content_digest(content), plan=plan, planes=planes)
 
     def _check_mask(self, sample: Sample) -> None:
         if self.masks is None:
