@@ -38,7 +38,7 @@ def test_a_queue_is_written_and_told_in_a_few_lines(folder, tmp_path):
     code, stdout, stderr = mine(folder / "pool", *models(folder), "--top", 3, "--workers", 1, "--out", out)
     assert code == 0, stderr
     queue = pq.read_table(out / "queue.parquet").to_pylist()
-    assert f"{len(queue)} of 80 samples queued for " in stdout
+    assert f"{len(queue)} of 80 samples queued. They fill " in stdout
     assert str(out / "queue.parquet") in stdout
     assert {row["rival"] for row in queue} == {"large", "third"}
     assert "without --train" in stderr

@@ -61,15 +61,12 @@ def _print(counts: Mapping[str, int], details: Mapping[str, Any], path: Path) ->
             table.add_row(escape(name or "one-sided"), str(sum(row["quota"] for row in own)), *map(str, by))
         if table.row_count:
             print_table(table)
-    passed = f", {details['near_duplicates']} near-duplicates passed over" if details["near_duplicates"] else ""
-    twice = f", {details['duplicates']} of them by several quotas" if details["duplicates"] else ""
-    console.print(
-        f"{counts['queued']} of {counts['samples']} samples queued for {details['places']} places{twice}{passed}.",
-        markup=False,
-        soft_wrap=True,
-    )
-    if counts["failures"]:
-        console.print(f"{counts['failures']} samples left out, see {path / 'failures.json'}", markup=False, soft_wrap=True)
+    several = f", {details['several']} of them more than one" if details["several"] else ""
+    passed = f"; {details['near_duplicates']} near-duplicates passed over" if details["near_duplicates"] else ""
+    places = f"{details['places']} of {details['bound']} places{several}{passed}"
+    console.print(f"{counts['queued']} of {counts['samples']} samples queued. They fill {places}.", markup=False, soft_wrap=True)
+    if n := counts["failures"]:
+        console.print(f"{n} {'sample' if n == 1 else 'samples'} left out, see {path / 'failures.json'}", markup=False, soft_wrap=True)
     if (sheet := path / "sheet.jpg").exists():
         console.print(f"Contact sheet: {sheet}", markup=False, soft_wrap=True)
     console.print(f"Queue: {path / 'queue.parquet'}", markup=False, soft_wrap=True)

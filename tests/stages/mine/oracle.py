@@ -14,9 +14,6 @@ from scipy.fft import dctn
 
 from figureground.core.types import ClassTable
 
-RESERVE = 4
-"""Candidates for each place of a quota where some may be passed over."""
-
 
 def slow_distance(a: np.ndarray, b: np.ndarray, distance: str, ground: int) -> float:
     """The definitions of the discrepancies, pixel by pixel, to twelve digits."""
@@ -98,7 +95,6 @@ class Round:
     one_sided: bool = True
     weights: Mapping[str, float] = field(default_factory=dict)
     budget: int = 0
-    reserve: int = RESERVE
     refused: Callable[[str, list[str]], bool] = lambda _id, _taken: False
     """Whether an id may not be taken, given those that are taken."""
     scores: Mapping[str, float] | None = None
@@ -109,12 +105,14 @@ class Round:
         if self.scores is not None:
             quota = self.budget or self.top * len(self.classes.foreground)
             able = [i for i in self.ids if not math.isnan(self.scores[i])]
-            ranked = sorted((-self.scores[i], i) for i in able)[: quota * self.reserve]
+            ranked = sorted((-self.scores[i], i) for i in able)
             return [_group(quota=quota, seen=len(self.ids), fitting=len(self.ids), ranked=ranked)]
         target, *rivals = self.maps
         plain, sided = [], []
+        shared = 0.0
         for rival in rivals:
-            quota = max(1, round(self.top * self.weights.get(rival, 1.0)))
+            before, shared = math.floor(self.top * shared + 0.5), round(shared + self.weights.get(rival, 1.0), 9)
+            quota = max(1, math.floor(self.top * shared + 0.5) - before)
             apart = {i: self.apart(rival, i) for i in self.ids}
             for direction, seer, other in (("target", target, rival), ("rival", rival, target)):
                 told = {"rival": rival, "direction": direction, "quota": quota}
@@ -188,7 +186,7 @@ class Round:
         }
 
     def _ranked(self, fitting: list[str], apart: Mapping[str, float], seen: list[str], **told) -> dict:
-        ranked = sorted((-apart[i], i) for i in fitting)[: told["quota"] * self.reserve]
+        ranked = sorted((-apart[i], i) for i in fitting if apart[i] > 0)
         return _group(seen=len(seen), fitting=len(fitting), ranked=ranked, **told)
 
     @functools.cached_property

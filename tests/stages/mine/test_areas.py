@@ -7,10 +7,13 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from figureground.core.types import ClassTable
 from figureground.data.sources import maps_in_memory
 from figureground.stages.mine.areas import AreaMeter, area_bounds, area_rule, parts_by_class
+from figureground.stages.mine.groups import quotas
 
 CLASSES = ClassTable(names=("cat", "ground", "dog", "bird"), background=1)
 PARTS = {0: np.array([0.1, 0.1, 0.1, 0.9]), 1: np.array([0.5]), 2: np.array([0.2, 0.4, 0.6, 0.8])}
@@ -50,3 +53,31 @@ def test_void_is_part_of_the_picture_and_no_class():
     meter = AreaMeter(masks=maps_in_memory(masks, CLASSES), classes=CLASSES)
     found = parts_by_class(pa.concat_tables([meter(["a"]), meter([]), meter(["b"])]))
     assert {c: own.tolist() for c, own in found.items()} == {0: [0.25], 1: [0.375], 2: [0.125, 1.0]}
+
+
+@pytest.mark.parametrize(
+    ("top", "weights", "found"),
+    [
+        (25, [1, 1], [25, 25]),
+        (25, [0.5, 0.5], [13, 12]),
+        (25, [1, 0.5, 0.5, 1], [25, 13, 12, 25]),
+        (1, [0.5, 0.5], [1, 1]),
+        (10, [0.3, 0.01], [3, 1]),
+        (10, [0.1] * 10, [1] * 10),
+        (10, [], []),
+    ],
+)
+def test_models_of_a_family_share_a_quota(top, weights, found):
+    assert quotas(top, weights) == found
+
+
+@given(st.integers(1, 500), st.lists(st.integers(1, 100), max_size=8))
+def test_shares_of_a_quota_add_up(top, percents):
+    """To what the weights together give, but for places that every rival has at least; no share is off by a place or more."""
+    shares = quotas(top, [n / 100 for n in percents])
+    assert len(shares) == len(percents)
+    for share, percent in zip(shares, percents, strict=True):
+        assert share >= 1
+        assert share == 1 or abs(share - top * percent / 100) < 1
+    if all(top * percent >= 100 for percent in percents):
+        assert abs(sum(shares) - top * sum(percents) / 100) <= 0.5 + 1e-9

@@ -84,7 +84,7 @@ CASES = {
     "bounds of a class": ({"area": ("0.05,0.2", "cat=0.3,1"), "top": 8}, {"bounds": bounds(0.05, 0.2, cat=(0.3, 1))}),
     "a class without a rule": ({"area": ("dog=0.25,0.25",), "top": 8}, {"bounds": bounds(0, 1, dog=(0.25, 0.25))}),
     "two-sided alone": ({"one_sided": False, "top": 8}, {}),
-    "no reserve": ({"deduplicate": False, "top": 8}, {"reserve": 1}),
+    "no reserve": ({"deduplicate": False, "top": 8}, {}),
     "weights": ({"weight": ("twin=0.3", "blind=0.01"), "top": 10}, {"weights": {"twin": 0.3, "blind": 0.01}}),
     "a budget": ({"budget": 37, "top": 10}, {}),
     "a budget of more than there are": ({"budget": 3000, "top": 3}, {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,9 @@ from PIL import Image
 from tests.stages.mine.oracle import Round, slow_hash
 from tests.stages.mine.pools import CLASSES, generated, mined, pool, rows_of, write_all, write_training
 from tests.stages.mine.test_exactness import check_equal
+from tests.support import Watcher
 
+from figureground.core.errors import FormatError
 from figureground.runs.artifact import read_manifest
 from figureground.stages.mine import passage
 from figureground.stages.mine.duplicates import Seen, bits_apart, picture_hash
@@ -103,8 +106,69 @@ def test_training_pictures_count_for_every_selector(crowd, tmp_path):
 def test_without_deduplication_no_picture_is_read(crowd, tmp_path):
     data, specs, images, *_ = crowd
     out = mined(tmp_path / "out", pool(data, images=images), specs, top=4, deduplicate=False)
-    check_equal(out, Round(ids=data.ids, maps=data.maps, classes=CLASSES, top=4, reserve=1))
+    check_equal(out, Round(ids=data.ids, maps=data.maps, classes=CLASSES, top=4))
     assert reasons(out) == {}
+
+
+def twins(folder: Path, count: int, alike: int):
+    """Two models that disagree the more the lower the number; the first pictures are one picture."""
+    folder.mkdir()
+    images, maps = {}, {"target": {}, "rival": {}}
+    for n in range(count):
+        i = f"s{n:03d}"
+        images[i] = str(folder / f"{i}.png")
+        Image.fromarray(photograph(0 if n < alike else n)).save(images[i])
+        one = np.ones((count, 4), np.uint8)
+        maps["target"][i], maps["rival"][i] = one, np.where(np.arange(count)[:, None] < count - n, 2, one).astype(np.uint8)
+    return replace(generated(count), ids=tuple(images), maps=maps, scores={}), images
+
+
+def test_quotas_are_filled_although_more_near_duplicates_come_first_than_are_kept(tmp_path):
+    """Of 60 alike one is taken, and then the next best that differ; the note says why the predictions are read again."""
+    data, images = twins(tmp_path / "images", 80, alike=60)
+    specs, watcher = write_all(tmp_path / "in", data), Watcher()
+    out = mined(tmp_path / "out", pool(data, images=images), specs, top=3, one_sided=False, reporter=watcher)
+    assert {row["id"] for row in rows_of(out)} == {"s000", "s060", "s061", "s062"}  # the rival sees no cat in the first
+    assert [row["filled"] for row in rows_of(out, "groups") if row["seen"]] == [3, 3, 3]
+    assert any("read again" in text for text in watcher.said)
+    with pytest.raises(KeyboardInterrupt):
+        mined(tmp_path / "cut", pool(data, images=images), specs, top=3, one_sided=False, reporter=Watcher(100))
+    again = mined(tmp_path / "cut", pool(data, images=images), specs, top=3, one_sided=False)
+    assert (again / "queue.parquet").read_bytes() == (out / "queue.parquet").read_bytes()
+
+
+def test_where_too_much_would_have_to_be_kept_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("figureground.stages.mine.filling.MOST_KEPT", 100)
+    data, images = twins(tmp_path / "images", 80, alike=60)
+    watcher = Watcher()
+    out = mined(tmp_path / "out", pool(data, images=images), write_all(tmp_path / "in", data), top=3, one_sided=False, reporter=watcher)
+    assert {row["id"] for row in rows_of(out)} == {"s000"}
+    assert any("3 quotas are not full although there are more samples" in text for text in watcher.said)
+
+
+def test_pictures_that_are_all_gone_are_an_error_and_are_looked_for_again(tmp_path):
+    """An error when none can be read; a queue is mined anew when a picture that decided is back or is another."""
+    data, images = twins(tmp_path / "images", 8, alike=0)
+    specs = write_all(tmp_path / "in", data)
+    (tmp_path / "images").rename(tmp_path / "away")
+    with pytest.raises(FormatError, match=r"none of the other \d+ pictures"):
+        mined(tmp_path / "out", pool(data, images=images), specs, top=4)
+    (tmp_path / "away").rename(tmp_path / "images")
+    gone = tmp_path / "images" / "s000.png"
+    gone.rename(tmp_path / "s000.png")
+    out = mined(tmp_path / "out", pool(data, images=images), specs, top=4)
+    assert "s000" not in {row["id"] for row in rows_of(out)}
+    (tmp_path / "s000.png").rename(gone)
+    watcher = Watcher()
+    mined(out, pool(data, images=images), specs, top=4, reporter=watcher)
+    assert rows_of(out)[0]["id"] == "s000"
+    assert any("pictures have changed" in text for text in watcher.said)
+    Image.fromarray(photograph(1)).save(gone)
+    mined(out, pool(data, images=images), specs, top=4)
+    assert [row["id"] for row in rows_of(out)].count("s001") == 0
+    watcher = Watcher()
+    mined(out, pool(data, images=images), specs, top=4, reporter=watcher)
+    assert "nothing to do" in watcher.said[-1]
 
 
 def test_a_run_knows_nothing_of_the_one_before(crowd, tmp_path):

@@ -85,4 +85,4 @@ def test_a_few_real_maps_select_what_brute_force_does(real_data, tmp_path):
     chosen = {"top": 3, "area": ("0.02,0.6",), "deduplicate": False}
     out = mined(tmp_path / "out", pool_of(dataset.select(ids=ids)), specs_of(real_data, "pool", tmp_path), **chosen)
     bounds = dict.fromkeys(dataset.classes.foreground, (0.02, 0.6))
-    check_equal(out, Round(ids=ids, maps=maps_of(real_data, "pool", ids), classes=dataset.classes, bounds=bounds, top=3, reserve=1))
+    check_equal(out, Round(ids=ids, maps=maps_of(real_data, "pool", ids), classes=dataset.classes, bounds=bounds, top=3))

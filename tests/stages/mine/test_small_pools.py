@@ -25,11 +25,12 @@ def few(count: int):
 
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_a_pool_smaller_than_its_quotas_is_mined_whole(count, tmp_path):
-    """Every sample in which anyone sees foreground is queued, once."""
+    """Every sample in which anyone sees foreground that others see otherwise is queued, once."""
     data = few(count)
     out = mined(tmp_path / "out", pool(data), write_all(tmp_path / "in", data))
     check_equal(out, Round(ids=data.ids, maps=data.maps, classes=CLASSES))
-    seen = {i for own in data.maps.values() for i, m in own.items() if (m != 0).any()}
+    target = data.maps["target"]
+    seen = {i for own in data.maps.values() for i, m in own.items() if ((m != target[i]) & ((m != 0) | (target[i] != 0))).any()}
     assert {row["id"] for row in rows_of(out)} == seen != set()
 
 
@@ -86,8 +87,8 @@ def test_a_pool_without_a_foreground_class_is_refused(tmp_path):
             mined(tmp_path / "out", pool(data), specs, selector=selector)
 
 
-def test_models_that_agree_everywhere_are_queued_by_id_and_warned_of(tmp_path):
-    """All scores are 0 and tie."""
+def test_models_that_agree_everywhere_queue_nothing_and_are_warned_of(tmp_path):
+    """Where all agree there is nothing to ask."""
     from tests.support import Watcher
 
     data = few(30)
@@ -96,8 +97,27 @@ def test_models_that_agree_everywhere_are_queued_by_id_and_warned_of(tmp_path):
     watcher = Watcher()
     out = mined(tmp_path / "out", pool(data), write_all(tmp_path / "in", data), top=3, reporter=watcher)
     check_equal(out, Round(ids=data.ids, maps=maps, classes=CLASSES, top=3))
-    assert {row["score"] for row in rows_of(out)} == {0}
+    assert rows_of(out) == []
     assert "warning: 'twin' never disagrees with the target: is it the same model?" in watcher.said
+
+
+def test_classes_that_no_model_sees_and_that_no_training_mask_has_are_told(tmp_path):
+    """Nobody sees `rare`; the training mask has one class only, and of the others one has bounds that are given."""
+    from tests.stages.mine.pools import write_training
+    from tests.support import Watcher
+
+    ids = ("a", "b")
+    seen = CLASSES.foreground[:3]
+    target = {i: np.array([[0, *seen]], np.uint8) for i in ids}
+    rival = {i: np.array([[0, *seen[::-1]]], np.uint8) for i in ids}
+    data = replace(few(2), ids=ids, maps={"target": target, "rival": rival}, scores={})
+    training = write_training(tmp_path / "training", {"t": np.array([[0, seen[0]]], np.uint8)})
+    specs, watcher = write_all(tmp_path / "in", data), Watcher()
+    mined(
+        tmp_path / "out", pool(data), specs, train=str(training), area=("quartiles", f"{CLASSES.name_of(seen[1])}=0,0.5"), reporter=watcher
+    )
+    assert "note: no model sees 'rare' in any sample" in watcher.said
+    assert "note: no training mask has 'bird': figures of any size are taken, or say --area bird=LOW,HIGH" in watcher.said
 
 
 @pytest.mark.parametrize("distance", ["foreground", "flip", "region"])

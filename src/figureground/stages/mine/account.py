@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from figureground.core.errors import Fault, FormatError
-from figureground.data.faults import make_fault
+from figureground.data.faults import make_fault, some
 from figureground.runs.progress import Reporter
 from figureground.stages.mine.choose import Choice
 from figureground.stages.mine.models import Contender
@@ -64,13 +65,29 @@ def left_out(mined: Round, tally: Tally, reporter: Reporter) -> list[Fault]:
     return [*told, *faults]
 
 
-def say_notes(mined: Round, tally: Tally, reporter: Reporter) -> None:
-    """Tells of rivals that are the target, and of samples that a selector cannot see."""
+def say_notes(mined: Round, tally: Tally, parts: Mapping[int, Any] | None, reporter: Reporter) -> None:
+    """Tells of rivals that are the target, of samples that a selector cannot see, and of classes without training masks or samples.
+
+    Args:
+        mined: the round.
+        tally: what was gone through.
+        parts: class id -> areas in training masks; None where they give no bounds.
+        reporter: told.
+    """
     for apart, name in zip(tally.apart.tolist(), mined.rivals, strict=False):
         if not apart and tally.samples:
             reporter.say(f"warning: '{name}' never disagrees with the target: is it the same model?")
     if tally.unscored:
         reporter.say(f"note: {tally.unscored} samples have no score for --selector {mined.options.selector} and are not looked at")
+    classes = mined.pool.classes
+    seen = {group.class_id for group, n in zip(mined.groups, tally.seen.tolist(), strict=True) if n}
+    by_class = any(group.class_id is not None for group in mined.groups)
+    if tally.samples and by_class and (unseen := [classes.name_of(k) for k in classes.foreground if k not in seen]):
+        reporter.say(f"note: no model sees {some(unseen)} in any sample")
+    if parts is not None:
+        free = [classes.name_of(k) for k in classes.foreground if k not in parts and k in seen]
+        if free := [name for name in free if mined.bounds[classes.names.index(name)].tolist() == [0, 1]]:
+            reporter.say(f"note: no training mask has {some(free)}: figures of any size are taken, or say --area {free[0]}=LOW,HIGH")
 
 
 def group_table(mined: Round, tally: Tally, choice: Choice) -> pa.Table:
@@ -122,6 +139,7 @@ def details(mined: Round, tally: Tally, choice: Choice, *, training_pictures: in
         "bound": sum(group.quota for group in mined.groups),
         "places": filled,
         "duplicates": filled - len(choice.chosen),
+        "several": sum(bool(one.others) for one in choice.chosen),
         "near_duplicates": near,
         "unreadable": len(choice.refused) - near,
         "training_pictures": training_pictures,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import numpy as np
@@ -26,6 +28,16 @@ class Group:
     one_sided: bool
     """True for pictures in which the defender alone sees foreground."""
     quota: int
+
+
+def quotas(top: int, weights: Sequence[float]) -> list[int]:
+    """Samples that each rival may bring to a class in a direction: its part of `top`, at least 1.
+
+    Parts are rounded so that those of the first rivals together are as near as can be to what their weights together give: two of weight
+    0.5 share 25 places as 13 and 12.
+    """
+    ends = [int(top * whole + Fraction(1, 2)) for whole in accumulate((Fraction(str(w)) for w in weights), initial=Fraction(0))]
+    return [max(1, after - before) for before, after in pairwise(ends)]
 
 
 def mad_groups(classes: ClassTable, quotas: Sequence[int], *, one_sided: bool) -> tuple[Group, ...]:

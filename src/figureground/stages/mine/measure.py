@@ -106,9 +106,10 @@ class ChunkMeter:
                 sees, fits, own = good, good, scores
             else:
                 (sees, fits), own = members(group, seer, classes=self.classes), found.distances[group.rival]
+                own = np.where(own > 0, own, np.nan)  # where the two agree there is nothing to ask
             assert own is not None
             seen[number], fitting[number] = np.count_nonzero(good & sees), np.count_nonzero(good & fits)
-            rows = np.flatnonzero(good & fits & (own >= floor[number]))
+            rows = np.flatnonzero(good & fits & (own >= floor[number]))  # NaN is no candidate
             if rows.size:
                 tables.append(candidates(number, own, ids, rows=rows, keep=self.keep[number]))
         table = pa.concat_tables(tables)

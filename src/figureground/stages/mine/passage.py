@@ -34,7 +34,6 @@ SAVED_EVERY = 32
 """Chunks between two notes of what is done: what an interruption can cost."""
 HELD_ROWS = 50_000
 """Candidates that may wait to be merged."""
-STATE = "passage.parquet"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -57,20 +56,21 @@ class Tally:
     """Ids that are not everywhere -> where they are: 0 is the pool, then the models."""
 
 
-def go_through(mined: Round, meter: ChunkMeter, *, writer: ArtifactWriter, executor: Executor, reporter: Reporter) -> Tally:
+def go_through(mined: Round, meter: ChunkMeter, *, state: str, writer: ArtifactWriter, executor: Executor, reporter: Reporter) -> Tally:
     """Compares every sample that the pool and all models have.
 
     Args:
         mined: whose samples, by which models.
         meter: what a worker does; each has a copy.
-        writer: of the artifact in the making, where the state is noted.
+        state: name of the shard in which the state is noted.
+        writer: of the artifact in the making.
         executor: where chunks are compared.
         reporter: where progress is told.
 
     Raises:
         FormatError: more faulty samples than are allowed, a table that cannot be read, or an id that stands twice.
     """
-    tally = _read_state(writer) or _nothing(mined)
+    tally = _read_state(writer, state) or _nothing(mined)
     alignment = Alignment(streams=[_Parts(mined.pool), *(_Parts(model.stream) for model in mined.models)])
     sent: deque[Chunk] = deque()
     done, skipped = 0, tally.chunks
@@ -97,7 +97,7 @@ def go_through(mined: Round, meter: ChunkMeter, *, writer: ArtifactWriter, execu
             if done % SAVED_EVERY == 0:
                 held = [_merged(held, meter)]
                 tally.table, tally.chunks = held[0], skipped + done
-                writer.write_shard(STATE, _state_bytes(tally))
+                writer.write_shard(state, _state_bytes(tally))
     tally.table, tally.chunks, tally.unmatched = _merged(held, meter), skipped + done, alignment.unmatched
     _check_once(tally.table)
     return tally
@@ -178,8 +178,8 @@ def _nothing(mined: Round) -> Tally:
     )
 
 
-def _read_state(writer: ArtifactWriter) -> Tally | None:
-    path = writer.shard(STATE)
+def _read_state(writer: ArtifactWriter, state: str) -> Tally | None:
+    path = writer.shard(state)
     if not path.exists():
         return None
     table = pq.read_table(path)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from figureground.core.errors import InputError
 from figureground.core.whole_file import write_atomically
@@ -16,29 +19,25 @@ from figureground.data.pool import Pool
 from figureground.data.prediction_stream import PredictionStream
 from figureground.data.tables import read_table, unique_ids
 from figureground.data.write import jpeg_bytes
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, read_manifest
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import write_table
 from figureground.stages.mine.account import details, group_table, left_out, passed_over, say_notes
-from figureground.stages.mine.admission import PictureAdmission
 from figureground.stages.mine.areas import AreaRule, area_bounds, area_rule
-from figureground.stages.mine.choose import Choice, choose
-from figureground.stages.mine.duplicates import Seen
-from figureground.stages.mine.groups import Group, mad_groups
-from figureground.stages.mine.measure import ChunkMeter
+from figureground.stages.mine.choose import Choice
+from figureground.stages.mine.filling import fill
+from figureground.stages.mine.groups import Group, mad_groups, quotas
 from figureground.stages.mine.models import Contender, contenders
 from figureground.stages.mine.options import MineOptions
-from figureground.stages.mine.passage import Tally, go_through
+from figureground.stages.mine.passage import Tally
 from figureground.stages.mine.queue import Queued, maps_table, queue_table, read_queued
 from figureground.stages.mine.round import Round
-from figureground.stages.mine.selectors import SCORE_COLUMNS, Selection
+from figureground.stages.mine.selectors import SCORE_COLUMNS
 from figureground.stages.mine.sheet import cards_of, queue_sheet
 from figureground.stages.mine.training import NOTHING, Training, open_training, read_training
 
 KIND, SCHEMA = "queue", 1
-RESERVE = 4
-"""Candidates kept for each place of a quota where some may be passed over."""
 
 
 def run_mine(
@@ -81,7 +80,7 @@ def run_mine(
     training = open_training(options.train, pool.classes, masks=mad and rule.rule is not None) if options.train else None
     inputs, settings = _inputs(pool, models, training, options), dataclasses.asdict(options)
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
-    if finished(out, kind=KIND, key=key):
+    if finished(out, kind=KIND, key=key) and _same_pictures(out, pool, reporter):
         reporter.say(f"{out}: this queue is there already, nothing to do")
         return out
     read = (pool, *(model.stream for model in models), *([training] if training else []))
@@ -90,24 +89,26 @@ def run_mine(
     known = _known_of(training, options, rule, writer=writer, executor=executor, reporter=reporter)
     bounds = area_bounds(rule, known.parts, pool.classes)
     mined = Round(pool=pool, models=models, options=options, bounds=bounds, groups=_groups(pool, models, options))
-    tally = go_through(mined, _meter(mined, features), writer=writer, executor=executor, reporter=reporter)
+    filled = fill(mined, features, known, writer=writer, executor=executor, reporter=reporter)
+    tally, choice = filled.tally, filled.choice
     _check_unchanged(pool, models, inputs)
     faults = left_out(mined, tally, reporter)
-    say_notes(mined, tally, reporter)
-    seen = Seen(known.hashes, [f"training picture '{i}'" for i in known.names])
-    admission = PictureAdmission(pool, tally.table["id"].to_pylist(), seen, near=options.near if options.deduplicate else None)
-    choice = choose(tally.table, mined.groups, budget=options.budget, admission=admission)
+    filled.admission.check()
+    say_notes(mined, tally, known.parts, reporter)
     queued = read_queued(choice.chosen, tally.table, mined.groups, models, classes=pool.classes, distance=options.distance)
     _check_unchanged(pool, models, inputs)
     _write(mined, tally, choice, queued, writer)
-    failures = [*faults, *admission.faults]
+    failures = [*faults, *filled.admission.faults]
     writer.finish(
         options=settings,
         inputs=inputs,
         counts={"samples": tally.samples, "queued": len(queued), "failures": len(failures)},
         seed=options.seed,
         failures=failures,
-        details=details(mined, tally, choice, training_pictures=len(known.names)),
+        details={
+            **details(mined, tally, choice, training_pictures=len(known.names)),
+            "pictures": _picture_stamps(pool, [one.id for one in choice.chosen], choice.refused) if options.deduplicate else None,
+        },
     )
     return out
 
@@ -157,25 +158,10 @@ def _known_of(
 
 def _groups(pool: Pool, models: Sequence[Contender], options: MineOptions) -> tuple[Group, ...]:
     if options.selector == "mad":
-        quotas = [max(1, round(options.top * model.weight)) for model in models[1:]]
-        return mad_groups(pool.classes, quotas, one_sided=options.one_sided)
+        shares = quotas(options.top, [model.weight for model in models[1:]])
+        return mad_groups(pool.classes, shares, one_sided=options.one_sided)
     quota = options.budget or options.top * len(pool.classes.foreground)
     return (Group(rival=None, direction=None, class_id=None, one_sided=False, quota=quota),)
-
-
-def _meter(mined: Round, features: Mapping[str, tuple[float, ...]] | None) -> ChunkMeter:
-    options, reserve = mined.options, RESERVE if mined.options.deduplicate else 1
-    weights = tuple(model.weight for model in mined.models)
-    return ChunkMeter(
-        models=tuple(model.model for model in mined.models),
-        classes=mined.pool.classes,
-        groups=mined.groups,
-        keep=tuple(group.quota * reserve for group in mined.groups),
-        bounds=mined.bounds,
-        distance=options.distance,
-        selection=Selection(selector=options.selector, seed=options.seed, weights=weights, features=features),
-        resize=options.resize == "nearest",
-    )
 
 
 def _features(options: MineOptions) -> dict[str, tuple[float, ...]] | None:
@@ -201,6 +187,22 @@ def _check_unchanged(pool: Pool, models: Sequence[Contender], inputs: Mapping[st
     for model in models:
         if model.stream.fingerprint() != inputs[f"predictions:{model.name}"]:
             raise InputError(f"'{model.name}': the predictions changed while they were read. Run the same command again")
+
+
+def _picture_stamps(pool: Pool, chosen: Iterable[str], refused: Iterable[str]) -> str:
+    """sha256 over size and time of change of the pictures that decided: of the samples taken, and of those passed over."""
+    images = pool.images([*chosen, *refused])
+    return hashlib.sha256("\n".join(f"{i}\t{paths.stamp(images[i])}" for i in sorted(images)).encode()).hexdigest()
+
+
+def _same_pictures(out: Path, pool: Pool, reporter: Reporter) -> bool:
+    """False where a picture that decided has changed since, has gone, or is back."""
+    told = read_manifest(out).details.get("pictures")
+    chosen = pq.read_table(out / "queue.parquet", columns=["id"])["id"].to_pylist()
+    if told is None or told == _picture_stamps(pool, chosen, [row["id"] for row in read_table(str(out / "passed-over.csv")).rows]):
+        return True
+    reporter.say(f"{out}: pictures have changed since this queue was mined; it is mined anew")
+    return False
 
 
 def _write(mined: Round, tally: Tally, choice: Choice, queued: Sequence[Queued], writer: ArtifactWriter) -> None:
