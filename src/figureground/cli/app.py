@@ -9,7 +9,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from figureground.cli import audit, demo, doctor, mine, predict, report, shift_balance, shift_compose, shift_split, shift_sweep, train
+from figureground.cli import (
+    audit,
+    demo,
+    doctor,
+    labels,
+    mine,
+    predict,
+    report,
+    review,
+    shift_balance,
+    shift_compose,
+    shift_split,
+    shift_sweep,
+    train,
+)
 from figureground.core.errors import FiguregroundError
 from figureground.version import __version__
 
@@ -40,13 +54,18 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: quicker by a third, and nothing is cut off
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, doctor, train, predict, audit, mine, report):
+for module in (demo, doctor, train, predict, audit, mine, review, report):
     app.command(name=module.__name__.rpartition(".")[2])(module.VERB)
 
 shift = typer.Typer(help="Data sets whose classes and contexts are tied as strongly as asked.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(shift, name="shift")
 for module in (shift_compose, shift_split, shift_balance, shift_sweep):
     shift.command(name=module.__name__.rpartition("_")[2])(module.VERB)
+
+masks = typer.Typer(help="Masks of reviewers to and from other tools.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(masks, name="labels")
+for name, verb in labels.VERBS.items():
+    masks.command(name=name)(verb)
 
 
 def _print_version(wanted: bool) -> None:
