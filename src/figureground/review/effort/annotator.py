@@ -1,0 +1,263 @@
+"""An annotator who knows the truth and chooses and renames: which actions of the mask screen bring a layer to a mean IoU.
+
+The layer starts as the target's map. Each turn takes the action that brings the most mean IoU for its clicks and keys, counting the keys
+that must go before it (show another model, take another tool, class or brush size). What an action costs beside those:
+
+- rename: a class key while the pointer is on a region of the map shown paints that region with the class: 1. Of a figure: 1 (with Alt);
+- take: a click on a region of a model's map paints it as it is there: 1. A model's whole map: 1;
+- tidy: 1; a brush stroke, plain or by superpixels: 1; a polygon: a click a corner and 1 to close it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+
+from figureground.review.effort.operations import named, polygon, speck, stroke, tidied
+from figureground.review.effort.score import VALUES, Score, gains, mean_iou, score_of
+from figureground.review.effort.strokes import best_strokes
+from figureground.review.regions import VOID, Pieces, figures, regions
+
+LAYER = -1
+"""The source that is the layer itself."""
+KINDS = ("rename", "take", "map", "tidy", "brush", "snap", "polygon")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What the screen offers beside renaming regions of the layer."""
+
+    whole: bool = True
+    """Take whole maps."""
+    figure: bool = True
+    """Rename whole figures."""
+    tidy: bool = True
+    brush: bool = True
+    snap: bool = True
+    """Strokes by superpixels."""
+    polygon: bool = True
+    legs: int = 1
+    """Straight legs of one stroke: 1 = each leg is counted as a stroke, more = a stroke by free hand counts as one."""
+    most: int = 60
+    """Actions after which a picture is given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """What is set on the page: keys are needed to change it."""
+
+    source: int = LAYER
+    tool: str = "pick"
+    value: int = -1
+    diameter: int = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Action:
+    """One thing done, with the keys before it."""
+
+    kind: str
+    words: str
+    cost: int
+    hovered: bool
+    """A key on a hovered region: a page without hover would need a click more."""
+    hand: Hand
+    layer: np.ndarray
+    """uint8 [height, width] after it."""
+    miou: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Work:
+    """The actions on a picture, and the mean IoU before the first."""
+
+    start: float
+    actions: tuple[Action, ...] = ()
+
+    @property
+    def miou(self) -> float:
+        """The mean IoU after the last action."""
+        return self.actions[-1].miou if self.actions else self.start
+
+    def cost(self, mark: float, *, hover: int = 0) -> int | None:
+        """Clicks and keys until the mean IoU is `mark`, each key on a hovered region counted `hover` more; None = not reached."""
+        spent = 0
+        if self.start >= mark:
+            return 0
+        for one in self.actions:
+            spent += one.cost + hover * one.hovered
+            if one.miou >= mark:
+                return spent
+        return None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Desk:
+    """What does not change while a picture is worked on."""
+
+    truth: np.ndarray
+    models: Sequence[np.ndarray]
+    segments: np.ndarray | None
+    tools: Tools
+    background: int
+    cut: list[tuple[Pieces, Pieces]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cut = [(regions(m), figures(m, background=self.background)) for m in self.models]
+
+
+def pick_and_rename(
+    truth: np.ndarray,
+    target: np.ndarray,
+    rivals: Sequence[np.ndarray],
+    *,
+    segments: np.ndarray | None = None,
+    mark: float = 0.95,
+    tools: Tools | None = None,
+    background: int = 0,
+) -> Work:
+    """The work of the annotator on one picture.
+
+    Two plans are tried, from the target's map and from the whole map of a rival that picks bring farthest, and the cheaper is kept.
+
+    Args:
+        truth: uint8 [height, width], class places, 255 = void.
+        target: the map that the layer starts from, likewise.
+        rivals: further maps, likewise.
+        segments: superpixels of the picture; None = no strokes by them.
+        mark: mean IoU at which the work ends.
+        tools: what the screen offers; default everything.
+        background: the class place that is ground.
+    """
+    desk = _Desk(truth=truth, models=(target, *rivals), segments=segments, tools=tools or Tools(), background=background)
+    score = float(score_of(truth, target).miou())
+    plans = [_worked(desk, Work(start=score), target, mark)]
+    if rivals and desk.tools.whole and plans[0].actions:
+        other = max(range(1, len(desk.models)), key=lambda m: _promise(desk, m, mark))
+        plans.append(_worked(desk, Work(start=score, actions=(_whole(desk, other, Hand(), score),)), desk.models[other], mark))
+    return min(
+        plans, key=lambda work: (cost is None, cost or 0, -work.miou) if (cost := work.cost(mark)) is not None else (True, 0, -work.miou)
+    )
+
+
+def _promise(desk: _Desk, model: int, mark: float) -> float:
+    """The mean IoU of a model's map after its best three picks and renames."""
+    few = replace(desk.tools, brush=False, snap=False, polygon=False, whole=False, tidy=False, most=3)
+    less = _Desk(truth=desk.truth, models=(desk.models[model],), segments=None, tools=few, background=desk.background)
+    start = float(score_of(desk.truth, desk.models[model]).miou())
+    return _worked(less, Work(start=start), desk.models[model], mark).miou
+
+
+def _worked(desk: _Desk, work: Work, layer: np.ndarray, mark: float) -> Work:
+    """Actions, the best for its cost first, until the mark, the end of all gain, or too many."""
+    hand = work.actions[-1].hand if work.actions else Hand()
+    while work.miou < mark and sum(one.cost for one in work.actions) < desk.tools.most:
+        now = work.miou
+        best = max(_offers(desk, layer, hand, mark), key=lambda one: (min(one.miou, mark) - now) / one.cost, default=None)
+        if best is None or best.miou <= now:
+            break
+        work = Work(start=work.start, actions=(*work.actions, best))
+        layer, hand = best.layer, best.hand
+    return work
+
+
+def _offers(desk: _Desk, layer: np.ndarray, hand: Hand, mark: float) -> Iterator[Action]:
+    """For each kind of action the best there is."""
+    score = score_of(desk.truth, layer)
+    now = float(score.miou())
+    yield from _picks(desk, layer, hand, score, mark)
+    if desk.tools.whole and len(desk.models) > 1:
+        for model in range(len(desk.models)):
+            yield _whole(desk, model, hand, now)
+    if desk.tools.tidy and (regions(layer).area < speck(layer.shape)).any():
+        tidy = tidied(layer, speck(layer.shape))
+        yield _action(desk, "tidy", "specks and holes removed", 1, hand, tidy)
+    if desk.tools.brush or desk.tools.snap or desk.tools.polygon:
+        yield from _painted(desk, layer, hand, score, mark)
+
+
+def _action(desk: _Desk, kind: str, words: str, cost: int, hand: Hand, layer: np.ndarray, *, hovered: bool = False) -> Action:
+    miou = mean_iou(desk.truth, layer)
+    return Action(kind=kind, words=words, cost=cost, hovered=hovered, hand=hand, layer=layer, miou=miou)
+
+
+def _whole(desk: _Desk, model: int, hand: Hand, now: float) -> Action:
+    """The key that takes a model's whole map, after the key that shows it."""
+    cost = 1 + (hand.source != model)
+    return _action(desk, "map", f"whole map of model {model} taken", cost, replace(hand, source=model, tool="pick"), desk.models[model])
+
+
+def _picks(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float) -> Iterator[Action]:
+    """The best rename or take of each source."""
+    values = np.flatnonzero(score.truth).tolist()
+    for source in range(LAYER, len(desk.models)):
+        if source == LAYER:
+            cuts = (regions(layer), figures(layer, background=desk.background))
+        else:
+            cuts = desk.cut[source]
+        keys = 1 + (hand.source != source) + (hand.tool != "pick")
+        for pieces, whole in ((cuts[0], False), (cuts[1], True)):
+            if not len(pieces) or (whole and not desk.tools.figure):
+                continue
+            found = gains(score, pieces.number, len(pieces), truth=desk.truth, layer=layer, values=np.array(values))
+            piece, k = np.unravel_index(int(np.minimum(found, mark).argmax()), found.shape)
+            value = values[int(k)]
+            taken = not whole and source != LAYER and value == pieces.value[piece]
+            what = f"{'figure' if whole else 'region'} of {'the layer' if source == LAYER else f'model {source}'}"
+            words = f"{what} taken: {value}" if taken else f"{what} named {value}"
+            hand_after = replace(hand, source=source, tool="pick")
+            after = named(layer, pieces, int(piece), value)
+            yield _action(desk, "take" if taken else "rename", words, keys, hand_after, after, hovered=not taken)
+
+
+def _painted(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float) -> Iterator[Action]:
+    """The best stroke of each kind and the best polygon, for each class that some pixels still want."""
+    wrong = (layer != desk.truth) & (desk.truth != VOID)
+    wanted = np.bincount(desk.truth[wrong], minlength=VALUES)
+    for value in np.argsort(-wanted)[:3].tolist():
+        if not wanted[value]:
+            continue
+        error = (wrong & (desk.truth == value)).astype(np.uint8)
+        worth = _worth(desk.truth, layer, score, value)
+        class_key = int(hand.value != value)
+        for kind, segments in (("brush", None), ("snap", desk.segments)):
+            if not (desk.tools.brush if kind == "brush" else desk.tools.snap and segments is not None):
+                continue
+            for one in best_strokes(error, worth, segments, legs=desk.tools.legs):
+                cost = 1 + class_key + (hand.tool != kind) + (hand.diameter != one.diameter)
+                after = replace(hand, tool=kind, value=value, diameter=one.diameter)
+                painted = stroke(layer, one.path, diameter=one.diameter, value=value, segments=segments)
+                yield _action(desk, kind, f"{kind} stroke of {one.diameter} px: {value}", cost, after, painted)
+        if desk.tools.polygon:
+            for corners in _outlines(error):
+                cost = len(corners) + 1 + class_key + (hand.tool != "polygon")
+                after = replace(hand, tool="polygon", value=value)
+                words = f"polygon of {len(corners)} corners: {value}"
+                yield _action(desk, "polygon", words, cost, after, polygon(layer, corners, value=value))
+
+
+def _worth(truth: np.ndarray, layer: np.ndarray, score: Score, value: int) -> np.ndarray:
+    """float32 [height, width]: what setting a pixel to a value adds to the mean IoU, to first order."""
+    union = np.maximum(score.truth + score.layer - score.both, 1).astype(np.float64)
+    hit, spare = (union + score.both) / union**2, -score.both / union**2
+    leave = -spare[layer] - np.where(truth == layer, hit[layer], 0.0)
+    found = spare[value] + np.where(truth == value, hit[value], 0.0) + leave
+    return np.where((truth == VOID) | (layer == value), 0.0, found).astype(np.float32)
+
+
+def _outlines(error: np.ndarray) -> Iterator[np.ndarray]:
+    """Polygons of the largest missing piece at several tolerances."""
+    n, labels, stats, _ = cv2.connectedComponentsWithStats(error, connectivity=8)
+    if n < 2:
+        return
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    contours, _ = cv2.findContours((labels == largest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=len)
+    reach = float(np.sqrt(stats[largest, cv2.CC_STAT_AREA]))
+    for share in (0.02, 0.04, 0.08, 0.15, 0.3):
+        corners = cv2.approxPolyDP(contour, share * reach, True)[:, 0] + 0.5
+        if len(corners) >= 3:
+            yield corners

@@ -1,0 +1,125 @@
+"""Which brush strokes would bring most: tried between the middles of what is wrong, with brushes that fit there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numba import njit
+
+from figureground.review.effort.operations import in_stroke, taken
+
+DIAMETERS = (3, 5, 9, 15, 25, 41, 65, 101)
+"""The brushes there are."""
+_POINTS, _KEPT = 14, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stroke:
+    """A stroke from pixel to pixel, (x, y) each, in straight legs, with a disc of an odd diameter."""
+
+    path: tuple[tuple[int, int], ...]
+    diameter: int
+
+
+def best_strokes(error: np.ndarray, worth: np.ndarray, segments: np.ndarray | None, *, legs: int = 1) -> list[Stroke]:
+    """The strokes with the most summed worth, best first; at most one a brush size, and two in all.
+
+    Args:
+        error: uint8 [height, width], 1 where pixels want the class that is painted.
+        worth: float32 [height, width], what painting a pixel brings.
+        segments: superpixels that strokes snap to; None = plain strokes.
+        legs: most straight legs of a stroke; each goes on where the last ended.
+    """
+    points = _middles(error)
+    if not points:
+        return []
+    at = np.array([point[:2] for point in points], np.int64)
+    fit = np.array([point[2] for point in points])
+    found = [
+        (worth_of, Stroke(path=path, diameter=diameter))
+        for diameter in DIAMETERS
+        for worth_of, path in [_path(at, fit, worth, segments, diameter, legs)]
+        if worth_of > 0
+    ]
+    return [one for _, one in sorted(found, key=lambda one: -one[0])[:_KEPT]]
+
+
+def _path(
+    at: np.ndarray, fit: np.ndarray, worth: np.ndarray, segments: np.ndarray | None, diameter: int, legs: int
+) -> tuple[float, tuple[tuple[int, int], ...]]:
+    """The best first leg between points where the brush fits, and further legs for as long as each brings more."""
+    thin = 0.9 * fit <= diameter if segments is None else np.ones(len(fit), bool)
+    some = at[thin & (diameter <= 4 * fit + (6 if segments is None else 25))]
+    total, path, painted = 0.0, [], worth
+    while len(some) and len(path) <= legs:
+        pairs = [(p, q) for i, p in enumerate(some) for q in some[i:]] if not path else [(np.array(path[-1]), q) for q in some]
+        ends = np.array([(*p, *q) for p, q in pairs], np.int64)
+        sums = _sums(painted, ends, diameter) if segments is None else _snapped_sums(painted, segments, ends, diameter)
+        best = int(sums.argmax())
+        if sums[best] <= max(0.0, 0.05 * total):
+            break
+        x0, y0, x1, y1 = ends[best].tolist()
+        path = [*(path or [(x0, y0)]), (x1, y1)]
+        total += float(sums[best])
+        painted = np.where(taken(worth.shape, tuple(path), diameter, segments), np.float32(0), worth) if legs > 1 else painted
+    return total, tuple(path)
+
+
+def _middles(error: np.ndarray) -> list[tuple[int, int, float]]:
+    """Pixels (x, y) deep inside what is wrong, with the diameter of the largest disc that fits there."""
+    inside = np.zeros((error.shape[0] + 2, error.shape[1] + 2), np.uint8)
+    inside[1:-1, 1:-1] = error
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1].copy()
+    found: list[tuple[int, int, float]] = []
+    while len(found) < _POINTS:
+        at = int(depth.argmax())
+        y, x = divmod(at, error.shape[1])
+        if depth[y, x] <= 0:
+            return found
+        fits = 2 * float(depth[y, x]) - 1
+        found.append((x, y, fits))
+        cv2.circle(depth, (x, y), max(3, round(0.9 * fits)), 0.0, -1)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _sums(worth, ends, diameter):  # pragma: no cover - compiled
+    """Sum of worth over each stroke."""
+    height, width = worth.shape
+    sums = np.zeros(ends.shape[0])
+    reach = diameter // 2 + 1
+    for k in range(ends.shape[0]):
+        x0, y0, x1, y1 = ends[k, 0], ends[k, 1], ends[k, 2], ends[k, 3]
+        for y in range(max(0, min(y0, y1) - reach), min(height, max(y0, y1) + reach + 1)):
+            for x in range(max(0, min(x0, x1) - reach), min(width, max(x0, x1) + reach + 1)):
+                if worth[y, x] != 0 and in_stroke(x, y, x0, y0, x1, y1, diameter):
+                    sums[k] += worth[y, x]
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _snapped_sums(worth, segments, ends, diameter):  # pragma: no cover - compiled
+    """Sum of worth over the superpixels that each stroke takes."""
+    height, width = worth.shape
+    count = segments.max() + 1
+    area, total = np.zeros(count, np.int64), np.zeros(count)
+    for y in range(height):
+        for x in range(width):
+            area[segments[y, x]] += 1
+            total[segments[y, x]] += worth[y, x]
+    sums, inside = np.zeros(ends.shape[0]), np.zeros(count, np.int64)
+    reach = diameter // 2 + 1
+    for k in range(ends.shape[0]):
+        x0, y0, x1, y1 = ends[k, 0], ends[k, 1], ends[k, 2], ends[k, 3]
+        inside[:] = 0
+        for y in range(max(0, min(y0, y1) - reach), min(height, max(y0, y1) + reach + 1)):
+            for x in range(max(0, min(x0, x1) - reach), min(width, max(x0, x1) + reach + 1)):
+                if in_stroke(x, y, x0, y0, x1, y1, diameter):
+                    inside[segments[y, x]] += 1
+        inside[segments[y0, x0]] = inside[segments[y1, x1]] = height * width
+        for s in range(count):
+            if 2 * inside[s] >= area[s]:
+                sums[k] += total[s]
+    return sums
