@@ -89,7 +89,7 @@ def _said(status: int, problem: str, headers: Any = None) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 401 and not request.url.path.startswith("/api/") and request.method == "GET":
+    if error.status_code == 401 and not request.url.path.startswith(("/api/", "/pictures/")) and request.method == "GET":
         return RedirectResponse("/enter", 303)
     return _said(error.status_code, _words(error), error.headers)
 

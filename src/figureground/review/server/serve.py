@@ -150,8 +150,9 @@ def serve(
             writer = LabelsWriter(opened, project, out)
             app = create_app(project, opened, options, access=where.access(reviewer or _login()), exporter=writer)
             writer.room = app.state.room
-            _announce(project, where, listener, url if not database else "", say)
-            _run(app, listener, writer, address_of(where, listener) if browser else "", say)
+            with contextlib.suppress(KeyboardInterrupt):  # before the server itself listens to Ctrl-C
+                _announce(project, where, listener, url if not database else "", say)
+                _run(app, listener, writer, address_of(where, listener) if browser else "", say)
             if writer.behind or not is_artifact(out):
                 writer()
         finally:
@@ -174,11 +175,13 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family, kind, protocol)
-        if sys.platform != "win32":  # there it would let two servers share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(512)
+        with contextlib.ExitStack() as held:
+            listener = held.enter_context(socket.socket(family, kind, protocol))
+            if sys.platform != "win32":  # there it would let two servers share a port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(512)
+            held.pop_all()
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(
