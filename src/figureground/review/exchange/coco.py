@@ -195,6 +195,10 @@ def _names(image: Mapping[str, Any], what: str, reading: Reading) -> list[str]:
 def _paint(annotation: dict[str, Any], label_map: np.ndarray, names: Mapping[int, str], reading: Reading, *, sample: str) -> None:
     what = f"annotation {str(annotation.get('id'))[:40]}"
     size_hw = label_map.shape[0], label_map.shape[1]
+    shape = annotation.get("segmentation")
+    counts = shape.get("counts") if isinstance(shape, dict) else None
+    if isinstance(counts, str) and not counts.isascii():
+        raise reading.bad(f"{what}: its run-length text holds characters that the code does not have", sample=sample)
     with reading.at(what):
         one = read_instance(annotation, frozenset(names), size_hw, file=reading.file, sample=sample)
         crowd = reading.options.get("crowd", "class") if one.crowd else "class"
