@@ -186,13 +186,9 @@ def test_a_database_that_the_server_does_not_have_is_one_line(postgresql, make_p
 
 def test_what_a_server_said_before_it_hung_up_is_told():
     """The driver's own error on hanging up is not what the reader needs."""
-    try:
-        try:
-            raise RuntimeError({"S": "FATAL", "M": "role  nobody\ndoes not exist"})
-        except RuntimeError:
-            raise OSError("network error")  # noqa: B904 - as the driver does
-    except OSError as error:
-        assert database._cause(DBAPIError("SELECT 1", None, error)) == "role nobody does not exist"
+    hung_up = OSError("network error")
+    hung_up.__context__ = RuntimeError({"S": "FATAL", "M": "role  nobody\ndoes not exist"})
+    assert database._cause(DBAPIError("SELECT 1", None, hung_up)) == "role nobody does not exist"
 
 
 @pytest.mark.parametrize(

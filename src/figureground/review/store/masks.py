@@ -54,6 +54,8 @@ Box = tuple[int, int, np.ndarray]
 
 def find(connection: Connection, place: int, *, reviewer: int) -> Mask | None:
     """The mask of a picture by a reviewer; None where he has begun none."""
+    if not is_number(place):
+        return None
     row = connection.execute(_select().where(masks.c.place == place, masks.c.reviewer == reviewer)).one_or_none()
     return None if row is None else _mask(row)
 
@@ -68,6 +70,8 @@ def by_number(connection: Connection, number: int) -> Mask:
 
 def of_place(connection: Connection, place: int) -> list[Mask]:
     """The masks of a picture by all reviewers, in the order they were begun."""
+    if not is_number(place):
+        return []
     return [_mask(row) for row in connection.execute(_select().where(masks.c.place == place).order_by(masks.c.number))]
 
 
@@ -200,7 +204,8 @@ def claim(
 
 def release(connection: Connection, reviewer: int, *, place: int) -> None:
     """Gives a picture back, for others to draw; one that was given back already is no error."""
-    leases.end(connection, reviewer, task="mask", item=place)
+    if is_number(place):
+        leases.end(connection, reviewer, task="mask", item=place)
 
 
 def _others(connection: Connection, own: int) -> dict[int, set[int]]:

@@ -12,7 +12,7 @@ from figureground.core.errors import InputError
 from figureground.review.store import leases
 from figureground.review.store.clock import now
 from figureground.review.store.database import one_at_a_time
-from figureground.review.store.limits import check_seconds, size_of_place
+from figureground.review.store.limits import check_seconds, is_number, size_of_place
 from figureground.review.store.people import hold
 from figureground.review.store.refusals import Conflict
 from figureground.review.store.tables import patch
@@ -39,6 +39,8 @@ class Patches:
 
 def load(connection: Connection, place: int, *, reviewer: int, rows: int, columns: int) -> Patches | None:
     """What a reviewer said of a picture with such a grid; None where he has not."""
+    if not all(map(is_number, (place, rows, columns))):
+        return None
     found = connection.execute(select(patch).where(*_of(place, reviewer, rows, columns))).one_or_none()
     return None if found is None else _patches(found)
 
@@ -59,8 +61,9 @@ def save(connection: Connection, place: int, *, reviewer: int, cells: np.ndarray
         InputError: no such grid.
         Absent: no such place or reviewer.
     """
-    if cells.ndim != 2 or cells.dtype != np.bool_ or not all(1 <= side <= MOST_CELLS for side in cells.shape):
-        raise InputError(f"cells are bool [rows, columns], 1 to {MOST_CELLS} each way; got {cells.dtype} {list(cells.shape)}")
+    if cells.ndim != 2 or cells.dtype != np.bool_:
+        raise InputError(f"cells are bool [rows, columns]; got {cells.dtype} {list(cells.shape)}")
+    _check_grid(*cells.shape)
     check_seconds(seconds)
     hold(connection, reviewer)
     size_of_place(connection, place)
@@ -87,7 +90,11 @@ def next_places(
     """The next places for a reviewer, in the order given: without such a grid by him, and with fewer than `labellers` others.
 
     Others are those who have given such a grid and those who are at the picture now.
+
+    Raises:
+        InputError: no such grid.
     """
+    _check_grid(rows, columns)
     asked = select(patch.c.place, patch.c.reviewer).where(patch.c.rows == rows, patch.c.columns == columns)
     people = leases.of_others(connection, reviewer, task="patches")
     own: set[int] = set()
@@ -133,6 +140,11 @@ def table(connection: Connection) -> list[Patches]:
     """Every grid, by place and reviewer."""
     order = (patch.c.place, patch.c.reviewer, patch.c.rows, patch.c.columns)
     return [_patches(row) for row in connection.execute(select(patch).order_by(*order))]
+
+
+def _check_grid(rows: int, columns: int) -> None:
+    if not (1 <= rows <= MOST_CELLS and 1 <= columns <= MOST_CELLS):
+        raise InputError(f"a grid has 1 to {MOST_CELLS} rows and columns; got {rows} x {columns}")
 
 
 def _of(place: int, reviewer: int, rows: int, columns: int) -> tuple:
