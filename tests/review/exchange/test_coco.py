@@ -96,7 +96,7 @@ def test_void_and_crowds(read, listener) -> None:
     void = (0, 0, 2, 2, 255)
     for crowd, box in (("class", (5, 5, 7, 8, 7)), ("ignore", (5, 5, 7, 8, 255)), ("skip", (0, 0, 0, 0, 0))):
         assert np.array_equal(read("coco", content, f"?crowd={crowd}")[0].runs.dense(), drawn(SIZE, void, box))
-    assert listener.said == ["note: passed over: 1 crowd regions"]
+    assert listener.said == ["note: passed over: crowd regions: 1"]
 
 
 def test_pictures_find_their_samples(read, listener) -> None:
@@ -109,7 +109,7 @@ def test_pictures_find_their_samples(read, listener) -> None:
     with pytest.raises(FormatError, match="no sample"):
         read("coco", content, known={"42": "/data/other.jpg"})
     assert read("coco", content, "?unknown=skip", known={"IMG_2": None}) == []
-    assert listener.said == ["note: passed over: 1 pictures that are no sample"]
+    assert listener.said == ["note: passed over: pictures that are no sample: 1"]
 
 
 def test_a_name_that_fits_two_samples_is_refused(read) -> None:
@@ -121,8 +121,8 @@ def test_pictures_without_annotations(read, listener) -> None:
     """Background all over, and said; or left out."""
     assert not read("coco", document())[0].runs.dense().any()
     assert read("coco", document(), "?empty=skip") == []
-    assert "1 pictures without annotations are taken for background all over; ?empty=skip" in listener.said[0]
-    assert listener.said[1] == "note: passed over: 1 pictures without annotations"
+    assert "pictures without annotations are taken for background all over: 1; ?empty=skip" in listener.said[0]
+    assert listener.said[1] == "note: passed over: pictures without annotations: 1"
 
 
 def test_names_are_translated(read) -> None:

@@ -67,7 +67,7 @@ def test_masks_polygons_and_boxes_are_drawn_by_their_order(read, listener) -> No
     expected = drawn(SIZE, (5, 8, 6, 10, 300), (6, 9, 7, 10, 300), (0, 0, 5, 6, 3), (2, 4, 6, 10, 7))
     assert found[0].id == "holidays/IMG_1"
     assert np.array_equal(found[0].runs.dense(), expected)
-    assert listener.said == ["note: passed over: 2 shapes without an area"]
+    assert listener.said == ["note: passed over: shapes without an area: 2"]
 
 
 def test_a_turned_box_turns_about_its_middle(read) -> None:

@@ -9,13 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typer
 from PIL import Image
 from tests.review.exchange.conftest import CLASSES, Listener
 from tests.support import run_program
 
-from figureground.cli import app as program
-from figureground.cli import labels as verbs
 from figureground.core.errors import ArtifactError, FormatError, InputError
 from figureground.core.types import ClassTable, Sample
 from figureground.data.labelmap import encode_runs, runs_to_columns
@@ -64,8 +61,8 @@ def test_accepted_masks_come_first_then_submitted_then_the_newest(tmp_path: Path
     accepted, every = open_labels(where), open_labels(where, which="all")
     assert [(m.id, m.by, m.runs.dense().max()) for m in accepted.masks] == [("a", "cid", 300)]
     assert accepted.notes == (
-        "1 samples have several masks; an accepted one is taken first, of several the newest",
-        "2 samples without an accepted mask are left out; --which all takes theirs too",
+        "samples with several masks: 1; an accepted one is taken first, of several the newest",
+        "samples without an accepted mask: 2; --which all takes theirs too",
     )
     assert [(m.id, m.by) for m in every.masks] == [("a", "cid"), ("b", "bob"), ("c", "ann")]
     assert every.classes == CLASSES
@@ -148,16 +145,6 @@ def data(tmp_path: Path) -> Path:
         samples.append(Sample(id=i, image=f"{i}.jpg", mask=f"{i}.png", attributes={}))
     write_table_and_toml(folder, name="data", classes=CLASSES, samples=samples, common={}, label=None, context=None)
     return folder
-
-
-@pytest.fixture(autouse=True, scope="module")
-def hooked() -> None:
-    """The verbs as the program has them."""
-    if all(group.name != "labels" for group in program.app.registered_groups):
-        group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-        for name, verb in verbs.VERBS.items():
-            group.command(name=name)(verb)
-        program.app.add_typer(group, name="labels")
 
 
 @pytest.mark.parametrize(

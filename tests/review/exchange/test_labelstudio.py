@@ -86,7 +86,7 @@ def test_all_shapes_are_drawn_in_their_order(read, listener) -> None:
     )
     assert np.array_equal(found[0].runs.dense(), drawn(SIZE, (0, 0, 5, 6, 3), (2, 4, 6, 10, 7), (8, 5, 10, 9, 300)))
     assert (found[0].id, found[0].by, found[0].created) == ("IMG-1", "user 1", "2026-01-31T07:40:19.861611Z")
-    assert listener.said == ["note: passed over: 2 regions without an area"]
+    assert listener.said == ["note: passed over: regions without an area: 2"]
 
 
 def test_turned_boxes_and_ellipses(read) -> None:
@@ -118,8 +118,8 @@ def test_of_several_annotations_the_ground_truth_counts_else_the_newest(read, li
     found = read("labelstudio", export(new, {**old, "ground_truth": True}))[0]
     assert (found.runs.dense().max(), found.by) == (3, "ann@example.org")
     assert read("labelstudio", export(skipped)) == []
-    assert listener.said[0] == "note: passed over: 1 older annotations of a task"
-    assert listener.said[2] == "note: passed over: 1 tasks without annotations"
+    assert listener.said[0] == "note: passed over: older annotations of a task: 1"
+    assert listener.said[2] == "note: passed over: tasks without annotations: 1"
 
 
 def test_predictions_are_read_when_asked(read) -> None:
@@ -165,7 +165,7 @@ def test_an_empty_annotation_needs_the_size_of_its_picture(tmp_path, read, liste
     Image.new("RGB", (20, 10)).save(tmp_path / "IMG-1.png")
     content = export(annotation())
     assert read("labelstudio", content) == []
-    assert "1 empty annotations that do not say the size of their picture" in listener.said[-1]
+    assert "empty annotations that do not say the size of their picture: 1" in listener.said[-1]
     found = read("labelstudio", content, known={"a": str(tmp_path / "IMG-1.png")})
     assert (found[0].runs.size_hw, found[0].runs.values.tolist()) == (SIZE, [0])
     assert read("labelstudio", content, "?empty=skip", known={"a": str(tmp_path / "IMG-1.png")}) == []

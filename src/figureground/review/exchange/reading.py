@@ -144,9 +144,9 @@ class Reading:
     def tell(self) -> None:
         """Says what was passed over, and which pictures had no annotation."""
         if taken := self.passed_over.pop(EMPTY, 0):
-            self.reporter.say(f"note: {taken} {EMPTY}; ?empty=skip leaves them out")
+            self.reporter.say(f"note: {EMPTY}: {taken}; ?empty=skip leaves them out")
         if self.passed_over:
-            self.reporter.say(f"note: passed over: {', '.join(f'{n} {what}' for what, n in sorted(self.passed_over.items()))}")
+            self.reporter.say(f"note: passed over: {', '.join(f'{what}: {n}' for what, n in sorted(self.passed_over.items()))}")
 
     @contextmanager
     def at(self, what: str) -> Iterator[None]:

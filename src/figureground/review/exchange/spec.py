@@ -68,7 +68,12 @@ def read_masks(
     parsed = _parsed(spec)
     read = READERS.resolve(parsed.kind or "")
     reading = Reading(file=parsed.where, classes=classes, known=known, options=parsed.options, reporter=reporter or QuietReporter())
-    yield from read(reading)
+    return _told(read(reading), reading)
+
+
+def _told(masks: Iterator[LabelledMask], reading: Reading) -> Iterator[LabelledMask]:
+    """The masks, and after the last one what was passed over."""
+    yield from masks
     reading.tell()
 
 
