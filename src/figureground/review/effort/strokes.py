@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numba import njit
 
-from figureground.review.effort.operations import in_stroke, taken
+from figureground.review.effort.operations import covered, in_stroke
 
-DIAMETERS = (3, 5, 9, 15, 25, 41, 65, 101)
+DIAMETERS = (1, 3, 5, 9, 15, 25, 41, 65, 101)
 """The brushes there are."""
-_POINTS, _KEPT = 14, 2
+_POINTS, _KEPT = 10, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,36 +35,46 @@ def best_strokes(error: np.ndarray, worth: np.ndarray, segments: np.ndarray | No
     points = _middles(error)
     if not points:
         return []
-    at = np.array([point[:2] for point in points], np.int64)
-    fit = np.array([point[2] for point in points])
-    found = [
-        (worth_of, Stroke(path=path, diameter=diameter))
-        for diameter in DIAMETERS
-        for worth_of, path in [_path(at, fit, worth, segments, diameter, legs)]
-        if worth_of > 0
-    ]
+    at, fit = np.array([point[:2] for point in points], np.int64), np.array([point[2] for point in points])
+    area = np.empty(0, np.int64) if segments is None else np.bincount(segments.reshape(-1))
+    left = worth if segments is None else np.bincount(segments.reshape(-1), weights=worth.reshape(-1))
+    found: list[tuple[float, Stroke]] = []
+    for diameter in DIAMETERS:
+        fits = (diameter >= 0.9 * fit) & (diameter <= 4 * fit + 6) if segments is None else diameter <= 4 * fit + 25
+        total, path = _path(at[fits], left.copy(), segments, area, diameter, legs)
+        if total > 0:
+            found.append((total, Stroke(path=path, diameter=diameter)))
     return [one for _, one in sorted(found, key=lambda one: -one[0])[:_KEPT]]
 
 
 def _path(
-    at: np.ndarray, fit: np.ndarray, worth: np.ndarray, segments: np.ndarray | None, diameter: int, legs: int
+    at: np.ndarray, left: np.ndarray, segments: np.ndarray | None, area: np.ndarray, diameter: int, legs: int
 ) -> tuple[float, tuple[tuple[int, int], ...]]:
-    """The best first leg between points where the brush fits, and further legs for as long as each brings more."""
-    thin = 0.9 * fit <= diameter if segments is None else np.ones(len(fit), bool)
-    some = at[thin & (diameter <= 4 * fit + (6 if segments is None else 25))]
-    total, path, painted = 0.0, [], worth
-    while len(some) and len(path) <= legs:
-        pairs = [(p, q) for i, p in enumerate(some) for q in some[i:]] if not path else [(np.array(path[-1]), q) for q in some]
-        ends = np.array([(*p, *q) for p, q in pairs], np.int64)
-        sums = _sums(painted, ends, diameter) if segments is None else _snapped_sums(painted, segments, ends, diameter)
+    """The best first leg between two points, and further legs for as long as each brings more; `left` is used up."""
+    total, path = 0.0, []
+    while len(at) and len(path) <= legs:
+        starts = at if not path else np.array(path[-1:])
+        ends = np.array([(*p, *q) for i, p in enumerate(starts) for q in at[i if not path else 0 :]], np.int64)
+        sums = _sums(left, ends, diameter) if segments is None else _snapped_sums(left, area, segments, ends, diameter)
         best = int(sums.argmax())
         if sums[best] <= max(0.0, 0.05 * total):
             break
         x0, y0, x1, y1 = ends[best].tolist()
         path = [*(path or [(x0, y0)]), (x1, y1)]
         total += float(sums[best])
-        painted = np.where(taken(worth.shape, tuple(path), diameter, segments), np.float32(0), worth) if legs > 1 else painted
+        _use_up(left, area, segments, ends[best], diameter)
     return total, tuple(path)
+
+
+def _use_up(left: np.ndarray, area: np.ndarray, segments: np.ndarray | None, leg: np.ndarray, diameter: int) -> None:
+    """What a leg takes brings nothing a second time."""
+    x0, y0, x1, y1 = leg.tolist()
+    if segments is None:
+        left[covered(left.shape, (x0, y0), (x1, y1), diameter)] = 0
+    else:
+        inside = np.bincount(segments[covered(segments.shape, (x0, y0), (x1, y1), diameter)], minlength=area.size)
+        left[2 * inside >= area] = 0
+        left[[segments[y0, x0], segments[y1, x1]]] = 0
 
 
 def _middles(error: np.ndarray) -> list[tuple[int, int, float]]:
@@ -100,26 +110,26 @@ def _sums(worth, ends, diameter):  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def _snapped_sums(worth, segments, ends, diameter):  # pragma: no cover - compiled
-    """Sum of worth over the superpixels that each stroke takes."""
-    height, width = worth.shape
-    count = segments.max() + 1
-    area, total = np.zeros(count, np.int64), np.zeros(count)
-    for y in range(height):
-        for x in range(width):
-            area[segments[y, x]] += 1
-            total[segments[y, x]] += worth[y, x]
-    sums, inside = np.zeros(ends.shape[0]), np.zeros(count, np.int64)
+def _snapped_sums(left, area, segments, ends, diameter):  # pragma: no cover - compiled
+    """Sum of what is left over the superpixels that each stroke takes."""
+    height, width = segments.shape
+    sums, inside, seen = np.zeros(ends.shape[0]), np.zeros(area.size, np.int64), np.empty(area.size, np.int64)
     reach = diameter // 2 + 1
     for k in range(ends.shape[0]):
         x0, y0, x1, y1 = ends[k, 0], ends[k, 1], ends[k, 2], ends[k, 3]
-        inside[:] = 0
+        count = 0
         for y in range(max(0, min(y0, y1) - reach), min(height, max(y0, y1) + reach + 1)):
             for x in range(max(0, min(x0, x1) - reach), min(width, max(x0, x1) + reach + 1)):
                 if in_stroke(x, y, x0, y0, x1, y1, diameter):
-                    inside[segments[y, x]] += 1
+                    s = segments[y, x]
+                    if inside[s] == 0:
+                        seen[count] = s
+                        count += 1
+                    inside[s] += 1
         inside[segments[y0, x0]] = inside[segments[y1, x1]] = height * width
-        for s in range(count):
+        for i in range(count):
+            s = seen[i]
             if 2 * inside[s] >= area[s]:
-                sums[k] += total[s]
+                sums[k] += left[s]
+            inside[s] = 0
     return sums
