@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from figureground.core.errors import FormatError
+from figureground.core.errors import FormatError, InputError
 from figureground.core.types import ClassTable, Sample
 from figureground.data import pool as pools
 from figureground.data.dataset import Dataset
@@ -106,13 +106,14 @@ def test_a_table_that_is_none_is_refused(tmp_path):
     """Damaged, without ids, with an empty one, or not there; the file is named."""
     folder = write_pool(tmp_path / "pool", "parquet")
     table = folder / "samples.parquet"
-    content, opened = table.read_bytes(), open_pool(str(folder))
+    content = table.read_bytes()
     holes = content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :]
     for damaged, told in ((content[:-20], "cannot be read"), (holes, "cannot be read")):
         table.write_bytes(damaged)
         with pytest.raises(FormatError, match=told) as caught:
-            list(opened.parts())
+            list(open_pool(str(folder)).parts())
         assert str(table) in str(caught.value)
+        assert "Write it again from its source" in str(caught.value)
     for columns, told in (
         ({"name": ["a"]}, "no column `id`"),
         ({"id": ["a", None]}, "row 2 of row group 1 has no `id`"),
@@ -120,7 +121,34 @@ def test_a_table_that_is_none_is_refused(tmp_path):
     ):
         pq.write_table(pa.table(columns), table)
         with pytest.raises(FormatError, match=told):
-            list(opened.parts())
+            list(open_pool(str(folder)).parts())
+    table.write_bytes(content)
+    opened = open_pool(str(folder))
     table.unlink()
     with pytest.raises(FormatError, match="no such file"):
         list(opened.parts())
+
+
+def test_a_table_that_is_written_anew_while_it_is_read_is_not_called_damaged(tmp_path):
+    folder = write_pool(tmp_path / "pool", "parquet")
+    table = folder / "samples.parquet"
+    opened = open_pool(str(folder))
+    content = table.read_bytes()
+    for half_written in (content[:-20], content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :]):
+        table.write_bytes(half_written)
+        with pytest.raises(InputError, match=r"samples\.parquet: changed while it was read\. Run the same command again"):
+            list(opened.parts())
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_pool_without_samples_is_refused(tmp_path, kind):
+    folder = write_pool(tmp_path / "pool", kind)
+    table = folder / f"samples.{kind}"
+    if kind == "parquet":
+        pq.write_table(pq.read_table(table).slice(0, 0), table)
+    else:
+        table.write_text(table.read_text().splitlines()[0] + "\n")
+    with pytest.raises(FormatError, match="the table has no samples"):
+        open_pool(str(folder))
+    with pytest.raises(InputError, match="the pool has no samples"):
+        pool_of(Dataset(name="drawn", classes=ClassTable(names=("ground", "cat")), samples=(), masks=None))

@@ -21,6 +21,7 @@ from figureground.core.types import ClassTable
 from figureground.data import paths, prediction_stream
 from figureground.data.labelmap import RUN_FIELDS, encode_runs, runs_to_columns
 from figureground.data.prediction_stream import PredictionStream, Rows, stream_predictions
+from figureground.data.predictions import open_predictions
 
 CLASSES = ClassTable(names=("ground", "cat", "dog"))
 NAMES = [f"s{n}" for n in range(12)]
@@ -183,15 +184,36 @@ def test_what_is_no_prediction_is_refused(tmp_path):
         stream_predictions(str(folder), CLASSES)
 
 
-def test_rows_that_are_no_longer_there_are_a_fault_of_the_table(tmp_path):
-    """As where a table was written anew meanwhile."""
+def test_a_table_that_is_written_anew_while_it_is_read_is_not_called_damaged(tmp_path):
+    """By single rows, by whole tables, and by `audit`'s way of reading."""
     folder = write_tables(tmp_path / "net", drawn(), group=20)
     stream = stream_predictions(str(folder), CLASSES)
-    rows = rows_of(stream, NAMES)
+    rows, opened = rows_of(stream, NAMES), open_predictions(str(folder), CLASSES)
     file = folder / "labels" / "2.parquet"
     pq.write_table(pq.read_table(file).slice(0, 1), file)
-    with pytest.raises(FormatError, match="cannot be read"):
-        stream.reader.read(NAMES, rows)
+    for read in (lambda: stream.reader.read(NAMES, rows), lambda: opened.source.read(NAMES[-1])):
+        with pytest.raises(InputError, match=r"2\.parquet: changed while it was read\. Run the same command again"):
+            read()
+    file.write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"2\.parquet: changed while it was read"):
+        list(stream.parts())
+
+
+def test_a_damaged_row_group_is_named_with_its_samples_and_what_helps(tmp_path):
+    folder = write_tables(tmp_path / "net", drawn(), group=5)
+    file = folder / "labels" / "1.parquet"
+    start = pq.ParquetFile(file).metadata.row_group(0).column(3).dictionary_page_offset or 0
+    stream = stream_predictions(str(folder), CLASSES)
+    names = next(part.ids for part in stream.parts() if part.file == str(file) and part.group == 0)
+    content = bytearray(file.read_bytes())
+    content[start : start + 40] = b"\xff" * 40
+    file.write_bytes(content)
+    stream = stream_predictions(str(folder), CLASSES)
+    with pytest.raises(FormatError) as caught:
+        stream.reader.read(NAMES, rows_of(stream, NAMES))
+    said = str(caught.value)
+    assert f"{file}: the Parquet table cannot be read in row group 1, which holds '{names[0]}'" in said
+    assert "`figureground predict`, given the same command, mends the tables that it wrote" in said
 
 
 @pytest.mark.parametrize("column", ["values", "lengths"])

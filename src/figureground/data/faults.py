@@ -56,6 +56,12 @@ def some(items: list[str] | tuple[str, ...], most: int = 3) -> str:
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown
 
 
+def quoted(error: Exception, most: int = 240) -> str:
+    """What another library says of its error, for brackets in a problem: its first line without a final stop, cut between words."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+    return line if len(line) <= most else f"{line[:most].rpartition(' ')[0] or line[:most]} ..."
+
+
 def _short(text: str, most: int = 400) -> str:
     """A text that quotes damaged content stays one a person can read."""
     return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"

@@ -7,16 +7,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from figureground.core.errors import FormatError
+from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.data import paths
 from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.faults import refusal
 from figureground.data.formats.own import read_head
-from figureground.data.prediction_artifact import READ_FAULTS, open_parquet
+from figureground.data.parquet import READ_FAULTS, WRITE_AGAIN, open_parquet, unreadable
 from figureground.data.prediction_stream import Part
 from figureground.data.spec import parse_spec
+from figureground.data.tables import no_samples
 
 IDS_A_PART = 256
 """Ids of a data set in memory that make a part: as many as a row group of predictions holds, for parts alike are matched at once."""
@@ -32,6 +34,8 @@ class Pool:
     """None where the samples stay in their table."""
     files: tuple[str, ...]
     """The small files that define the pool, and its table."""
+    opened: str | None = None
+    """The stamp of the table when the pool was opened, where the samples stay in it."""
 
     @property
     def table(self) -> str:
@@ -41,11 +45,11 @@ class Pool:
     def __len__(self) -> int:
         if self.dataset is not None:
             return len(self.dataset)
-        with open_parquet(self.table) as table:
+        with _open(self.table, self.opened) as table:
             return table.metadata.num_rows
 
     def parts(self) -> Iterator[Part]:
-        """All ids in order; a table that cannot be read, or without ids, raises `FormatError`."""
+        """All ids in order; a table that cannot be read, or without ids, raises `FormatError`, one that changed meanwhile `InputError`."""
         if self.dataset is not None:
             ids = self.dataset.ids
             for group, start in enumerate(range(0, len(ids), IDS_A_PART)):
@@ -88,15 +92,19 @@ class Pool:
         return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
     def _groups(self, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
-        with open_parquet(self.table) as table:
+        with _open(self.table, self.opened) as table:
             names = table.schema_arrow.names
             if "id" not in names:
                 raise refusal("bad-table", "there is no column `id`", "Add the column", file=self.table)
-            try:
-                for group in range(table.num_row_groups):
-                    yield group, table.read_row_group(group, [c for c in columns if c in names])
-            except READ_FAULTS as error:
-                raise _unreadable(self.table, error) from error
+            for group in range(table.num_row_groups):
+                yield group, self._group(table, group, [c for c in columns if c in names])
+
+    def _group(self, table: pq.ParquetFile, group: int, columns: list[str]) -> pa.Table:
+        try:
+            return table.read_row_group(group, columns)
+        except READ_FAULTS as error:
+            part = f"row group {group + 1}"
+            raise unreadable(self.table, error, since=self.opened, part=part, code="bad-table", remedy=WRITE_AGAIN) from error
 
 
 def open_pool(spec: str) -> Pool:
@@ -104,19 +112,25 @@ def open_pool(spec: str) -> Pool:
 
     Raises:
         InputError: an unknown kind or option, or a path that is no data set.
-        FormatError: a fault in the files.
+        FormatError: a fault in the files, or no samples.
     """
     parsed = parse_spec(str(spec))
     if parsed.kind in (None, "own") and not parsed.options:
         paths.check_name(parsed.where)
         head = read_head(parsed.where)
         if head.table.endswith(".parquet"):
-            return Pool(name=head.name, classes=head.classes, dataset=None, files=(head.file, head.table))
+            opened = paths.stamp(head.table)
+            with _open(head.table, opened) as table:
+                if not table.metadata.num_rows:
+                    raise no_samples(head.table)
+            return Pool(name=head.name, classes=head.classes, dataset=None, files=(head.file, head.table), opened=opened)
     return pool_of(open_dataset(spec))
 
 
 def pool_of(dataset: Dataset) -> Pool:
-    """A data set as a pool; its masks, if it has any, are not looked at."""
+    """A data set as a pool; its masks, if it has any, are not looked at. One without samples raises `InputError`."""
+    if not dataset.samples:
+        raise InputError(f"{dataset.name}: the pool has no samples. Name a data set that has some")
     return Pool(name=dataset.name, classes=dataset.classes, dataset=dataset, files=dataset.files)
 
 
@@ -124,5 +138,5 @@ def _texts(table: pa.Table, column: str) -> tuple[str, ...]:
     return tuple("" if value is None else str(value) for value in table[column].to_pylist())
 
 
-def _unreadable(file: str, error: Exception) -> FormatError:
-    return refusal("bad-table", f"the Parquet table cannot be read ({str(error)[:80]})", "Write it again from its source", file=file)
+def _open(file: str, since: str | None) -> pq.ParquetFile:
+    return open_parquet(file, since=since, code="bad-table", remedy=WRITE_AGAIN)

@@ -11,30 +11,36 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from figureground.core.errors import FormatError, InputError
+from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, LabelRuns
 from figureground.data import paths
 from figureground.data.faults import refusal
 from figureground.data.labelmap import check_runs, columns_to_runs
 from figureground.data.masks import check_ids
+from figureground.data.parquet import PREDICT_AGAIN, READ_FAULTS, open_parquet, unreadable
 from figureground.data.predictions import RISK, Predictions
 from figureground.data.sources import absent_map
 from figureground.data.tables import check_unique
 
 RUN_COLUMNS = ("height", "width", "values", "lengths")
 _KEPT_GROUPS = 4
-READ_FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError)
 
 
 class RunTables:
-    """Label maps in Parquet files; the row groups read last are kept, so reading in order reads each once."""
+    """Label maps in Parquet files; the row groups read last are kept, so reading in order reads each once.
 
-    def __init__(self, *, rows: Mapping[str, tuple[str, int, int]], classes: ClassTable) -> None:
-        self._rows, self._classes = rows, classes
+    Args:
+        rows: id -> file, row group, and row in it.
+        classes: of the maps.
+        opened: the stamp of each file when the ids were read from it.
+    """
+
+    def __init__(self, *, rows: Mapping[str, tuple[str, int, int]], classes: ClassTable, opened: Mapping[str, str]) -> None:
+        self._rows, self._classes, self._opened = rows, classes, opened
         self._kept: dict[tuple[str, int], list[LabelRuns]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_rows": self._rows, "_classes": self._classes, "_kept": {}}  # a worker process reads its own
+        return {"_rows": self._rows, "_classes": self._classes, "_opened": self._opened, "_kept": {}}  # a worker process reads its own
 
     def read(self, sample_id: str) -> LabelRuns:
         """The label map of a sample; an absent or faulty one raises `FormatError`."""
@@ -44,14 +50,14 @@ class RunTables:
         if (file, group) not in self._kept:
             while len(self._kept) >= _KEPT_GROUPS:
                 self._kept.pop(next(iter(self._kept)))
-            self._kept[file, group] = _read_group(file, group)
+            self._kept[file, group] = _read_group(file, group, last=row, since=self._opened.get(file), sample=sample_id)
         runs = self._kept[file, group][row]
         try:
             if runs.values.dtype.kind != "u" or runs.lengths.dtype.kind != "u":
                 raise ValueError("a run lacks its value or length")
             check_runs(runs)
         except ValueError as error:
-            raise refusal("corrupt-file", f"the runs are no label map: {error}", "Predict again", file=file, sample=sample_id) from error
+            raise refusal("corrupt-file", f"the runs are no label map: {error}", PREDICT_AGAIN, file=file, sample=sample_id) from error
         return check_ids(runs, self._classes, sample=sample_id, file=file, role="prediction")
 
     def file_of(self, sample_id: str) -> str | None:
@@ -81,11 +87,13 @@ def open_artifact(where: str, classes: ClassTable) -> Predictions:
     rows: dict[str, tuple[str, int, int]] = {}
     scores: dict[str, dict[str, float]] = {}
     ids: list[str] = []
-    for file in label_files(where):
-        with open_parquet(file) as table:
+    files = label_files(where)
+    opened = {file: paths.stamp(file) for file in files}
+    for file in files:
+        with open_parquet(file, since=opened[file]) as table:
             check_columns(table, file)
             for group in range(table.num_row_groups):
-                part = _flat_columns(table, group, file)
+                part = _flat_columns(table, group, file, since=opened[file])
                 names = part.pop("id")
                 rows |= {i: (file, group, row) for row, i in enumerate(names)}
                 ids += names
@@ -94,7 +102,7 @@ def open_artifact(where: str, classes: ClassTable) -> Predictions:
     check_unique(ids, file=where)
     return Predictions(
         name=paths.leaf(where),
-        source=RunTables(rows=rows, classes=classes),
+        source=RunTables(rows=rows, classes=classes, opened=opened),
         ids=tuple(ids),
         scores=scores,
         region_scores=_region_scores(where),
@@ -157,16 +165,6 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", name)]
 
 
-def open_parquet(file: str) -> pq.ParquetFile:
-    """An open Parquet file, of which no more is fetched than is read; an absent or damaged one raises `FormatError`."""
-    try:
-        return pq.ParquetFile(paths.open_binary(file) if paths.is_url(file) else file)
-    except FileNotFoundError as error:
-        raise refusal("missing-file", "there is no such file", "Predict again", file=file) from error
-    except READ_FAULTS as error:
-        raise corrupt(file, error) from error
-
-
 def check_columns(table: pq.ParquetFile, file: str) -> None:
     """Raise the `bad-table` fault unless a table has ids and label maps."""
     missing = [c for c in ("id", *RUN_COLUMNS) if c not in table.schema_arrow.names]
@@ -184,7 +182,7 @@ def check_columns(table: pq.ParquetFile, file: str) -> None:
             )
 
 
-def _flat_columns(table: pq.ParquetFile, group: int, file: str) -> dict[str, list[Any]]:
+def _flat_columns(table: pq.ParquetFile, group: int, file: str, *, since: str) -> dict[str, list[Any]]:
     """Ids as texts, and the columns of numbers, of one row group."""
     schema = table.schema_arrow
     numeric = [f.name for f in schema if f.name not in RUN_COLUMNS and (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
@@ -193,19 +191,21 @@ def _flat_columns(table: pq.ParquetFile, group: int, file: str) -> dict[str, lis
         ids = [str(i) for i in part["id"].to_pylist()]
         found: dict[str, list[Any]] = {c: [np.nan if v is None else float(v) for v in part[c].to_pylist()] for c in numeric if c != "id"}
     except READ_FAULTS as error:
-        raise corrupt(file, error) from error
+        raise unreadable(file, error, since=since, part=f"row group {group + 1}") from error
     return {"id": ids, **found}
 
 
-def _read_group(file: str, group: int) -> list[LabelRuns]:
+def _read_group(file: str, group: int, *, last: int, since: str | None, sample: str) -> list[LabelRuns]:
     try:
-        with open_parquet(file) as table:
+        with open_parquet(file, since=since) as table:
             part = table.read_row_group(group, columns=list(RUN_COLUMNS)).combine_chunks()
+            if len(part) <= last:
+                raise ValueError(f"it has {len(part)} rows")
             if any(part[name].null_count for name in RUN_COLUMNS):
                 raise ValueError("a row lacks its label map")
             return list(columns_to_runs(part))
     except (*READ_FAULTS, AttributeError) as error:
-        raise corrupt(file, error) from error
+        raise unreadable(file, error, since=since, part=f"row group {group + 1}", sample=sample) from error
 
 
 def _region_scores(where: str) -> dict[str, dict[int, float]] | None:
@@ -213,7 +213,8 @@ def _region_scores(where: str) -> dict[str, dict[int, float]] | None:
     files = [file for part in artifact_parts(where) for file in _tables(part, "regions")]
     scores: dict[str, dict[int, float]] = {}
     for file in files:
-        with open_parquet(file) as table:
+        since = paths.stamp(file)
+        with open_parquet(file, since=since) as table:
             if missing := [c for c in ("id", "region", RISK) if c not in table.schema_arrow.names]:
                 raise refusal("bad-table", f"there is no column `{missing[0]}`", f"Write id, region, {RISK}", file=file)
             try:
@@ -221,7 +222,7 @@ def _region_scores(where: str) -> dict[str, dict[int, float]] | None:
                 for i, region, risk in zip(*columns, strict=True):
                     scores.setdefault(str(i), {})[int(region)] = np.nan if risk is None else float(risk)
             except READ_FAULTS as error:
-                raise corrupt(file, error) from error
+                raise unreadable(file, error, since=since) from error
     return scores if files else None
 
 
@@ -237,8 +238,3 @@ def read_manifest(where: str) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise refusal("bad-json", "the manifest is no JSON object", "Predict again", file=path)
     return found
-
-
-def corrupt(file: str, error: Exception) -> FormatError:
-    """The refusal of a table whose bytes cannot be read."""
-    return refusal("corrupt-file", f"the Parquet table cannot be read ({str(error)[:80]})", "Predict again", file=file)

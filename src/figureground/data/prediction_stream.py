@@ -10,23 +10,17 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from figureground.core.errors import Fault, FormatError
+from figureground.core.errors import Fault, FiguregroundError, FormatError
 from figureground.core.types import ClassTable, LabelRuns, RunBatch, batch_of
 from figureground.data import paths
+from figureground.data.faults import some
 from figureground.data.masks import read_numbers
-from figureground.data.prediction_artifact import (
-    READ_FAULTS,
-    RUN_COLUMNS,
-    artifact_parts,
-    check_columns,
-    corrupt,
-    label_files,
-    open_parquet,
-    read_manifest,
-)
+from figureground.data.parquet import READ_FAULTS, open_parquet, unreadable
+from figureground.data.prediction_artifact import RUN_COLUMNS, artifact_parts, check_columns, label_files, read_manifest
 from figureground.data.predictions import COUNT_SUFFIX, Predictions, open_predictions, parse_predictions
-from figureground.data.sources import MaskFiles
+from figureground.data.sources import MaskFiles, file_of
 
 _RUN_TYPES = (("height", pa.int64()), ("width", pa.int64()), ("values", pa.list_(pa.uint16())), ("lengths", pa.list_(pa.uint32())))
 FILES_A_PART = 256
@@ -74,6 +68,10 @@ class MapReader(Protocol):
         """The maps of some samples; a table that cannot be read raises `FormatError`, a single map becomes a fault."""
         ...
 
+    def file_of(self, sample_id: str, rows: Rows, *, place: int) -> str | None:
+        """The file that holds the map of a sample, which is at `place` among those asked for; None for one in memory."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PredictionStream:
@@ -89,6 +87,8 @@ class PredictionStream:
     """Id -> why the prediction left the sample out."""
     files: tuple[str, ...] = ()
     """Every table that is read; empty where maps are files of their own."""
+    opened: Mapping[str, str] = field(default_factory=dict)
+    """Table -> its stamp when the predictions were opened."""
     held: Predictions | None = None
     """The predictions, where their ids are held in memory."""
 
@@ -97,6 +97,7 @@ class PredictionStream:
 
         Raises:
             FormatError: a table that cannot be read, or without the columns of label maps.
+            InputError: a table that changed meanwhile.
         """
         if self.held is not None:
             ids = self.held.ids
@@ -104,13 +105,10 @@ class PredictionStream:
                 yield Part(file="", group=group, ids=ids[start : start + FILES_A_PART])
             return
         for file in self.files:
-            with open_parquet(file) as table:
+            with open_parquet(file, since=self.opened.get(file)) as table:
                 check_columns(table, file)
-                try:
-                    for group in range(table.num_row_groups):
-                        yield Part(file=file, group=group, ids=tuple(map(str, table.read_row_group(group, ["id"])["id"].to_pylist())))
-                except READ_FAULTS as error:
-                    raise corrupt(file, error) from error
+                for group in range(table.num_row_groups):
+                    yield Part(file=file, group=group, ids=_ids(table, group, file, since=self.opened.get(file)))
 
     def fingerprint(self) -> str:
         """sha256 over size and time of change of everything that is read."""
@@ -139,7 +137,8 @@ def stream_predictions(spec: str, classes: ClassTable, *, name: str | None = Non
     parsed = parse_predictions(spec)
     if parsed.kind in (None, "artifact") and not parsed.options:
         files, parts = label_files(parsed.where), artifact_parts(parsed.where)
-        with open_parquet(files[0]) as table:
+        opened = {file: paths.stamp(file) for file in files}
+        with open_parquet(files[0], since=opened[files[0]]) as table:
             check_columns(table, files[0])
             scores = tuple(
                 f.name for f in table.schema_arrow if pa.types.is_floating(f.type) and not f.name.endswith(COUNT_SUFFIX) and f.name != "id"
@@ -147,11 +146,12 @@ def stream_predictions(spec: str, classes: ClassTable, *, name: str | None = Non
         return PredictionStream(
             name=name or parsed.name or paths.leaf(parsed.where),
             where=parsed.where,
-            reader=TableReader(),
+            reader=TableReader(opened),
             scores=scores,
             manifest=read_manifest(parts[0]),
             failed={i: fault for part in parts for i, fault in _failed(part).items()},
             files=tuple(files),
+            opened=opened,
         )
     held = open_predictions(spec, classes, name=name)
     return PredictionStream(
@@ -169,6 +169,9 @@ def stream_predictions(spec: str, classes: ClassTable, *, name: str | None = Non
 class TableReader:
     """Label maps in the tables of an artifact; a row group is read once for the samples of a call, and only their rows are held."""
 
+    opened: Mapping[str, str]
+    """Table -> its stamp when the predictions were opened."""
+
     def read(self, ids: Sequence[str], rows: Rows, *, scores: Sequence[str] = ()) -> ReadMaps:
         """The maps of some samples; a table that cannot be read raises `FormatError`."""
         if not rows.parts:
@@ -176,14 +179,30 @@ class TableReader:
         schema = pa.schema([*_RUN_TYPES, *((name, pa.float64()) for name in scores)])
         order = np.argsort(rows.part, kind="stable")
         wanted = np.split(rows.row[order], np.searchsorted(rows.part[order], np.arange(1, len(rows.parts))))
-        tables = [_read_rows(file, group, own, schema) for (file, group), own in zip(rows.parts, wanted, strict=True)]
+        tables: list[pa.Table] = []
+        for number, own in enumerate(wanted):
+            try:
+                tables.append(_read_rows(*rows.parts[number], own, schema, since=self.opened.get(rows.parts[number][0])))
+            except READ_FAULTS as error:
+                raise self._damaged(error, ids, rows, number) from error
         try:
             whole = _taken(pa.concat_tables(tables), np.argsort(order))
             batch = _batch(whole.combine_chunks())
             found = {name: whole[name].to_numpy() for name in scores}
         except READ_FAULTS as error:
-            raise corrupt(rows.parts[0][0], error) from error
+            raise self._damaged(error, ids, rows, _crooked(tables)) from error
         return ReadMaps(batch=batch, scores=found, faults=())
+
+    def file_of(self, sample_id: str, rows: Rows, *, place: int) -> str | None:
+        """The table that holds a sample."""
+        del sample_id
+        return rows.parts[int(rows.part[place])][0]
+
+    def _damaged(self, error: Exception, ids: Sequence[str], rows: Rows, number: int) -> FiguregroundError:
+        """What to raise where a part cannot be read, with the samples that were wanted of it."""
+        file, group = rows.parts[number]
+        own = [ids[place] for place in np.flatnonzero(rows.part == number).tolist()]
+        return unreadable(file, error, since=self.opened.get(file), part=f"row group {group + 1}, which holds {some(own)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -208,6 +227,11 @@ class FileReader:
         columns = {name: np.array([known[name].get(i, np.nan) for i in ids], np.float64) for name in scores}
         return ReadMaps(batch=batch_of(maps), scores=columns, faults=tuple(faults))
 
+    def file_of(self, sample_id: str, rows: Rows, *, place: int) -> str | None:
+        """The file of a sample's map."""
+        del rows, place
+        return file_of(self.predictions.source, sample_id)
+
     def _map(self, sample_id: str) -> LabelRuns:
         source = self.predictions.source
         if self.raw and isinstance(source, MaskFiles):
@@ -220,13 +244,28 @@ def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
     return table if np.array_equal(rows, np.arange(len(table))) else table.take(pa.array(rows))
 
 
-def _read_rows(file: str, group: int, rows: np.ndarray, schema: pa.Schema) -> pa.Table:
-    """Some rows of a row group in the types of `schema`; a number that does not fit its type is a fault. The rest is not kept."""
+def _ids(table: pq.ParquetFile, group: int, file: str, *, since: str | None) -> tuple[str, ...]:
+    """The ids of a row group."""
     try:
-        with open_parquet(file) as table:
-            return _taken(table.read_row_group(group, columns=schema.names).select(schema.names).cast(schema), rows)
+        return tuple(map(str, table.read_row_group(group, ["id"])["id"].to_pylist()))
     except READ_FAULTS as error:
-        raise corrupt(file, error) from error
+        raise unreadable(file, error, since=since, part=f"row group {group + 1}") from error
+
+
+def _read_rows(file: str, group: int, rows: np.ndarray, schema: pa.Schema, *, since: str | None) -> pa.Table:
+    """Some rows of a row group in the types of `schema`; a number that does not fit its type is a fault. The rest is not kept."""
+    with open_parquet(file, since=since) as table:
+        return _taken(table.read_row_group(group, columns=schema.names).select(schema.names).cast(schema), rows)
+
+
+def _crooked(tables: Sequence[pa.Table]) -> int:
+    """The place of the first table whose rows are no label maps."""
+    for number, table in enumerate(tables):
+        try:
+            _batch(table.combine_chunks())
+        except READ_FAULTS:
+            return number
+    return 0
 
 
 def _batch(table: pa.Table) -> RunBatch:

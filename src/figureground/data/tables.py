@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from figureground.core.errors import InputError
+from figureground.core.errors import FormatError, InputError
 from figureground.data import paths
-from figureground.data.faults import refusal, some
+from figureground.data.faults import quoted, refusal, some
 from figureground.data.spec import nearest, rows_of_part
 
 
@@ -37,7 +37,12 @@ class TextTable:
 def check_samples(table: TextTable) -> None:
     """Raise the `bad-table` fault if a table of samples has no row."""
     if not table.rows:
-        raise refusal("bad-table", "the table has no samples", "Write one row for each sample below the header", file=table.file)
+        raise no_samples(table.file)
+
+
+def no_samples(file: str) -> FormatError:
+    """The refusal of a table of samples without a row."""
+    return refusal("bad-table", "the table has no samples", "Write one row for each sample below the header", file=file)
 
 
 def read_table(path: str, *, part: tuple[int, int] | None = None) -> TextTable:
@@ -126,7 +131,7 @@ def _from_parquet(source: bytes | str, path: str, part: tuple[int, int] | None) 
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         raise refusal(
-            "bad-table", f"the Parquet table cannot be read ({str(error)[:80]})", "Write it again from its source", file=path
+            "bad-table", f"the Parquet table cannot be read ({quoted(error)})", "Write it again from its source", file=path
         ) from error
     _check_columns(tuple(flat), path)
     return TextTable(file=path, columns=tuple(flat), rows=tuple(dict(zip(flat, cells, strict=True)) for cells in zip(*texts, strict=True)))
