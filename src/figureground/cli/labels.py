@@ -24,16 +24,18 @@ def export(
     del debug
     from figureground.cli.terminal import make_console, print_json
     from figureground.data.dataset import open_dataset
-    from figureground.data.spec import chosen
+    from figureground.data.spec import chosen, parse_spec
     from figureground.review.exchange.labels import open_labels, with_images
     from figureground.review.exchange.spec import write_masks
     from figureground.runs.progress import terminal_reporter
+    from figureground.runs.sources import check_sources
 
     chosen({"which": which}, "which", ("accepted", "all"), default="accepted")
     reporter = terminal_reporter()
     found = open_labels(labels, which="all" if which == "all" else "accepted")
     for note in found.notes:
         reporter.say(f"note: {note}")
+    check_sources(Path(parse_spec(to).where), labels.iterdir())
     images = {sample.id: sample.image for sample in open_dataset(data).samples} if data else {}
     written = write_masks(to, with_images(found.masks, images), found.classes, reporter=reporter)
     if json_output:

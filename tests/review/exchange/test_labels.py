@@ -206,6 +206,7 @@ def test_a_queue_gives_the_maps_of_its_target(tmp_path: Path) -> None:
         (["export", "LABELS", "--to", "png:s3://b/x"], "exports are written to local folders"),
         (["export", "LABELS", "--to", "png:DATA"], "exists and is no figureground artifact"),
         (["export", "LABELS", "--to", "coco:LABELS/manifest.json/x.json"], "cannot write there"),
+        (["export", "LABELS", "--to", "coco:LABELS/masks.parquet"], "is read to make what is written there"),
         (["import", "coco:nowhere.json", "--data", "DATA", "--out", "OUT"], "nowhere.json: there is no such file"),
         (["import", "png:DATA", "--data", "DATA", "--out", "OUT", "--by", "a/b"], "a reviewer's name must be"),
         (["import", "png:DATA", "--data", "DATA", "--out", "OUT", "--status", "good"], "`status` must be one of submitted, accepted"),

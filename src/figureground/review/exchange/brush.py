@@ -5,7 +5,7 @@ times 4 bits the widths of four kinds of lengths less one. Then, until all words
 by itself), two bits that choose a kind of length, the length less one, and the word or words. A pixel belongs to the layer where alpha
 is not 0.
 
-Source: the format of the package @thi.ng/rle-pack, as Label Studio uses it.
+Source: the format of the JavaScript package rle-pack, as Label Studio uses it.
 """
 
 from __future__ import annotations

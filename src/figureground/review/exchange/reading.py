@@ -78,6 +78,8 @@ class Reading:
         Raises:
             FormatError: no name fits, or two pictures of the file are one sample.
         """
+        if paths.printable(exact) != exact:
+            raise refusal("bad-encoding", f"{what}: the sample's id is no Unicode text", "Give it another", file=self.file)
         tried = list(names)
         found = exact if exact and (self.known is None or exact in self.known.images) else self._find(tried, what)
         if found is None:
