@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from figureground.core.types import ClassTable, LabelRuns, Sample
     from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
     from figureground.data.labelmap import decode_runs, encode_runs
+    from figureground.data.labels import Labels, read_labels
     from figureground.data.predictions import Predictions, open_predictions
     from figureground.metrics.decompose import Decomposition, decompose
     from figureground.metrics.joint import JointCounts, joint_counts
@@ -35,6 +36,7 @@ _HOMES = {
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
     "figureground.data.dataset": ("Dataset", "dataset_from_arrays", "open_dataset"),
     "figureground.data.labelmap": ("decode_runs", "encode_runs"),
+    "figureground.data.labels": ("Labels", "read_labels"),
     "figureground.data.predictions": ("Predictions", "open_predictions"),
     "figureground.metrics.decompose": ("Decomposition", "decompose"),
     "figureground.metrics.joint": ("JointCounts", "joint_counts"),
@@ -65,6 +67,7 @@ __all__ = [
     "InputError",
     "JointCounts",
     "LabelRuns",
+    "Labels",
     "Meter",
     "MineOptions",
     "Predictions",
@@ -87,6 +90,7 @@ __all__ = [
     "open_dataset",
     "open_predictions",
     "predict",
+    "read_labels",
     "split",
     "sweep",
     "train",
