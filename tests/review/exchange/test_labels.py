@@ -201,7 +201,7 @@ def test_a_queue_gives_the_maps_of_its_target(tmp_path: Path) -> None:
         (["export", "LABELS", "--to", "cocco:x.json"], "unknown kind of labels 'cocco'. Did you mean 'coco'?"),
         (["export", "LABELS", "--to", "coco:x.json", "--which", "best"], "`which` must be one of accepted, all"),
         (["export", "LABELS", "--to", "coco:x.json?polygon=yes"], "unknown key `polygon`. Did you mean `polygons`?"),
-        (["export", "LABELS", "--to", "coco:."], "is a folder. Name a file"),
+        (["export", "LABELS", "--to", "coco:DATA"], "is a folder. Name a file"),
         (["export", "LABELS", "--to", "coco:s3://b/x.json"], "exports are written to local files"),
         (["export", "LABELS", "--to", "png:s3://b/x"], "exports are written to local folders"),
         (["export", "LABELS", "--to", "png:DATA"], "exists and is no figureground artifact"),
