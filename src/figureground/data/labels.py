@@ -263,11 +263,12 @@ def _table(folder: Path, name: str) -> pa.Table:
         for field in TABLES[name]:
             if field.name in _OPTIONAL and field.name not in table.column_names:
                 table = table.append_column(field.name, pa.nulls(table.num_rows, field.type))
-        if absent := [column for column in TABLES[name].names if column not in table.column_names]:
-            raise refusal("bad-table", f"there is no column `{absent[0]}`", _WRITE_AGAIN, file=str(file))
-        return table.select(TABLES[name].names).cast(TABLES[name]).combine_chunks()
+        absent = [column for column in TABLES[name].names if column not in table.column_names]
+        if not absent:
+            return table.select(TABLES[name].names).cast(TABLES[name]).combine_chunks()
     except READ_FAULTS as error:
         raise _unreadable(file, error) from error
+    raise refusal("bad-table", f"there is no column `{absent[0]}`", _WRITE_AGAIN, file=str(file))
 
 
 _OPTIONAL = ("image", "version", "actions", "seconds")
