@@ -44,22 +44,22 @@ def read_mask(path: str, classes: ClassTable, *, sample: str | None = None, role
     if data.startswith(SIGNATURE):
         parts, numbers = decode_png(data, path, sample=sample)
         if classes.colours is not None:
-            return _from_colours(_rgb(parts, numbers, path, sample), classes, path, sample, role)
-        return check_ids(_index_runs(parts, numbers, path, sample), classes, sample=sample, file=path, role=role)
+            return _from_colours(_rgb(parts, numbers, path, sample, role), classes, path, sample, role)
+        return check_ids(_index_runs(parts, numbers, path, sample, role), classes, sample=sample, file=path, role=role)
     if data.startswith(NPY_MAGIC):
         return _from_array(_read_npy(data, path, sample), classes, path, sample, role)
-    raise _not_a_label_map(data, path, sample)
+    raise _not_a_label_map(data, path, sample, role)
 
 
-def read_numbers(path: str, *, sample: str | None = None) -> LabelRuns:
+def read_numbers(path: str, *, sample: str | None = None, role: Role = "mask") -> LabelRuns:
     """The numbers of a label-map file as they stand, without a class table; raises `FormatError` for a faulty or colour file."""
     data = paths.read_bytes(path, sample=sample)
     if data.startswith(SIGNATURE):
         parts, numbers = decode_png(data, path, sample=sample)
-        return _index_runs(parts, numbers, path, sample)
+        return _index_runs(parts, numbers, path, sample, role)
     if data.startswith(NPY_MAGIC):
         return encode_runs(_whole_numbers(_read_npy(data, path, sample), path, sample))
-    raise _not_a_label_map(data, path, sample)
+    raise _not_a_label_map(data, path, sample, role)
 
 
 def decode_png(data: bytes, path: str, *, sample: str | None = None) -> tuple[PngParts, np.ndarray]:
@@ -97,17 +97,17 @@ def binary_remedy(classes: ClassTable, figure: int) -> str:
     return f"Write the class id instead of {figure}, or declare `ids = [{classes.background}, {figure}]`{other}"
 
 
-def _index_runs(parts: PngParts, numbers: np.ndarray, path: str, sample: str | None) -> LabelRuns:
+def _index_runs(parts: PngParts, numbers: np.ndarray, path: str, sample: str | None, role: Role) -> LabelRuns:
     if parts.colour_type not in (GREY, PALETTE):
-        raise _colours_undeclared(path, sample)
+        raise _colours_undeclared(path, sample, role)
     return encode_runs(numbers)
 
 
 def _from_array(array: np.ndarray, classes: ClassTable, path: str | None, sample: str | None, role: Role) -> LabelRuns:
     if array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8 and array.size:
         if classes.colours is None:
-            raise _colours_undeclared(path, sample)
-        return _from_colours(_opaque(array, path, sample), classes, path, sample, role)
+            raise _colours_undeclared(path, sample, role)
+        return _from_colours(_opaque(array, path, sample, role), classes, path, sample, role)
     return check_ids(encode_runs(_whole_numbers(array, path, sample)), classes, sample=sample, file=path, role=role)
 
 
@@ -135,12 +135,12 @@ def _whole_numbers(array: np.ndarray, path: str | None, sample: str | None) -> n
     return array.astype(np.uint8 if high <= 255 else np.uint16)
 
 
-def _rgb(parts: PngParts, numbers: np.ndarray, path: str, sample: str | None) -> np.ndarray:
+def _rgb(parts: PngParts, numbers: np.ndarray, path: str, sample: str | None, role: Role) -> np.ndarray:
     """Colours uint8 [height, width, 3] of a PNG of any type."""
     if parts.depth == 16 or (parts.depth < 8 and parts.colour_type == GREY):
         raise refusal(
             "unsupported-mask",
-            f"a colour-coded mask must have 8 bits a channel; got {parts.depth}",
+            f"a colour-coded {role} must have 8 bits a channel; got {parts.depth}",
             "Save it as 8-bit RGB",
             file=path,
             sample=sample,
@@ -154,14 +154,14 @@ def _rgb(parts: PngParts, numbers: np.ndarray, path: str, sample: str | None) ->
     if parts.channels <= 2:
         grey = numbers if numbers.ndim == 2 else numbers[:, :, 0]
         return np.repeat(grey[:, :, None], 3, axis=2)
-    return _opaque(numbers, path, sample)
+    return _opaque(numbers, path, sample, role)
 
 
-def _opaque(colours: np.ndarray, path: str | None, sample: str | None) -> np.ndarray:
+def _opaque(colours: np.ndarray, path: str | None, sample: str | None, role: Role) -> np.ndarray:
     if colours.shape[2] == 4 and (colours[:, :, 3] != 255).any():
         raise refusal(
             "unsupported-mask",
-            "a colour-coded mask has transparent pixels, whose class is not said",
+            f"a colour-coded {role} has transparent pixels, whose class is not said",
             "Save it as RGB without transparency",
             file=path,
             sample=sample,
@@ -186,8 +186,8 @@ def _from_colours(colours: np.ndarray, classes: ClassTable, path: str | None, sa
         unknown = [f"#{key:06x}" for key in np.unique(packed[wrong]).tolist()]
         raise refusal(
             "unknown-colour",
-            f"the mask holds {'the colour' if len(unknown) == 1 else 'the colours'} {some(unknown)}, which no class has",
-            "Add it to `colours` (or `ignore_colour`), or correct the mask",
+            f"the {role} holds {'the colour' if len(unknown) == 1 else 'the colours'} {some(unknown)}, which no class has",
+            f"Add it to `colours` (or `ignore_colour`), or correct the {role}",
             file=path,
             sample=sample,
         )
@@ -242,21 +242,20 @@ def _wrong_ids(present: list[int], classes: ClassTable, path: str | None, sample
     )
 
 
-def _colours_undeclared(path: str | None, sample: str | None) -> FormatError:
-    return refusal(
-        "rgb-mask",
-        "the mask is a colour image and no colour table is declared",
-        "Declare `colours` (one RGB per class), or save class ids as a grey or palette PNG",
-        file=path,
-        sample=sample,
-    )
+def _colours_undeclared(path: str | None, sample: str | None, role: Role) -> FormatError:
+    if role == "prediction":
+        problem, remedy = "the prediction is a colour image, and class ids are expected", "Save class ids as a grey or palette PNG"
+    else:
+        problem = "the mask is a colour image and no colour table is declared"
+        remedy = "Declare `colours` (one RGB per class), or save class ids as a grey or palette PNG"
+    return refusal("rgb-mask", problem, remedy, file=path, sample=sample)
 
 
-def _not_a_label_map(data: bytes, path: str, sample: str | None) -> FormatError:
+def _not_a_label_map(data: bytes, path: str, sample: str | None, role: Role) -> FormatError:
     if data.startswith(JPEG_MAGIC):
         return refusal(
             "jpeg-mask",
-            "the mask is a JPEG image, whose compression changes class ids",
+            f"the {role} is a JPEG image, whose compression changes class ids",
             "Export the mask again as PNG; a JPEG cannot be mended",
             file=path,
             sample=sample,

@@ -235,7 +235,7 @@ class FileReader:
     def _map(self, sample_id: str) -> LabelRuns:
         source = self.predictions.source
         if self.raw and isinstance(source, MaskFiles):
-            return read_numbers(source.files[sample_id], sample=sample_id)
+            return read_numbers(source.files[sample_id], sample=sample_id, role="prediction")
         return source.read(sample_id)
 
 

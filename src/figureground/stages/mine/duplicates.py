@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import pyarrow as pa
 
 from figureground.core.errors import Fault, FormatError
 from figureground.data.pixels import read_picture
@@ -56,13 +55,6 @@ class Seen:
         """Takes one more."""
         self._hashes = np.append(self._hashes, np.uint64(found))
         self._names.append(name)
-
-
-def hash_table(pictures: Sequence[tuple[str, str]]) -> pa.Table:
-    """Columns `id` and `hash` of pictures given as (id, path); one that cannot be read has none."""
-    found = [hash_of(path, sample=i) for i, path in pictures]
-    hashes = [one if isinstance(one, int) else None for one in found]
-    return pa.table({"id": pa.array([i for i, _ in pictures], pa.string()), "hash": pa.array(hashes, pa.uint64())})
 
 
 def hash_of(path: str, *, sample: str) -> int | Fault:

@@ -13,6 +13,7 @@ from figureground.core.types import ClassTable, RunBatch, batch_of
 from figureground.data.align import Chunk
 from figureground.data.faults import make_fault, written_size
 from figureground.data.labelmap import resize_nearest
+from figureground.data.parquet import PREDICT_AGAIN
 from figureground.data.prediction_stream import MapReader, ReadMaps
 from figureground.metrics.discrepancy import Distance, class_areas, class_places
 from figureground.stages.mine.compare import Comparison, compare
@@ -77,7 +78,7 @@ class ChunkMeter:
         read = [
             model.reader.read(chunk.ids, chunk.rows[place], scores=columns if place == 0 else ()) for place, model in enumerate(self.models)
         ]
-        batches, faults = self._comparable(chunk.ids, read)
+        batches, faults = self._comparable(chunk, read)
         good = np.array([i not in faults for i in chunk.ids], bool)
         found = compare(batches, good, classes=self.classes, distance=self.distance if self.selection.selector == "mad" else None)
         scores = selection_scores(self.selection, chunk.ids, batches, read[0].scores, classes=self.classes)
@@ -127,15 +128,21 @@ class ChunkMeter:
         table = centre_table(features, own, rows, k=self.keep[0])
         return table, np.array([np.count_nonzero(good)]), np.array([rows.size])
 
-    def _comparable(self, ids: Sequence[str], read: Sequence[ReadMaps]) -> tuple[list[RunBatch], dict[str, Fault]]:
+    def _comparable(self, chunk: Chunk, read: Sequence[ReadMaps]) -> tuple[list[RunBatch], dict[str, Fault]]:
         """The maps of all models, of one size for each sample; and by id what is wrong with some."""
+        ids = chunk.ids
         faults: dict[str, Fault] = {}
-        batches = []
-        for model, one in zip(self.models, read, strict=True):
+        batches: list[RunBatch] = []
+
+        def file(place: int, row: int) -> str | None:
+            return self.models[place].reader.file_of(ids[row], chunk.rows[place], place=row)
+
+        for place, (model, one) in enumerate(zip(self.models, read, strict=True)):
             faults |= {fault.sample: fault for fault in one.faults if fault.sample and fault.sample not in faults}
             batches.append(model.translated(one.batch))
             for row in self._unusable(batches[-1]):
-                faults.setdefault(ids[row], _map_fault(ids[row], model, one.batch, batches[-1], row, self.classes))
+                fault = _map_fault(ids[row], model, one.batch, batches[-1], row, self.classes)
+                faults.setdefault(ids[row], replace(fault, file=file(place, row)))
         sizes = batches[0].sizes_hw
         for place, batch in enumerate(batches[1:], start=1):
             other = [row for row in np.flatnonzero((batch.sizes_hw != sizes).any(1)).tolist() if ids[row] not in faults]
@@ -143,7 +150,8 @@ class ChunkMeter:
                 batches[place] = _resized(batch, sizes, other)
                 continue
             for row in other:
-                faults[ids[row]] = _size_fault(ids[row], self.models[0].name, sizes[row], self.models[place].name, batch.sizes_hw[row])
+                fault = _size_fault(ids[row], self.models[0].name, sizes[row], self.models[place].name, batch.sizes_hw[row])
+                faults[ids[row]] = replace(fault, file=file(place, row))
         return batches, faults
 
     def _unusable(self, batch: RunBatch) -> list[int]:
@@ -185,6 +193,6 @@ def _map_fault(sample_id: str, model: Model, raw: RunBatch, batch: RunBatch, row
     return make_fault(
         "corrupt-file",
         f"the runs of '{model.name}' fill {filled} pixels of a map that is {written_size(size)}",
-        "Predict again",
+        PREDICT_AGAIN,
         sample=sample_id,
     )

@@ -104,7 +104,7 @@ def run_mine(
         inputs=inputs,
         counts={"samples": tally.samples, "queued": len(queued), "failures": len(failures)},
         seed=options.seed,
-        failures=failures,
+        failures=[*failures, *known.faults],  # pictures of the training set are no samples left out
         details={
             **details(mined, tally, choice, training_pictures=len(known.names)),
             "pictures": _picture_stamps(pool, [one.id for one in choice.chosen], choice.refused) if options.deduplicate else None,
@@ -169,9 +169,9 @@ def _features(options: MineOptions) -> dict[str, tuple[float, ...]] | None:
     if not options.features:
         return None
     table = read_table(options.features)
-    columns = [name for name in table.columns if name != "id"]
+    columns, ids = [name for name in table.columns if name != "id"], unique_ids(table)
     try:
-        found = {i: tuple(float(row[name]) for name in columns) for i, row in zip(unique_ids(table), table.rows, strict=True)}
+        found = {i: tuple(float(row[name]) for name in columns) for i, row in zip(ids, table.rows, strict=True)}
     except ValueError as error:
         raise InputError(f"{options.features}: --features must be numbers beside `id` ({error})") from error
     if wrong := [i for i, numbers in found.items() if not all(map(math.isfinite, numbers))]:

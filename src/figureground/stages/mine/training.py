@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from figureground.core.errors import InputError
+from figureground.core.errors import Fault, InputError
 from figureground.core.types import ClassTable
 from figureground.data.dataset import Dataset, open_dataset
 from figureground.runs.artifact import ArtifactWriter
@@ -17,9 +17,11 @@ from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
 from figureground.runs.shards import map_in_shards, read_shards
 from figureground.stages.mine.areas import AreaMeter, check_same_classes, parts_by_class
-from figureground.stages.mine.duplicates import hash_table
+from figureground.stages.mine.duplicates import hash_of
 
 SHARD_SIZE = 128
+_HASHES = pa.schema([("id", pa.string()), ("hash", pa.uint64())])
+_FAULTS = pa.schema([(field.name, pa.string()) for field in fields(Fault)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +34,8 @@ class Training:
     """uint64 [pictures], of those that can be read; none where they were not asked for."""
     names: tuple[str, ...]
     """Ids of those pictures."""
+    faults: tuple[Fault, ...] = ()
+    """Of pictures that cannot be read, so that nothing is compared with them."""
 
 
 NOTHING = Training(parts=None, hashes=np.empty(0, np.uint64), names=())
@@ -47,7 +51,10 @@ class _Worker:
 
     def __call__(self, ids: Sequence[str]) -> dict[str, pa.Table]:
         areas = self.areas([i for i in ids if i in self.masked])
-        return {"areas": areas, "hashes": hash_table([(i, self.images[i]) for i in ids if i in self.images])}
+        found = [(i, hash_of(self.images[i], sample=i)) for i in ids if i in self.images]
+        hashes = [{"id": i, "hash": one} for i, one in found if isinstance(one, int)]
+        faults = [asdict(one) for _, one in found if isinstance(one, Fault)]
+        return {"areas": areas, "hashes": pa.Table.from_pylist(hashes, _HASHES), "faults": pa.Table.from_pylist(faults, _FAULTS)}
 
 
 def open_training(spec: str, classes: ClassTable, *, masks: bool) -> Dataset:
@@ -72,7 +79,7 @@ def open_training(spec: str, classes: ClassTable, *, masks: bool) -> Dataset:
 def read_training(
     dataset: Dataset, *, areas: bool, hashes: bool, writer: ArtifactWriter, executor: Executor, reporter: Reporter
 ) -> Training:
-    """Measures masks and hashes pictures; a sample without a mask has no areas, and a picture that cannot be read no hash."""
+    """Measures masks and hashes pictures; a sample without a mask has no areas. Pictures that cannot be read are told."""
     named = frozenset(s.id for s in dataset.samples if s.mask)
     masked = (
         (named or frozenset(dataset.ids)) if areas else frozenset()
@@ -84,9 +91,20 @@ def read_training(
     shards = map_in_shards(ids, partial(_same, worker), writer=writer, executor=executor, reporter=reporter, **told)
     if not shards:
         return replace(NOTHING, parts={} if areas else None)
-    table = read_shards(writer, "hashes", shards).drop_null()
+    table = read_shards(writer, "hashes", shards)
     parts = parts_by_class(read_shards(writer, "areas", shards)) if areas else None
-    return Training(parts=parts, hashes=table["hash"].to_numpy(), names=tuple(table["id"].to_pylist()))
+    faults = tuple(Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist())
+    _say_unreadable(faults, reporter)
+    return Training(parts=parts, hashes=table["hash"].to_numpy(), names=tuple(table["id"].to_pylist()), faults=faults)
+
+
+def _say_unreadable(faults: Sequence[Fault], reporter: Reporter) -> None:
+    if faults:
+        count = f"{len(faults)} training pictures cannot be read" if len(faults) > 1 else "a training picture cannot be read"
+        reporter.say(
+            f"note: {count}, so near-duplicates of {'them' if len(faults) > 1 else 'it'} are not noticed; failures.json lists "
+            f"{'them, first' if len(faults) > 1 else 'it:'} {faults[0]}"
+        )
 
 
 def _same(worker: _Worker) -> _Worker:
