@@ -108,6 +108,9 @@ export async function insist(call, { offline = complain, signal } = {}) {
   }
 }
 
+/** The entry was taken back while it waited for the server. */
+class TakenBack extends Error {}
+
 /** Requests kept in the browser until the server has confirmed each, in order; they outlive a reload and a crash. */
 export class Outbox {
   /** `name` tells projects, people and screens apart; `refused(entry, error)` hears of what the server will never take. */
@@ -162,10 +165,14 @@ export class Outbox {
     let lost = false;
     while (this.entries.length) {
       const entry = this.entries[0];
-      this.busy = entry;
       try {
-        await insist(() => api(entry.method, entry.path, entry.body), { offline: (error) => { lost = true; this.busy = null; complain(error); } });
+        await insist(() => {
+          if (!this.entries.includes(entry)) throw new TakenBack();
+          this.busy = entry;
+          return api(entry.method, entry.path, entry.body);
+        }, { offline: (error) => { lost = true; this.busy = null; complain(error); } });
       } catch (error) {
+        if (error instanceof TakenBack) continue;
         if (error.status === 401) { say("You are signed out. Sign in again; what is unsent is kept.", { problem: true }); await new Promise((done) => setTimeout(done, 5000)); continue; }
         this.refused(entry, error);
       } finally {
