@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from figureground.review.options import ReviewOptions
 from figureground.review.project import open_project
-from figureground.review.store import masks
+from figureground.review.store import checks, masks, people
 from figureground.review.store.database import open_database
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -87,6 +87,20 @@ class Desk:
         finally:
             database.close()
 
+    def send_back(self, place: int, *, comment: str, marks: list[tuple[int, int, checks.Kind]]) -> None:
+        """A checker returns the mask of a picture."""
+        database = open_database(f"sqlite:///{self.folder / 'labels.sqlite'}", self.project)
+        try:
+            with database.write() as connection:
+                checker, _ = people.add(connection, "eve", role="checker")
+                (found,) = masks.of_place(connection, place)
+                said = [checks.Mark(x=x, y=y, kind=kind) for x, y, kind in marks]
+                checks.save(
+                    connection, checker.number, mask=found.number, version=found.version, verdict="returned", comment=comment, marks=said
+                )
+        finally:
+            database.close()
+
     def layer_of(self, place: int, model: int) -> np.ndarray:
         found = self.project.layer_of(place, model)
         assert found is not None
@@ -138,7 +152,8 @@ def generated_review(folder: Path, *, size_hw: tuple[int, int] = (300, 420), pic
         cv2.imwrite(str(folder / "images" / f"p{number}.png"), picture[..., ::-1])
         flipped = np.array([0, 4, 2, 5], np.uint8)[truth]
         smaller = np.where(cv2.erode((truth > 0).astype(np.uint8), np.ones((9, 9))) > 0, np.array([0, 1, 6, 3], np.uint8)[truth], 0)
-        for model, found in {"a": flipped, "b": smaller, "c": np.where(truth == 3, 7, 0)}.items():
+        third = np.where(truth == 3, 7, 0) if number else rng.integers(0, len(names), size_hw)  # noise: as many regions as there can be
+        for model, found in {"a": flipped, "b": smaller, "c": third}.items():
             cv2.imwrite(str(folder / model / f"p{number}.png"), found.astype(np.uint8))
         rows.append(f"p{number},images/p{number}.png")
     (folder / "samples.csv").write_text("\n".join(rows) + "\n")

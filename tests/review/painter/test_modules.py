@@ -247,3 +247,72 @@ def test_tidying_fills_a_hole_and_drops_a_speck(modules):
     pixels[1, 18] = 3
     out = modules("return [...m.tidied(Uint8Array.from(given), 20, 20, 6)];", pixels.ravel().tolist())
     assert out == expected.ravel().tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_action_of_the_painter_can_be_undone_in_any_order(modules, seed):
+    rng = np.random.default_rng(seed)
+    steps = [[int(kind), *rng.uniform(0, 60, 4).round(1).tolist(), int(rng.integers(0, 6))] for kind in rng.integers(0, 9, 120)]
+    found = modules(
+        """const [h, w] = [50, 60], start = Uint8Array.from(given.start), layer = new m.LabelLayer(h, w, start.slice());
+           const model = new m.Regions(m.rowRuns(Uint8Array.from(given.model), h, w));
+           const painter = new m.Painter({ layer, models: [model, null], background: 0, names: String });
+           const equal = (a, b) => a.every((v, i) => v === b[i]), wrong = [];
+           for (const [kind, ax, ay, bx, by, value] of given.steps) {
+             const region = painter.regionAt(ax, ay % 50, kind % 2);
+             if (kind <= 1) painter.pick(region, value);
+             else if (kind === 2) painter.pick(region);
+             else if (kind === 3) painter.beginStroke(ax, ay, value, 1 + value);  // it goes on until something ends it
+             else if (kind === 4) { if (painter.stroke) painter.moveStroke(bx, by); }
+             else if (kind === 5) { painter.corners = [[ax, ay], [bx, by], [by, ax]]; painter.value = value; painter.closePolygon(); }
+             else if (kind === 6) painter.undo();
+             else if (kind === 7) value > 3 ? painter.tidy() : value > 2 ? painter.takeAll(1) : painter.endStroke();
+             else painter.redo();
+             const fresh = new m.Regions(m.rowRuns(layer.pixels, h, w)), own = painter.stroke ? fresh : painter.regionsOf(0);
+             if (!equal(fresh.number, own.number) || !equal(fresh.value, own.value)) wrong.push(kind);
+           }
+           painter.endStroke();
+           const end = layer.pixels.slice();
+           let undone = 0;
+           while (painter.undo()) undone += 1;
+           const back = equal(start, layer.pixels);
+           for (let i = 0; i < undone; i += 1) painter.redo();
+           return { wrong, undone, back, again: equal(end, layer.pixels), moved: !equal(start, end), sources: painter.sources };""",
+        {
+            "start": blobs(rng, 50, 60, 4).ravel().tolist(),
+            "model": blobs(rng, 50, 60, 4).ravel().tolist(),
+            "steps": steps,
+        },
+    )
+    assert found["wrong"] == []
+    assert found["undone"] > 10
+    assert found["moved"]
+    assert found["back"]
+    assert found["again"]
+    assert found["sources"] == [0, 1]
+
+
+def test_a_brush_that_snaps_takes_the_superpixel_under_it_and_those_it_half_covers(modules):
+    segments = np.kron(np.arange(36).reshape(6, 6), np.ones((10, 10), int))
+    stroke = [[22.0, 22.0], [38.0, 22.0]]
+    found = modules(
+        """const layer = new m.LabelLayer(60, 60, new Uint8Array(3600)), painter = new m.Painter({ layer, models: [], background: 0, names: String });
+           const runs = m.rowRuns(Uint32Array.from(given.segments), 60, 60);
+           painter.segments = new m.Regions(runs, { number: runs.values.slice(), count: 36 });
+           painter.beginStroke(...given.stroke[0], 5, 14);
+           painter.moveStroke(...given.stroke[1]);
+           painter.endStroke();
+           return [...layer.pixels];""",
+        {"segments": segments.ravel().tolist(), "stroke": stroke},
+    )
+    painted = np.array(found).reshape(60, 60) == 5
+    y, x = np.mgrid[:60, :60] + 0.5
+    swept = [
+        (x - 22) ** 2 + (y - 22) ** 2 <= 49,
+        (abs(y - 22) <= 7) & (x >= 22) & (x <= 38) | ((x - 22) ** 2 + (y - 22) ** 2 <= 49) | ((x - 38) ** 2 + (y - 22) ** 2 <= 49),
+    ]
+    taken = {int(segments[22, 22]), int(segments[22, 38])}
+    for each in swept:
+        taken |= {number for number in range(36) if 2 * each[segments == number].sum() >= 100}
+    np.testing.assert_array_equal(painted, np.isin(segments, list(taken)))
+    assert len(taken) >= 2

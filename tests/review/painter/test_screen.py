@@ -442,3 +442,87 @@ def test_the_picture_is_zoomed_and_moved(generated, fresh, visit):
     page.mouse.click(*where)
     saved(page)
     assert generated.stored(fresh)[1][y, x] == 7
+
+
+def test_brush_and_polygon_by_keyboard(generated, fresh, visit):
+    start = generated.layer_of(fresh, 0)
+    page = visit(generated, fresh)
+    page.keyboard.press("ArrowLeft")  # the crosshair appears in the middle
+    page.keyboard.press("b")
+    page.keyboard.press("9")
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")  # the pen is up
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    saved(page)
+    first = generated.stored(fresh)[1]
+    painted = first == 9
+    rows = np.flatnonzero(painted.any(1))
+    assert painted.any(0).sum() == 24
+    assert len(rows) > 24
+    np.testing.assert_array_equal(first[~painted], start[~painted])
+    page.keyboard.press("g")
+    page.keyboard.press("8")
+    for key in ("Enter", "ArrowLeft", "Enter", "ArrowUp", "Enter", "Enter"):
+        for _ in range(2 if key.startswith("Arrow") else 1):
+            page.keyboard.press(key)
+    saved(page)
+    mask, second = generated.stored(fresh)
+    assert mask.actions == 2
+    assert 20 < (second == 8).sum() < 5000
+    np.testing.assert_array_equal(second[second != 8], first[second != 8])
+
+
+def test_tab_leaves_the_picture_after_escape(generated, fresh, visit):
+    page = visit(generated, fresh)
+    focus = "() => document.activeElement.id || document.activeElement.textContent"
+    assert page.evaluate(focus) == "stage"
+    page.keyboard.press("Tab")
+    assert page.evaluate(focus) == "stage"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert "Brush" in page.evaluate(focus)
+    page.keyboard.press("Tab")
+    assert "Erase" in page.evaluate(focus)
+
+
+def test_a_map_in_very_many_pieces_is_sent_in_several_saves(generated, visit):
+    page = visit(generated, 0)
+    noise = generated.layer_of(0, 2)
+    with page.expect_request(lambda request: request.url.endswith("/boxes")):
+        for _ in range(3):
+            page.keyboard.press(".")
+        page.keyboard.press("m")
+    saved(page)
+    mask, layer = generated.stored(0)
+    np.testing.assert_array_equal(layer, noise)
+    assert mask.version > 2
+    page.keyboard.press("z")
+    saved(page)
+    np.testing.assert_array_equal(generated.stored(0)[1], generated.layer_of(0, 0))
+
+
+def test_a_mask_that_was_sent_back_shows_why_and_the_end_is_told(tmp_path, visit):
+    queue, models = generated_review(tmp_path / "data", pictures=2)
+    desk = Desk(queue, models, tmp_path).start()
+    try:
+        page = visit(desk)
+        page.keyboard.press("Control+Enter")
+        page.wait_for_url("**/mask?place=1")
+        ready(page)
+        desk.send_back(0, comment="the dog is a sheep", marks=[(40, 50, "wrong-class")])
+        page.keyboard.press("Control+Enter")
+        page.wait_for_url("**/mask?place=0")
+        ready(page)
+        assert page.locator("#comment").inner_text() == "the dog is a sheep"
+        assert page.locator("#remarks li").inner_text() == "wrong class"
+        page.keyboard.press("Control+Enter")
+        page.locator("#finished").wait_for()
+        assert "drawn" in page.locator("#why").inner_text()
+        assert desk.stored(0)[0].status == "submitted"
+        assert page.locator("#stage").is_hidden()
+    finally:
+        desk.kill()

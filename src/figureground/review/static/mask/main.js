@@ -84,8 +84,17 @@ async function open(found) {
   screen.begin(painter, { levels, notes });
   by("stage").focus({ preventScroll: true });
   greet({ status, levels, others, rescued: boxes.length, why });
-  ahead = next(place).then((after) => { if (after.place !== null) loader.bundle(after.place).catch(() => {}); return after; }).catch(() => null);
+  ahead = next(place).then(prefetch).catch(() => null);
   return undefined;
+}
+
+// Loads what the next picture needs while this one is worked on.
+function prefetch(after) {
+  if (after.place === null) return after;
+  const parts = [loader.bundle(after.place)];
+  if (screen.snapping) parts.push(loader.segments(after.place, after.height, after.width));
+  Promise.all(parts).catch(() => {});
+  return after;
 }
 
 // Drafts of this picture by this tab, and by tabs that are gone; and whether another tab has it open.

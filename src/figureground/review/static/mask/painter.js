@@ -57,8 +57,9 @@ export class Painter {
     return [this.layer.at(column, row), ...this.models.map((map) => map && map.value[map.at(column, row)])];
   }
 
-  // One action that paints spans with one class.
+  // One action that paints spans with one class. A stroke that is under way ends before any other action begins.
   paint(spans, value, words) {
+    this.endStroke();
     const delta = new Delta();
     this.layer.paint(spans, value, delta);
     return this.finish(delta, words);
@@ -82,6 +83,7 @@ export class Painter {
   takeAll(source) {
     const map = this.models[source - 1];
     if (!map) return false;
+    this.endStroke();
     const delta = new Delta(), { runs } = map, pixels = new Uint8Array(this.layer.pixels.length);
     for (let y = 0; y < runs.height; y += 1) {
       for (let i = runs.first[y]; i < runs.first[y + 1]; i += 1) pixels.fill(runs.values[i], y * runs.width + runs.x0[i], y * runs.width + map.end(i, y));
@@ -92,12 +94,14 @@ export class Painter {
 
   // Regions smaller than two ten-thousandths of the picture, at least 12 pixels, go to their neighbours.
   tidy() {
+    this.endStroke();
     const { layer } = this, { height, width } = layer, least = Math.max(12, Math.round(height * width * 2e-4)), delta = new Delta();
     layer.replace(tidied(layer.pixels, height, width, least), delta);
     return this.finish(delta, `Specks and holes below ${least} pixels removed`);
   }
 
   beginStroke(x, y, value, diameter) {
+    this.endStroke();
     this.stroke = { delta: new Delta(), value, diameter, last: [x, y], taken: new Set() };
     this.moveStroke(x, y);
   }
@@ -144,8 +148,8 @@ export class Painter {
     return this.paint(polygonSpans(corners, this.layer.height, this.layer.width), this.value, `Polygon filled: ${this.names(this.value)}`);
   }
 
-  undo() { return this.#played(this.history.undo(this.layer), "Undone"); }
-  redo() { return this.#played(this.history.redo(this.layer), "Redone"); }
+  undo() { this.endStroke(); return this.#played(this.history.undo(this.layer), "Undone"); }
+  redo() { this.endStroke(); return this.#played(this.history.redo(this.layer), "Redone"); }
 
   #played(words, what) {
     if (words !== null) this.actions += 1;

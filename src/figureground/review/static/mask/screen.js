@@ -58,7 +58,9 @@ export class Screen {
       this.counted = this.painter.actions;
       this.proposals.changed();
     }
-    this.hover();
+    // What is under the cursor now is found after the answer to the key is on the screen.
+    clearTimeout(this.later);
+    this.later = setTimeout(() => this.hover());
   }
 
   // The cursor moved, by hand (`keys` false) or by key.
@@ -163,7 +165,7 @@ export class Screen {
   }
 
   setTool(tool) {
-    if (this.painter?.corners.length) this.cancel();
+    if (this.painter?.corners.length || this.painter?.stroke) this.cancel();
     this.tool = tool;
     for (const button of document.querySelectorAll("button[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
     this.view.stage.dataset.works = tool;

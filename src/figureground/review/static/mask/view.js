@@ -15,6 +15,7 @@ export class View {
     this.layer = null;
     this.colours = new Uint32Array(256);
     [this.scale, this.x, this.y] = [1, 0, 0];
+    [this.width, this.height] = [0, 0];
     this.waiting = 0;
     this.fitted = true;
     new ResizeObserver(() => this.resize()).observe(stage);
@@ -37,6 +38,7 @@ export class View {
   }
 
   resize() {
+    if (!this.stage.clientWidth || !this.stage.clientHeight) return; // hidden
     const width = Math.max(1, Math.round(this.stage.clientWidth * this.ratio)), height = Math.max(1, Math.round(this.stage.clientHeight * this.ratio));
     if (width === this.width && height === this.height) return;
     [this.width, this.height] = [width, height];
@@ -50,7 +52,7 @@ export class View {
   fit() {
     if (!this.layer) return;
     const margin = 12 * this.ratio, { width, height } = this.layer;
-    this.scale = Math.min((this.width - 2 * margin) / width, (this.height - 2 * margin) / height);
+    this.scale = Math.max(1e-3, Math.min((this.width - 2 * margin) / width, (this.height - 2 * margin) / height));
     this.x = (this.width - width * this.scale) / 2;
     this.y = (this.height - height * this.scale) / 2;
     this.fitted = true;
