@@ -178,6 +178,7 @@ def test_a_category_zero_needs_another_background(opened):
         ({"category_id": 17, "segmentation": {"size": [20, 30], "counts": [600, 1]}}, "bad-annotation"),
         ({"category_id": 17, "segmentation": {"size": [20, 30], "counts": [-1, 601]}}, "bad-annotation"),
         ({"category_id": 17, "segmentation": {"size": [20, 30], "counts": "~~~"}}, "bad-annotation"),
+        ({"category_id": 17, "segmentation": {"size": [20, 30], "counts": "\ud800"}}, "bad-annotation"),
         ({"category_id": 17, "segmentation": {"size": [20, 30], "counts": "oooooooooooooooooo"}}, "bad-annotation"),
         ({"category_id": 17, "segmentation": {"size": [30, 20], "counts": [600]}}, "size-mismatch"),
         ({"category_id": 17, "segmentation": [SQUARE], "image_id": 8}, "bad-json"),

@@ -117,7 +117,7 @@ def _text_counts(text: str, file: str, sample: str) -> np.ndarray:
 
     Source: the format that pycocotools writes as `counts`; checked against it in the tests.
     """
-    bits = np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int64) - 48
+    bits = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64) - 48
     ends = np.flatnonzero((bits & 32) == 0)
     starts = np.concatenate([[0], ends[:-1] + 1])
     if not bits.size or (bits < 0).any() or (bits > 63).any() or not ends.size or ends[-1] != bits.size - 1:
