@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -283,3 +285,57 @@ def test_a_process_of_its_own_says_the_same(folders, tmp_path):
         own = in_its_own_process(*arguments)
         assert own[0] == code, own
         assert own == run_program(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("number", "named", "words"),
+    [
+        (errno.EFBIG, True, "the file would be larger than the file system or `ulimit -f` allows"),
+        (errno.EFBIG, False, "the file would be larger"),
+        (errno.EDQUOT, True, "the quota is full"),
+        (errno.EROFS, True, "nothing can be written there: the disk is mounted for reading only"),
+        (errno.EACCES, True, "permission denied. Change the permissions"),
+        (errno.EACCES, False, None),
+        (errno.EBADF, True, None),
+    ],
+)
+def test_what_the_system_says_of_the_disk_is_one_line(folders, monkeypatch, number, named, words):
+    """Exit 2 where a person can do something about it; else it is our fault."""
+
+    def refusing(path: Path, content: bytes) -> int:
+        raise OSError(number, os.strerror(number), *([str(path)] if named else []))
+
+    monkeypatch.setattr("figureground.api.audit", lambda *_, **__: refusing(folders / "out.partial" / "a", b""))
+    code, out, err = run_program("audit", data(folders), predictions(folders), "--out", folders / "audit")
+    assert (code, out) == ((2 if words else 1), "")
+    assert err.startswith(
+        f"figureground: {folders / 'out.partial' / 'a'}: {words}" if words and named else f"figureground: {words or 'internal error'}"
+    )
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_limit_on_the_size_of_files_is_told_with_the_file(folders):
+    """A real one, on the tables that are written at the end."""
+    script = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); from figureground.__main__ import main; sys.argv = sys.argv[1:]; main()"
+    command = [sys.executable, "-c", script, "figureground", "audit", data(folders), predictions(folders), "--workers", "1"]
+    done = subprocess.run([*command, "--out", str(folders / "audit")], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"figureground: {folders / 'audit.partial'}")
+    assert "the file would be larger" in last
+    assert not (folders / "audit").exists()
+
+
+def test_a_wrong_address_of_a_cluster_leaves_nothing_behind(folders):
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    code, _, err = run_program("audit", data(folders), predictions(folders), "--engine", "ray:127.0.0.1:1", "--out", folders / "audit")
+    assert code == 2
+    assert "--engine ray:127.0.0.1:1: no Ray cluster answers" in err
+    assert not list(folders.glob("audit*"))
+
+
+def test_an_option_of_several_texts_has_one_default_as_it_is_typed():
+    for verb in ("mine", "audit", "predict"):
+        _, out, _ = run_program(verb, "--help")
+        assert "('" not in out
+        assert all(part.count("[default:") <= 1 for part in re.split(r"\n\s+--", out))

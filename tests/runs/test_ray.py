@@ -121,9 +121,16 @@ def test_a_worker_that_wants_an_accelerator_has_one_to_itself(cluster):
     assert len(set(seen)) == 2
 
 
-def test_a_cluster_that_is_not_there_is_told():
-    with pytest.raises(StateError, match=r"no Ray cluster answers at '127.0.0.1:1'.*ray start --head"):
-        list(open_executor("ray:127.0.0.1:1", workers=2).map_batches(square_worker, [1]))
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nobody.invalid:6379", "ray://nobody.invalid:10001", "nonsense"])
+def test_a_cluster_that_is_not_there_is_told_before_anything_is_begun(address, monkeypatch):
+    """Of an address that is given, and of one that the environment names."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    told = rf"no Ray cluster answers at '{address}'.*Correct the address, or start a cluster there with `ray start --head`"
+    with pytest.raises(InputError, match=rf"--engine ray:{address}: {told}"):
+        open_executor(f"ray:{address}", workers=2)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(InputError, match=rf"RAY_ADDRESS={address}: {told}"):
+        open_executor("ray", workers=2)
 
 
 def worker_that_cannot_be_built():

@@ -27,7 +27,19 @@ from figureground.cli import (
 from figureground.core.errors import FiguregroundError
 from figureground.version import __version__
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = "the disk is full. Free some space; what is finished is kept, and the same command goes on from there"
+_DISK = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL.replace("disk", "quota"),
+    errno.EFBIG: "the file would be larger than the file system or `ulimit -f` allows. Write elsewhere, or raise the limit",
+}
+"""What a system says of the disk, wherever it happens."""
+_PLACE = {
+    errno.EROFS: "nothing can be written there: the disk is mounted for reading only. Choose another place",
+    errno.EACCES: "permission denied. Change the permissions, or choose another place",
+    errno.EPERM: "permission denied. Change the permissions, or choose another place",
+}
+"""What it says of a file, which it must name."""
 
 
 class _Stopped(Exception):
@@ -91,10 +103,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output went away
     except OSError as error:
-        if error.errno not in _FULL:
+        known = {**_DISK, **(_PLACE if error.filename else {})}.get(error.errno or 0)
+        if known is None:
             _stop(f"internal error: {type(error).__name__}: {error}. Please report it; --debug shows where", 1)
-        where = f"{error.filename}: " if error.filename else ""
-        _stop(f"{where}the disk is full. Free some space; what is finished is kept, and the same command goes on from there", 2)
+        _stop(f"{error.filename}: {known}" if error.filename else f"{known}", 2)
     except Exception as error:  # noqa: BLE001 - the last door: anything that comes here is our fault
         _stop(f"internal error: {type(error).__name__}: {error}. Please report it; --debug shows where", 1)
 

@@ -53,7 +53,8 @@ def with_options(options_type: type, *, make: Callable[..., Any] | None = None) 
 def _parameter(info: OptionInfo) -> inspect.Parameter:
     flag = "--" + info.name.replace("_", "-")
     unsaid = info.default is None or info.default is False or info.default in ((), "")  # 0 equals False, and is told
-    default = "" if unsaid else f" [default: {info.default}]"
+    typed = " ".join(map(str, info.default)) if isinstance(info.default, tuple) else info.default
+    default = "" if unsaid or "[default:" in info.help else f" [default: {typed}]"
     choices = f" One of: {', '.join(info.choices)}." if info.choices else ""
     help_text = f"{info.help}{choices}{_unit_and_range(info)}{default}"
     base = list[str] if info.many else _flag_type(info)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from figureground.core.errors import FiguregroundError, MissingExtra, StateError
+from figureground.core.errors import FiguregroundError, InputError, MissingExtra, StateError
 from figureground.runs.executor import Executor
 
 try:
@@ -49,7 +49,7 @@ class RayExecutor:
         """How many batches are worked on at a time; connects to the cluster where it depends on that."""
         if self._asked is not None:
             return max(1, self._asked)
-        self._connect()
+        self.connect()
         return max(1, int(ray.cluster_resources().get("GPU" if self._gpus() else "CPU", 1)))
 
     @property
@@ -59,7 +59,7 @@ class RayExecutor:
 
     def map_batches(self, make_worker: Callable[[], Callable[[Batch], Result]], batches: Iterable[Batch]) -> Iterator[Result]:
         """Results in the order of the batches; an error of a worker is raised here unchanged."""
-        self._connect()
+        self.connect()
         payload = ray.put(pickle.dumps(make_worker))
         actor = ray.remote(num_cpus=1, num_gpus=self._gpus())(_Worker)
         actors = [actor.remote(payload, str(Path.cwd())) for _ in range(self.workers)]
@@ -72,7 +72,13 @@ class RayExecutor:
     def _gpus(self) -> int:
         return int(self._accelerator and ray.cluster_resources().get("GPU", 0) >= 1)
 
-    def _connect(self) -> None:
+    def connect(self) -> None:
+        """Connects to the cluster, where this process is not connected to one.
+
+        Raises:
+            InputError: nobody answers at the address that is given.
+            StateError: no cluster can be started here.
+        """
         if ray.is_initialized():
             return
         address = self._address or os.environ.get("RAY_ADDRESS", "")
@@ -86,12 +92,22 @@ class RayExecutor:
                 logging_level=logging.ERROR,
             )
         except (OSError, RuntimeError, ValueError) as error:
-            raise StateError(f"no Ray cluster answers at '{address or 'local'}' ({error}). Start one with `ray start --head`") from error
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            if not address:
+                raise StateError(f"no Ray cluster can be started here ({said}). Run with --engine local") from error
+            given = f"--engine ray:{address}" if self._address else f"RAY_ADDRESS={address}"
+            raise InputError(
+                f"{given}: no Ray cluster answers at '{address}' ({said}). Correct the address, or start a cluster there with "
+                "`ray start --head`"
+            ) from error
 
 
 def ray_executor(address: str, workers: int | None, *, accelerator: bool = False) -> Executor:
-    """The engine `ray[:ADDRESS]`."""
-    return RayExecutor(address, workers, accelerator=accelerator)
+    """The engine `ray[:ADDRESS]`. Where there is an address it is asked now, so that a wrong one is told before anything is begun."""
+    executor = RayExecutor(address, workers, accelerator=accelerator)
+    if address or os.environ.get("RAY_ADDRESS"):
+        executor.connect()
+    return executor
 
 
 class _Worker:

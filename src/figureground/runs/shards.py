@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from figureground.core.whole_file import whole_file
 from figureground.runs.artifact import ArtifactWriter
 from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
@@ -69,12 +71,14 @@ def join_shards(writer: ArtifactWriter, name: str, shards: int) -> None:
     tables = iterate_shards(writer, name, shards)
     for number in range(-(-shards // SHARDS_A_FILE)):
         whole = pa.concat_tables(itertools.islice(tables, SHARDS_A_FILE))
-        pq.write_table(whole, writer.path / name / f"{number:05d}.parquet", compression="zstd", row_group_size=ROWS_A_GROUP)
+        with whole_file(writer.path / name / f"{number:05d}.parquet") as file:
+            pq.write_table(whole, file, compression="zstd", row_group_size=ROWS_A_GROUP)
 
 
-def write_table(path: Any, table: pa.Table) -> None:
-    """One Parquet file, compressed with zstd."""
-    pq.write_table(table, path, compression="zstd")
+def write_table(path: Path, table: pa.Table) -> None:
+    """One Parquet file, compressed with zstd; a disk that refuses raises `OSError`, which names the file."""
+    with whole_file(path) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def _done_name(index: int) -> str:
