@@ -200,11 +200,11 @@ def gold_scores(connection: Connection) -> dict[int, int | None]:
 
 
 def _settled(connection: Connection, quorum: int) -> set[int]:
-    """Places that need no more scores."""
-    count, veto = func.count(rating.c.score), func.max(rating.c.place).filter(rating.c.out_of_domain)
-    asked = select(rating.c.place).outerjoin(gold, gold.c.place == rating.c.place)
-    asked = asked.where(rating.c.showing == 0, _LIVE, gold.c.place.is_(None)).group_by(rating.c.place)
-    return set(connection.scalars(asked.having(or_(count >= quorum, veto.is_not(None)))))
+    """Places that need no more scores. Only columns of one index are asked for, so that the ratings themselves are not read."""
+    veto = func.max(rating.c.place).filter(rating.c.out_of_domain)
+    enough = or_(func.count().filter(~rating.c.out_of_domain) >= quorum, veto.is_not(None))
+    asked = select(rating.c.place).where(rating.c.showing == 0, _LIVE).group_by(rating.c.place).having(enough)
+    return set(connection.scalars(asked)) - set(gold_scores(connection))
 
 
 def _opinion(place: int, scores: list[int], *, vetoed: bool) -> Opinion:
