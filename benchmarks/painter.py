@@ -3,8 +3,9 @@
     python -m benchmarks.painter [--quick]
 
 The page is worked by Chromium's own input: strokes, hovering over regions, taking a region, taking a whole map, undoing, zooming.
-Chromium's trace says how long each task of the page's main thread took, by the clock and by the processor. What matters is the longest one: for so
-long the page answers to nothing. Its peer is two frames of a 60 Hz screen. What is sent is counted in bytes, against the whole layer.
+Chromium's trace says how long each task of the page's main thread took, by the clock and by the processor. What matters is the longest
+one: for so long the page answers to nothing. Its peer is two frames of a 60 Hz screen. What is sent is counted in bytes, against the
+whole layer.
 """
 
 from __future__ import annotations

@@ -526,3 +526,40 @@ def test_a_mask_that_was_sent_back_shows_why_and_the_end_is_told(tmp_path, visit
         assert page.locator("#stage").is_hidden()
     finally:
         desk.kill()
+
+
+def test_two_fingers_zoom_and_undo_what_the_first_began(generated, fresh, visit):
+    start = generated.layer_of(fresh, 0)
+    page = visit(generated, fresh, viewport={"width": 820, "height": 1180}, has_touch=True)
+    page.keyboard.press("b")
+    page.keyboard.press("9")
+    for _ in range(14):
+        page.keyboard.press("[")
+    box = page.locator("#stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": px, "y": y, "id": n} for n, px in enumerate(points)]})
+
+    def apart():
+        """Pixels of the picture between two dabs 100 pixels of the window apart."""
+        page.mouse.click(x - 50, y)
+        page.mouse.click(x + 50, y)
+        saved(page)
+        columns = np.flatnonzero((generated.stored(fresh)[1] != start).any(0))
+        page.keyboard.press("z")
+        page.keyboard.press("z")
+        saved(page)
+        np.testing.assert_array_equal(generated.stored(fresh)[1], start)
+        return columns.max() - columns.min()
+
+    before = apart()
+    touch("touchStart", x - 40)
+    touch("touchMove", x - 60)
+    touch("touchStart", x - 60, x + 60)
+    for reach in (80, 100, 120):
+        touch("touchMove", x - reach, x + reach)
+    touch("touchEnd")
+    after = apart()
+    assert before / after == pytest.approx(2, abs=0.3)

@@ -2,14 +2,15 @@
 
 import { outline } from "./regions.js";
 
-const MOST_LINES = 40_000; // an outline of more lines is left away; the filled region is seen all the same
+const MOST_SPANS = 30_000; // a region of more spans is shown by a veil, for an outline of it would take too long
 const DARK = "#000c", LIGHT = "#fff";
 
 // A region made ready to be drawn often: its spans and the path of its outline in pixels of the picture.
 export function traced(found) {
-  const spans = found.regions.spans(found.region), lines = outline(spans);
+  const spans = found.regions.spans(found.region);
   let path = null;
-  if (lines.length < 4 * MOST_LINES) {
+  if (spans.length < 3 * MOST_SPANS) {
+    const lines = outline(spans);
     path = new Path2D();
     for (let i = 0; i < lines.length; i += 4) { path.moveTo(lines[i], lines[i + 1]); path.lineTo(lines[i + 2], lines[i + 3]); }
   }

@@ -283,7 +283,8 @@ export class Screen {
         drawFilled(pen, view, hovered, this.classes.colour(value));
         pen.globalAlpha = 1;
       }
-      drawOutline(pen, view, hovered, { dashed: hovered.source > 0 });
+      if (hovered.path) drawOutline(pen, view, hovered, { dashed: hovered.source > 0 });
+      else { pen.globalAlpha = 0.2; drawFilled(pen, view, hovered, "#fff"); pen.globalAlpha = 1; }
     }
     drawPolygon(pen, view, painter.corners, cursor);
     drawNotes(pen, view, this.notes);
