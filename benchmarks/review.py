@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import shutil
 import socket
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,14 +83,14 @@ def main() -> int:
 def measure(pool: Path, folder: Path, kind: str, url: str, given: argparse.Namespace, pause: float) -> Iterator[Row]:
     """One run against a fresh database, and the count afterwards."""
     name = f"{kind}{pause:g}"
-    with server(pool, folder / f"labels-{name}", url) as (port, token):
+    with server(pool, folder / f"labels-{name}", url) as (port, token, spent):
         people = asyncio.run(let_in(port, token, given.reviewers))
         each = given.ratings // given.reviewers
         parts = [people[i::CLIENTS] for i in range(CLIENTS)]
-        start = time.perf_counter()
+        start, before = time.perf_counter(), spent()
         with ProcessPoolExecutor(CLIENTS) as clients:
             loads = list(clients.map(run_client, [port] * CLIENTS, parts, [each] * CLIENTS, [pause] * CLIENTS))
-        took = time.perf_counter() - start
+        took, cpu = time.perf_counter() - start, spent() - before
     check(url, [one for load in loads for one in load.acknowledged], expected=each * given.reviewers)
     rating = sorted(s for load in loads for s in load.rating_s)
     empty = sorted(s for load in loads for s in load.empty_s)
@@ -97,10 +98,9 @@ def measure(pool: Path, folder: Path, kind: str, url: str, given: argparse.Names
     tell(
         f"review: {kind}, pause {pause:g} s: p95 {duration(p95)}, empty route {duration(least)}, {len(rating) / took:.0f} ratings a second"
     )
-    numbers = {
-        "p50_s": quantile(rating, 0.5), "p95_s": p95, "p99_s": quantile(rating, 0.99), "most_s": rating[-1],
-        "empty_p50_s": quantile(empty, 0.5), "empty_p95_s": least, "ratings": len(rating), "seconds": took, "a_second": len(rating) / took, "lost": 0, "double": 0,
-    }  # fmt: skip
+    numbers = {"p50_s": quantile(rating, 0.5), "p95_s": p95, "p99_s": quantile(rating, 0.99), "most_s": rating[-1]}
+    numbers |= {"empty_p50_s": quantile(empty, 0.5), "empty_p95_s": least, "ratings": len(rating), "seconds": took}
+    numbers |= {"a_second": len(rating) / took, "lost": 0, "double": 0, "server_cpu_ms_a_rating": 1000 * cpu / len(rating)}
     on = f"{given.reviewers} reviewers, {each * given.reviewers:,} ratings, {kind}, {f'pause {pause:g} s' if pause else 'no pause'}"
     common = {"benchmark": "review", "on": on, "kind": "times the peer", "numbers": numbers}
     yield Row(
@@ -149,8 +149,8 @@ def databases(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def server(pool: Path, out: Path, url: str) -> Iterator[tuple[int, str]]:
-    """Port and the admin's token of a server that answers; ended by Ctrl-C."""
+def server(pool: Path, out: Path, url: str) -> Iterator[tuple[int, str, Callable[[], float]]]:
+    """Port and the admin's token of a server, and a function for its processor time so far; ended by Ctrl-C."""
     import signal
 
     with socket.socket() as found:
@@ -167,12 +167,21 @@ def server(pool: Path, out: Path, url: str) -> Iterator[tuple[int, str]]:
             if line.startswith("Review:"):
                 break
         try:
-            yield port, token
+            yield port, token, lambda: cpu_s(process.pid)
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=120)
     if process.returncode:
         raise SystemExit(f"the server ended with {process.returncode}")
+
+
+def cpu_s(process: int) -> float:
+    """User and system time of a process; 0 where /proc is absent."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def let_in(port: int, token: str, count: int) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 
 from figureground.review.options import grid_of
@@ -64,9 +65,11 @@ def write(item: ItemAt, given: Cells, here: Here, visit: Visitor, rows: Side = 1
         )
     cells = (np.frombuffer(given.cells.encode(), np.uint8) == ord("1")).reshape(rows, columns)
     number = visit.reviewer.number
-    with here.database.write() as connection:
-        version = patches.save(connection, item.place, reviewer=number, cells=cells, version=given.version, seconds=given.seconds)
-    return {"version": version}
+
+    def save(connection: Connection) -> int:
+        return patches.save(connection, item.place, reviewer=number, cells=cells, version=given.version, seconds=given.seconds)
+
+    return {"version": here.together.write(save)}
 
 
 def _as_text(cells: np.ndarray) -> str:

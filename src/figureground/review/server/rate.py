@@ -38,16 +38,14 @@ def due(here: Here, visit: Visitor, count: Annotated[int, Query(ge=1, le=50)] = 
 @router.post("/ratings")
 def rate(given: Rating, here: Here, visit: Visitor) -> dict[str, bool]:
     """Notes a rating; the same again changes nothing, another one replaces it."""
-    with here.database.write() as connection:
-        ratings.save(connection, visit.reviewer.number, **given.model_dump())
+    here.together.write(lambda connection: ratings.save(connection, visit.reviewer.number, **given.model_dump()))
     return {"saved": True}
 
 
 @router.post("/ratings/undo")
 def undo(here: Here, visit: Visitor) -> dict[str, Any]:
     """Takes the reviewer's last rating back and says which picture it was of; `place` null = there is none left."""
-    with here.database.write() as connection:
-        found = ratings.undo(connection, visit.reviewer.number)
+    found = here.together.write(lambda connection: ratings.undo(connection, visit.reviewer.number))
     return _shown(here, *found) if found is not None else {"place": None, "showing": None}
 
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from figureground.review.options import ReviewOptions
 from figureground.review.project import Item, Project
 from figureground.review.server.security import CSRF_HEADER, SAFE, Access, Attempts, csrf_mark, new_secret, same_mark
+from figureground.review.server.together import Together
 from figureground.review.store import people
 from figureground.review.store.database import Database
 
@@ -61,6 +62,8 @@ class Room:
     exporter: Exporter | None = None
     secret: str = field(default_factory=new_secret)
     attempts: Attempts = field(default_factory=Attempts)
+    together: Together = field(init=False)
+    """For small writes that come by the hundred."""
     local: people.Reviewer | None = None
     changes: int = 0
     """Requests that changed something; whoever writes the labels artifact sees by it whether there is anything new."""
@@ -68,6 +71,9 @@ class Room:
     """Room for what a route works out once, such as a reviewer's order; keys begin with the name of the route's file."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     _seen: dict[str, tuple[float, Visit]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.together = Together(self.database)
 
     @property
     def cookie(self) -> str:
