@@ -1,0 +1,412 @@
+"""Writes docs/results/effort.md and effort.json: what masks cost by choosing and renaming, and by polygons; every figure measured here.
+
+python scripts/effort_results.py --out DIR [--data DATA] [--figures SWEEP] [--each N]
+
+DATA holds `voc21` and `predictions/<network>/voc21`; without it only drawn figures are labelled. SWEEP is the directory of a sweep by
+recipes/figures.toml, as shift_results.py leaves it; without it its networks are trained below DIR. DIR keeps what is done: an interrupted
+run goes on there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from figureground import api
+from figureground.data.colours import class_colours
+from figureground.data.dataset import Dataset, open_dataset
+from figureground.data.predictions import open_predictions
+from figureground.review.effort.annotator import KINDS, Tools, Work, pick_and_rename
+from figureground.review.effort.polygons import actions, polygons
+from figureground.review.effort.score import mean_iou
+from figureground.review.regions import VOID, vote
+from figureground.review.superpixels import superpixels
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "results" / "effort.md"
+PICTURE = HERE.parent / "docs" / "assets" / "effort.png"
+MARKS = (0.8, 0.9, 0.95)
+FLIPPED, MUCH = 0.2, 0.5
+"""Flipped share of the foreground from which a picture is a flip failure, and from which it is flipped for the most part."""
+SEEDS, RIVALS, FIGURES_EACH = (0, 1, 2), 2, 12
+"""Targets, rivals of each, and drawn figures for each."""
+FIGURES, PHOTOGRAPHS = "figures", "voc21"
+NETWORK = "smp-unet-resnet18-decoder_channels-64-48-32-24-16"
+MOST = 40
+"""Actions after which the annotator gives a picture up."""
+VARIANTS = {
+    "screen": Tools(most=MOST),
+    "free hand": Tools(most=MOST, legs=12),
+    "no rivals": Tools(most=MOST),
+    "no superpixels": Tools(most=MOST, snap=False),
+    "picks only": Tools(most=MOST, brush=False, snap=False, polygon=False),
+}
+SAID = {
+    "screen": "all",
+    "free hand": "all, a stroke by free hand is one action",
+    "no rivals": "all, but no rivals and no votes",
+    "no superpixels": "all, but no strokes by superpixels",
+    "picks only": "picks, renames, whole maps, tidying",
+}
+LEFT_OUT = ("no rivals", "no superpixels")
+"""Variants that are too slow for photographs."""
+TITLES = {FIGURES: "Drawn figures", PHOTOGRAPHS: "Photographs"}
+SPENT = {
+    "rename": "renaming",
+    "take": "taking regions",
+    "map": "taking whole maps",
+    "tidy": "tidying",
+    "brush": "plain strokes",
+    "snap": "strokes by superpixels",
+    "polygon": "polygons",
+}
+ABOUT = {
+    FIGURES: """Pictures of 64 x 64 pixels with one figure of two classes; a small U-Net trained on pictures whose class and ground are tied
+(rho 0.95) is the target, from three seeds in turn, the same network from two other seeds its rivals.""",
+    PHOTOGRAPHS: """Pictures of `voc21`; six published networks are the target in turn, the other five its rivals.""",
+}
+TEXT = """# Is a mask chosen faster than drawn?
+
+<!-- Written by scripts/effort_results.py; every figure is from the runs it describes. -->
+
+An annotator who knows the truth labels flip failures (at least 20 % of the foreground has another foreground class), drawn by lot, in two
+ways, and the clicks and keys are counted until the mean IoU of the picture (over the classes, background included, in truth or layer)
+reaches a mark. **Polygons**: on an empty layer, a click a corner, one action to close, one key for the class; corners are moved until they
+fit best, and only as many are set as are needed: a better hand than people have. **Choose and rename**: from the target's map, each time
+the action that brings most for its cost: a class key on a region or a whole figure, a click on a region of a rival or of the models' vote,
+a whole map, tidying, a straight stroke (plain or by superpixels), a polygon; keys to show another model or to take another tool, class or
+brush count as well. After {most} actions it gives up. It looks one action ahead, so its counts are bounds from above, and so are those at
+the lower marks, which are read off the same work. Medians with quartiles.
+
+```bash
+python scripts/effort_results.py --out DIR --data DATA --each {each}
+```
+
+{sections}
+## One picture
+
+![Picture, the target's map, the layer after the work, and the truth](../assets/effort.png)
+
+The picture, the target's map ({start:.1f} %), the layer after the work, and the truth. Polygons need {polygons} actions. The work, with the
+actions of each step and the mean IoU after it:
+
+{steps}
+
+All rows stand in [effort.json](effort.json).
+"""
+SECTION = """## {title}
+
+{about} {count} pictures with a target.
+
+{table}
+
+**If the regions were exact**: from a map with the truth's own regions, each under a wrong class, it takes {exact} actions to 0.95 by keys on
+regions alone; up to 5 in {exact_few} of the pictures, a tenth of polygons or less in {exact_tenth}.
+
+**Where the regions are right**: pictures in which some model's map, all its foreground given the one commonest class, is already as good as
+the mark.
+
+{fit}
+
+**What the tools bring** (medians):
+
+{tools}
+
+- Of the actions of the screen:
+  {spent}.
+- The {much} pictures flipped by half or more: {much_cost} actions to 0.95 (median).
+- Borders are what is left: the best map with its foreground renamed has a mean IoU of {best} %. After OpenCV's grabCut in a band about
+  each map's border the best has {after} %; it is higher in {better} of the pictures.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One picture with one target, and what to do with it."""
+
+    data: str
+    spec: str
+    target: str
+    predictions: tuple[str, ...]
+    """Specs, the target's first."""
+    id: str
+
+
+def main() -> None:
+    """Works on what is missing and writes page and rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=None)
+    parser.add_argument("--figures", type=Path, default=None)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--each", type=int, default=10, help="photographs of each target")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    tasks = [
+        *figure_tasks(given.figures or given.out / FIGURES),
+        *(photograph_tasks(given.data, given.each) if given.data else ()),
+    ]
+    rows = worked(tasks, given.out / "rows", given.workers)
+    write_page(rows, tasks, given.each)
+
+
+def figure_tasks(sweep: Path) -> list[Task]:
+    """Flip failures of networks trained on drawn figures; rivals are the same network from other seeds."""
+    runs = sweep / "runs" / NETWORK / "ce" / "rho-0.95"
+    if not all((runs / f"seed-{seed}" / "predictions" / "manifest.json").exists() for seed in range(5)):
+        sweep.mkdir(parents=True, exist_ok=True)
+        recipe = (HERE / "recipes" / "figures.toml").read_text(encoding="utf-8").replace("rho = [0.5, 0.8, 0.95, 1.0]", "rho = [0.95]")
+        (sweep / "recipe.toml").write_text(recipe, encoding="utf-8")
+        api.sweep(sweep / "recipe.toml", out=sweep)
+    specs = [str(runs / f"seed-{seed}" / "predictions") for seed in range(5)]
+    chosen = [tuple(specs[(seed + k) % 5] for k in range(RIVALS + 1)) for seed in SEEDS]
+    return list(drawn_lots(FIGURES, f"{sweep / 'data' / 'rho-0.95'}?split=test", [f"seed {seed}" for seed in SEEDS], chosen, FIGURES_EACH))
+
+
+def photograph_tasks(data: Path, each: int) -> list[Task]:
+    """Flip failures of six published networks on photographs; the other five are the rivals."""
+    names = sorted(path.name for path in (data / "predictions").iterdir() if path.is_dir())
+    specs = {name: f"png:{data / 'predictions' / name / PHOTOGRAPHS}" for name in names}
+    chosen = [(specs[name], *(specs[other] for other in names if other != name)) for name in names]
+    return list(drawn_lots(PHOTOGRAPHS, str(data / PHOTOGRAPHS), names, chosen, each))
+
+
+def drawn_lots(data: str, spec: str, targets: list[str], chosen: list[tuple[str, ...]], each: int) -> Iterator[Task]:
+    """Of each target's flip failures so many by lot, the targets in turn."""
+    dataset = open_dataset(spec)
+    found = [lots(dataset, specs[0], number)[:each] for number, specs in enumerate(chosen)]
+    for place in range(each):
+        for target, specs, ids in zip(targets, chosen, found, strict=True):
+            if place < len(ids):
+                yield Task(data=data, spec=spec, target=target, predictions=specs, id=ids[place])
+
+
+def lots(dataset: Dataset, spec: str, number: int) -> list[str]:
+    """The ids of the flip failures, shuffled."""
+    source = open_predictions(spec, dataset.classes).source
+    ids = [i for i in dataset.ids if flipped(dataset.masks.read(i).dense(), source.read(i).dense(), dataset) >= FLIPPED]
+    return np.random.default_rng(number).permutation(ids).tolist()
+
+
+def flipped(truth: np.ndarray, predicted: np.ndarray, dataset: Dataset) -> float:
+    """The flipped share of the foreground."""
+    ground = dataset.classes.background
+    figure = (truth != ground) & (truth != VOID)
+    return float(((predicted != truth) & (predicted != ground))[figure].mean()) if figure.any() else 0.0
+
+
+def worked(tasks: list[Task], place: Path, workers: int) -> list[dict[str, Any]]:
+    """The rows of all tasks; each is a file, so that what is done stays done."""
+    place.mkdir(parents=True, exist_ok=True)
+    files = {place / f"{one.data}-{one.target}-{one.id}.json".replace(" ", "-"): one for one in tasks}
+    missing = {path: one for path, one in files.items() if not path.exists()}
+    with ProcessPoolExecutor(workers) as pool:
+        running = {pool.submit(labelled, one): path for path, one in missing.items()}
+        for n, done in enumerate(as_completed(running)):
+            whole = running[done].with_suffix(".partial")
+            whole.write_text(json.dumps(done.result()), encoding="utf-8")
+            whole.rename(running[done])
+            print(f"{n + 1} of {len(missing)} pictures", file=sys.stderr)
+    return [json.loads(path.read_text(encoding="utf-8")) for path in files]
+
+
+def read(task: Task) -> tuple[np.ndarray, list[np.ndarray], np.ndarray, Dataset]:
+    """Truth, maps (the target's first), and RGB picture."""
+    cv2.setNumThreads(1)
+    dataset = open_dataset(task.spec)
+    truth = dataset.masks.read(task.id).dense().astype(np.uint8)
+    maps = [open_predictions(spec, dataset.classes).source.read(task.id).dense().astype(np.uint8) for spec in task.predictions]
+    image = next(one.image for one in dataset.samples if one.id == task.id)
+    picture = cv2.imread(str(image), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return truth, maps, np.ascontiguousarray(picture[..., ::-1]), dataset
+
+
+def labelled(task: Task) -> dict[str, Any]:
+    """What one picture costs, each way."""
+    truth, maps, picture, dataset = read(task)
+    ground = dataset.classes.background
+    segments = superpixels(picture, segment_size(truth))
+    both = polygons(truth, MARKS, background=ground)
+    row: dict[str, Any] = {"data": task.data, "target": task.target, "id": task.id, "flipped": flipped(truth, maps[0], dataset)}
+    row["polygons"] = {str(mark): None if chosen is None else actions(chosen) for mark, chosen in both.items()}
+    row["best map renamed"] = max(renamed_miou(truth, one, ground) for one in maps)
+    row["after grabCut"] = max(renamed_miou(truth, cut(picture, one != ground), ground) for one in maps)
+    row["work"] = {}
+    for name, tools in VARIANTS.items():
+        if task.data == PHOTOGRAPHS and name in LEFT_OUT:
+            continue
+        rivals = [] if name == "no rivals" else [*maps[1:], vote(maps, background=ground), vote(maps, background=ground, share=0)]
+        row["work"][name] = told(pick_and_rename(truth, maps[0], rivals, segments=segments, tools=tools, background=ground))
+    return row
+
+
+def told(work: Work) -> dict[str, Any]:
+    """A work as plain values."""
+    spent = {kind: sum(one.cost for one in work.actions if one.kind == kind) for kind in KINDS}
+    cost = {str(mark): work.cost(mark) for mark in MARKS}
+    hover = {str(mark): work.cost(mark, hover=1) for mark in MARKS}
+    steps = [[one.cost, one.words, round(one.miou, 4)] for one in work.actions]
+    return {"start": work.start, "end": work.miou, "cost": cost, "with clicks for hover": hover, "spent": spent, "steps": steps}
+
+
+def segment_size(truth: np.ndarray) -> int:
+    """A fortieth of the longer side, at least 4 pixels."""
+    return max(4, round(max(truth.shape) / 40))
+
+
+def renamed_miou(truth: np.ndarray, figure: np.ndarray, ground: int) -> float:
+    """The mean IoU of a map whose whole foreground is given the commonest class of the truth."""
+    counts = np.bincount(truth[truth != VOID], minlength=256)
+    counts[ground] = 0
+    return mean_iou(truth, np.where(figure != ground, counts.argmax(), ground).astype(np.uint8))
+
+
+def cut(picture: np.ndarray, figure: np.ndarray) -> np.ndarray:
+    """A figure (ground = 0) after OpenCV's grabCut in a band about its border of a tenth of its size."""
+    mask = figure.astype(np.uint8)
+    reach = max(2, round(0.05 * float(np.sqrt(mask.sum()))))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    inner, outer = cv2.erode(mask, disc), cv2.dilate(mask, disc)
+    if not inner.any() or outer.all():
+        return mask
+    sure = np.where(inner > 0, cv2.GC_FGD, np.where(outer == 0, cv2.GC_BGD, np.where(mask > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD))).astype(
+        np.uint8
+    )
+    cv2.setRNGSeed(0)
+    cv2.grabCut(np.ascontiguousarray(picture[..., ::-1]), sure, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    return (sure % 2).astype(np.uint8)
+
+
+def write_page(rows: list[dict[str, Any]], tasks: list[Task], each: int) -> None:
+    """Rows, picture and page."""
+    PAGE.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    shown = min(
+        (row for row in rows if row["data"] == FIGURES), key=lambda row: (endless(row["work"]["screen"]["cost"]["0.95"]), row["id"])
+    )
+    draw(next(one for one in tasks if (one.id, one.target) == (shown["id"], shown["target"])))
+    by_data = {data: [row for row in rows if row["data"] == data] for data in TITLES if any(row["data"] == data for row in rows)}
+    steps = "\n".join(f"1. {words} ({cost}): {100 * miou:.1f} %" for cost, words, miou in shown["work"]["screen"]["steps"])
+    text = TEXT.format(
+        most=MOST,
+        each=each,
+        sections="\n".join(section(data, some, [one for one in tasks if one.data == data]) for data, some in by_data.items()),
+        start=100 * shown["work"]["screen"]["start"],
+        steps=steps,
+        polygons=shown["polygons"]["0.95"],
+    )
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def exact_costs(tasks: list[Task]) -> list[float]:
+    """Actions to 0.95 from the truth's own regions, each under the next class, by renaming single regions."""
+    keys, found = Tools(figure=False, brush=False, snap=False, polygon=False, tidy=False), []
+    for task in tasks:
+        truth, _, _, dataset = read(task)
+        ground, count = dataset.classes.background, len(dataset.classes)
+        wrong = np.where((truth != ground) & (truth != VOID), (truth + 1) % count, truth).astype(np.uint8)
+        wrong[(wrong == ground) & (truth != ground)] = (ground + 1) % count
+        found.append(endless(pick_and_rename(truth, wrong, [], tools=keys, background=ground).cost(0.95)))
+    return found
+
+
+def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
+    """The tables of one data set."""
+    exact, outlined = np.array(exact_costs(tasks)), np.array([endless(row["polygons"]["0.95"]) for row in rows])
+    head = "| mean IoU | polygons | choose and rename | with clicks for hover | up to 5 actions | a tenth of polygons or less |"
+    lines: list[str] = [head, "| --- |" + " --- |" * 5]
+    lines += [f"| {mark} | " + " | ".join(against(rows, str(mark))) + " |" for mark in MARKS]
+    fit = [
+        "| mean IoU | pictures | polygons | choose and rename | up to 5 actions | a tenth of polygons or less |",
+        "| --- |" + " --- |" * 5,
+    ]
+    for mark in MARKS:
+        some = [row for row in rows if row["best map renamed"] >= mark]
+        if some:
+            drawn, chosen, _, few, tenth = against(some, str(mark))
+            fit.append(f"| {mark} | {len(some)} of {len(rows)} | {drawn} | {chosen} | {few} | {tenth} |")
+    names = [name for name in VARIANTS if name in rows[0]["work"]]
+    tools = ["| tools | " + " | ".join(f"actions to {mark} | reached" for mark in MARKS) + " |", "| --- |" + " --- |" * (2 * len(MARKS))]
+    for name in names:
+        costs = [[endless(row["work"][name]["cost"][str(mark)]) for row in rows] for mark in MARKS]
+        tools.append(f"| {SAID[name]} | " + " | ".join(f"{middle(cost)} | {share(np.isfinite(cost))}" for cost in costs) + " |")
+    spent = {kind: sum(row["work"]["screen"]["spent"][kind] for row in rows) for kind in KINDS}
+    much = [row for row in rows if row["flipped"] >= MUCH]
+    best, after = (np.array([row[name] for row in rows]) for name in ("best map renamed", "after grabCut"))
+    return SECTION.format(
+        title=TITLES[data],
+        about=ABOUT[data],
+        count=len(rows),
+        table="\n".join(lines),
+        exact=quartiles(exact),
+        exact_few=share(exact <= 5),
+        exact_tenth=share((10 * exact <= outlined) & np.isfinite(exact)),
+        fit="\n".join(fit) if len(fit) > 2 else "No picture has such a map.",
+        tools="\n".join(tools),
+        spent=", ".join(f"{SPENT[kind]} {100 * n / sum(spent.values()):.0f} %" for kind, n in spent.items()),
+        much=len(much),
+        much_cost=middle([endless(row["work"]["screen"]["cost"]["0.95"]) for row in much]),
+        best=quartiles(100 * best),
+        after=quartiles(100 * after),
+        better=share(after > best),
+    )
+
+
+def against(rows: list[dict[str, Any]], mark: str) -> tuple[str, str, str, str, str]:
+    """Actions by polygons, by choosing, by choosing without hover; shares of pictures up to 5 actions, and up to a tenth of polygons."""
+    drawn = np.array([endless(row["polygons"][mark]) for row in rows])
+    chosen, clicked = (np.array([endless(row["work"]["screen"][way][mark]) for row in rows]) for way in ("cost", "with clicks for hover"))
+    return quartiles(drawn), quartiles(chosen), middle(clicked), share(chosen <= 5), share((10 * chosen <= drawn) & np.isfinite(chosen))
+
+
+def endless(cost: int | None) -> float:
+    """What was not reached is beyond every number."""
+    return float("inf") if cost is None else float(cost)
+
+
+def middle(values: Any) -> str:
+    """The median, taken from below, in words."""
+    return number(float(np.quantile(values, 0.5, method="inverted_cdf"))) if len(values) else "-"
+
+
+def quartiles(values: Any) -> str:
+    """Median and quartiles."""
+    low, half, high = (number(float(v)) for v in np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf"))
+    return f"{half} ({low} to {high})"
+
+
+def number(value: float) -> str:
+    """A count or a share, short."""
+    return f"{value:.3g}" if np.isfinite(value) else "not reached"
+
+
+def share(truths: Any) -> str:
+    """A share in percent."""
+    return f"{100 * float(np.mean(truths)):.0f} %"
+
+
+def draw(task: Task) -> None:
+    """Picture, target's map, the layer after the work, and the truth, side by side."""
+    truth, maps, picture, dataset = read(task)
+    ground = dataset.classes.background
+    rivals = [*maps[1:], vote(maps, background=ground), vote(maps, background=ground, share=0)]
+    segments = superpixels(picture, segment_size(truth))
+    work = pick_and_rename(truth, maps[0], rivals, segments=segments, tools=VARIANTS["screen"], background=ground)
+    colours = np.full((256, 3), 255, np.uint8)
+    colours[: len(dataset.classes)] = class_colours(dataset.classes)
+    panels = [picture, *(colours[layer] for layer in (maps[0], work.actions[-1].layer, truth))]
+    gap = np.full((truth.shape[0], 2, 3), 255, np.uint8)
+    strip = np.hstack([part for panel in panels for part in (panel, gap)][:-1])
+    large = cv2.resize(strip, None, fx=3, fy=3, interpolation=cv2.INTER_NEAREST)
+    cv2.imwrite(str(PICTURE), large[..., ::-1])
+
+
+if __name__ == "__main__":
+    main()
