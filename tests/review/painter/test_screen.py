@@ -563,3 +563,34 @@ def test_two_fingers_zoom_and_undo_what_the_first_began(generated, fresh, visit)
     touch("touchEnd")
     after = apart()
     assert before / after == pytest.approx(2, abs=0.3)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 720), (820, 1180), (1180, 820)], ids=["laptop", "tablet", "tablet on its side"])
+def test_axe_finds_nothing_and_the_screen_fits(generated, fresh, visit, size, dark):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+    def complaints():
+        found = axe.run(page, options=rules).response["violations"]
+        return [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
+
+    look = {"color_scheme": "dark" if dark else "light", "has_touch": size != (1280, 720)}
+    page = visit(generated, fresh, viewport={"width": size[0], "height": size[1]}, **look)
+    page.keyboard.press("b")
+    page.keyboard.press(".")
+    page.mouse.move(size[0] / 2, size[1] / 3)
+    assert complaints() == []
+    assert page.evaluate(
+        "() => document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight + 1"
+    )
+    stage, submit = page.locator("#stage").bounding_box(), page.locator("#submit").bounding_box()
+    assert min(stage["width"], stage["height"]) > 300
+    assert submit["y"] + submit["height"] <= size[1]
+    page.keyboard.press("c")
+    page.locator("#palette").wait_for()
+    assert complaints() == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    page.locator("#keys").wait_for()
+    assert complaints() == []
