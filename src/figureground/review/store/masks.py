@@ -99,7 +99,7 @@ def open_(connection: Connection, place: int, *, reviewer: int, start: np.ndarra
     size = size_of_place(connection, place)
     if start.dtype != np.uint8 or start.shape != size:
         raise InputError(f"a layer must be uint8 {list(size)}; got {start.dtype} {list(start.shape)}")
-    _check_classes(connection, start)
+    _check_classes(start, _class_count(connection))
     moment = now()
     values = {"place": place, "reviewer": reviewer, "version": 1, "status": "draft", "actions": 0, "seconds": 0.0}
     made = connection.execute(insert(masks).values(**values, created=moment, updated=moment).returning(masks.c.number))
@@ -242,19 +242,23 @@ def _check_open(found: Mask, version: int) -> None:
 
 
 def _check_boxes(connection: Connection, found: Mask, boxes: Sequence[Box]) -> None:
-    height, width = found.size_hw
+    (height, width), known = found.size_hw, _class_count(connection)
     for x, y, piece in boxes:
         if piece.dtype != np.uint8 or piece.ndim != 2 or 0 in piece.shape:
             raise InputError(f"a box must be uint8 [height, width], not empty; got {piece.dtype} {list(piece.shape)}")
         if x < 0 or y < 0 or x + piece.shape[1] > width or y + piece.shape[0] > height:
             raise InputError(f"a box of {piece.shape[1]} x {piece.shape[0]} px at {x}, {y} leaves the picture of {width} x {height} px")
-        _check_classes(connection, piece)
+        _check_classes(piece, known)
 
 
-def _check_classes(connection: Connection, piece: np.ndarray) -> None:
+def _class_count(connection: Connection) -> int:
     known = len(classes_of(connection))
     if known > MOST_CLASSES:
         raise InputError(f"masks are for up to {MOST_CLASSES} classes, and the project has {known}. Rate pictures or label patches instead")
+    return known
+
+
+def _check_classes(piece: np.ndarray, known: int) -> None:
     used = np.bincount(piece.ravel(), minlength=VOID + 1)
     if used[known:VOID].any():
         wrong = known + int(np.flatnonzero(used[known:VOID])[0])
