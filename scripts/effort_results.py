@@ -109,8 +109,8 @@ SECTION = """## {title}
 
 {table}
 
-**If the regions were exact**: from a map with the truth's own regions, each under a wrong class, it takes {exact} actions to 0.95 by keys on
-regions alone; up to 5 in {exact_few} of the pictures, a tenth of polygons or less in {exact_tenth}.
+**If the regions were exact**: from a map with the truth's own regions, each under a wrong class, keys on regions alone need
+{exact} actions to 0.95; up to 5 in {exact_few} of the pictures, a tenth of polygons or less in {exact_tenth}.
 
 **Where the regions are right**: pictures in which some model's map, all its foreground given the one commonest class, is already as good as
 the mark.
@@ -124,8 +124,8 @@ the mark.
 - Of the actions of the screen:
   {spent}.
 - The {much} pictures flipped by half or more: {much_cost} actions to 0.95 (median).
-- Borders are what is left: the best map with its foreground renamed has a mean IoU of {best} %. After OpenCV's grabCut in a band about
-  each map's border the best has {after} %; it is higher in {better} of the pictures.
+- Borders are what is left: the best map with its foreground renamed has a mean IoU of {best} %.
+  After OpenCV's grabCut in a band about each map's border the best has {after} %; it is higher in {better} of the pictures.
 """
 
 
@@ -332,11 +332,6 @@ def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
         if some:
             drawn, chosen, _, few, tenth = against(some, str(mark))
             fit.append(f"| {mark} | {len(some)} of {len(rows)} | {drawn} | {chosen} | {few} | {tenth} |")
-    names = [name for name in VARIANTS if name in rows[0]["work"]]
-    tools = ["| tools | " + " | ".join(f"actions to {mark} | reached" for mark in MARKS) + " |", "| --- |" + " --- |" * (2 * len(MARKS))]
-    for name in names:
-        costs = [[endless(row["work"][name]["cost"][str(mark)]) for row in rows] for mark in MARKS]
-        tools.append(f"| {SAID[name]} | " + " | ".join(f"{middle(cost)} | {share(np.isfinite(cost))}" for cost in costs) + " |")
     spent = {kind: sum(row["work"]["screen"]["spent"][kind] for row in rows) for kind in KINDS}
     much = [row for row in rows if row["flipped"] >= MUCH]
     best, after = (np.array([row[name] for row in rows]) for name in ("best map renamed", "after grabCut"))
@@ -349,7 +344,7 @@ def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
         exact_few=share(exact <= 5),
         exact_tenth=share((10 * exact <= outlined) & np.isfinite(exact)),
         fit="\n".join(fit) if len(fit) > 2 else "No picture has such a map.",
-        tools="\n".join(tools),
+        tools=tools_table(rows),
         spent=", ".join(f"{SPENT[kind]} {100 * n / sum(spent.values()):.0f} %" for kind, n in spent.items()),
         much=len(much),
         much_cost=middle([endless(row["work"]["screen"]["cost"]["0.95"]) for row in much]),
@@ -357,6 +352,16 @@ def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
         after=quartiles(100 * after),
         better=share(after > best),
     )
+
+
+def tools_table(rows: list[dict[str, Any]]) -> str:
+    """Actions and pictures that reach each mark, for each choice of tools."""
+    names = [name for name in VARIANTS if name in rows[0]["work"]]
+    tools = ["| tools | " + " | ".join(f"actions to {mark} | reached" for mark in MARKS) + " |", "| --- |" + " --- |" * (2 * len(MARKS))]
+    for name in names:
+        costs = [[endless(row["work"][name]["cost"][str(mark)]) for row in rows] for mark in MARKS]
+        tools.append(f"| {SAID[name]} | " + " | ".join(f"{middle(cost)} | {share(np.isfinite(cost))}" for cost in costs) + " |")
+    return "\n".join(tools)
 
 
 def against(rows: list[dict[str, Any]], mark: str) -> tuple[str, str, str, str, str]:

@@ -208,9 +208,9 @@ def _climbed(truth: np.ndarray, ladders: list[list[Drawn]], aim: float, backgrou
         if not steps:
             return np.empty(0), np.empty(0), steps
         layers = np.array([layer + e[0] - now[p][0] for (p, _), e in zip(steps, new, strict=True)])
-        boths = np.array([both + e[1] - now[p][1] for (p, _), e in zip(steps, new, strict=True)])
+        hits = np.array([both + e[1] - now[p][1] for (p, _), e in zip(steps, new, strict=True)])
         cost = np.array([e[2] - now[p][2] for (p, _), e in zip(steps, new, strict=True)])
-        return start.miou(layers, boths), cost, steps
+        return start.miou(layers, hits), cost, steps
 
     reached = float(start.miou())
     while reached < aim:
