@@ -6,6 +6,7 @@ import { drawLayer, fit, palette, percent, writeLegend } from "./overlay.js";
 import { decodeRuns } from "./runs.js";
 
 const KINDS = ["wrong-class", "boundary", "missing", "extra"];
+const STRIPES = [0xff000000, 0xffffffff, 0, 0]; // black, white, and two through which the mask is seen
 const inWords = (kind) => kind.replace("-", " ");
 const at = (id) => document.getElementById(id);
 const known = await insist(project);
@@ -77,7 +78,7 @@ function drawDifference() {
   for (let i = 0; i < pixels.length; i++) {
     if (pixels[i] === rival.pixels[i]) continue;
     count++;
-    out[i] = Math.floor(((i % width) + Math.floor(i / width)) / stripe) % 2 ? 0xff000000 : 0xffffffff;
+    out[i] = STRIPES[Math.floor(((i % width) + Math.floor(i / width)) / stripe) % STRIPES.length];
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
   const whose = task.others[0].mine ? "your own mask" : "the mask of another reviewer";
