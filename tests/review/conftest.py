@@ -60,7 +60,11 @@ class Cluster:
         settings = [f"-k {self.folder}", "-c listen_addresses=", "-c max_connections=200", "-c shared_buffers=32MB"]
         if not durable:
             settings += ["-c fsync=off", "-c synchronous_commit=off", "-c full_page_writes=off"]
-        self._run("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w", "-t", "60", "-o", " ".join(settings), "start")
+        options = " ".join(settings)
+        self._run("pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log", "-w", "-t", "60", "-o", options, "start")
+        # Stops it when the tests are over, and also when they are killed: either way this pipe ends.
+        ends = f"cat; {self._binaries}/pg_ctl -D {self.folder}/data -m immediate stop; rm -rf {self.folder}/*"
+        self._ender = subprocess.Popen(self._command("sh", "-c", ends), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd="/")
 
     def new_database(self) -> str:
         """The URL of a database in which nothing is."""
@@ -86,14 +90,16 @@ class Cluster:
         connection.close()
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "stop")
+        self._ender.communicate()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, program: str, *arguments: object) -> None:
-        command = [str(self._binaries / program), *map(str, arguments)]
-        if os.geteuid() == 0:  # the server refuses to run as root
-            command = ["runuser", "-u", "postgres", "--", *command]
+        command = self._command(str(self._binaries / program), *map(str, arguments))
         subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=120)
+
+    def _command(self, *command: str) -> list[str]:
+        """The server refuses to run as root."""
+        return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else list(command)
 
 
 @pytest.fixture(scope="session")
