@@ -225,6 +225,7 @@ def artifacts() -> str:
         *weights(),
         *sweeps(),
         *queues(),
+        *labels(),
     ]
     return "\n".join(parts)
 
@@ -280,6 +281,18 @@ def queues() -> list[str]:
         schema_table("queue", "queue.parquet", QUEUE_SCHEMA),
         schema_table("maps_of_queue", "maps.parquet", MAPS_SCHEMA),
         schema_table("groups_of_queue", "groups.parquet", GROUP_SCHEMA),
+    ]
+
+
+def labels() -> list[str]:
+    """What `review` and `labels import` write."""
+    from figureground.data.labels import TABLES
+
+    return [
+        "## labels\n",
+        "Written by `review`, and by `labels import` with masks alone: what people said, with who and when. The manifest's `details` hold the",
+        "project and its classes.\n",
+        *(schema_table(f"labels/{name}", f"{name}.parquet", schema) for name, schema in TABLES.items()),
     ]
 
 
