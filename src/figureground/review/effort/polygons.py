@@ -88,13 +88,15 @@ def _parts(truth: np.ndarray, background: int) -> list[tuple[np.ndarray, int, in
 
 def _ladder(part: np.ndarray, under: int, value: int, truth: np.ndarray) -> list[Drawn]:
     """Ever finer polygons of a part, until nothing is left to win."""
-    contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    contour = max(contours, key=len)[:, 0].astype(np.float64) + 0.5
+    twice = part.repeat(2, axis=0).repeat(2, axis=1)  # so that the contour lies near the border and not on the middles of pixels
+    contours, _ = cv2.findContours(twice, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = (max(contours, key=len)[:, 0].astype(np.float64) + 0.5) / 2
     found: list[Drawn] = []
     for count in _CORNERS:
         if count > max(4, len(contour)):
             break
-        corners = _fitted(part, _simplified(contour, count)) if len(contour) > 4 else _square(contour)
+        plain = _simplified(contour, count) if len(contour) > 4 else _square(contour)
+        corners = min(plain, _fitted(part, plain), key=lambda one: _apart(part.astype(np.bool_), one))
         inside = np.zeros(part.shape, np.bool_)
         _fill(inside, corners)
         layer, both = np.zeros(VALUES, np.int64), np.zeros(VALUES, np.int64)
@@ -111,7 +113,7 @@ def _ladder(part: np.ndarray, under: int, value: int, truth: np.ndarray) -> list
 
 def _square(contour: np.ndarray) -> np.ndarray:
     """The box of a region of a few pixels, for which no polygon through their middles has an inside."""
-    (left, top), (right, bottom) = contour.min(0) - 0.5, contour.max(0) + 0.5
+    (left, top), (right, bottom) = contour.min(0) - 0.25, contour.max(0) + 0.25
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
 
 
