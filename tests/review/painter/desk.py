@@ -165,3 +165,45 @@ def generated_review(folder: Path, *, size_hw: tuple[int, int] = (300, 420), pic
 def real_review() -> tuple[str, tuple[str, ...]]:
     """Photographs, and what three published networks saw in them."""
     return str(DATA / "voc21"), tuple(f"{name}=png:{DATA / 'predictions' / name / 'voc21'}" for name in NETWORKS)
+
+
+def ready(page):
+    page.locator("#loading").wait_for(state="hidden", timeout=30_000)
+    page.locator("#proposals button").first.wait_for()
+
+
+def saved(page):
+    page.locator("#saved[data-state=saved]").wait_for(timeout=30_000)
+
+
+def spot(page, desk, place, x, y):
+    """Where the middle of a pixel of the picture lies in the window, as long as the whole picture is shown."""
+    box = page.locator("#stage").bounding_box()
+    height, width = desk.project.items[place].size_hw
+    stage_width, stage_height = page.evaluate(
+        "() => { const s = document.getElementById('stage'); return [s.clientWidth, s.clientHeight]; }"
+    )
+    scale = min((stage_width - 24) / width, (stage_height - 24) / height)
+    left, top = (stage_width - width * scale) / 2, (stage_height - height * scale) / 2
+    return box["x"] + left + (x + 0.5) * scale, box["y"] + top + (y + 0.5) * scale
+
+
+def with_figure(desk, start, model=0):
+    """The first place from `start` on where a model sees a figure of some size."""
+    for place in [*range(start, len(desk.project.items)), *range(start)]:
+        layer = desk.layer_of(place, model)
+        if largest(layer).sum() > 0.01 * layer.size:
+            return place
+    raise AssertionError("no model sees anything")
+
+
+def middle_of(layer):
+    """Where the key N puts the crosshair first: the middle of the longest run of the largest figure, else of the background."""
+    region = largest(layer) if (layer != 0).any() else layer == 0
+    best, long = (0, 0), 0
+    for y in range(layer.shape[0]):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], region[y].astype(np.int8), [0]])))
+        for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
+            if x1 - x0 > long:
+                best, long = (int(x0 + (x1 - x0) // 2), y), x1 - x0
+    return best

@@ -4,95 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.review.painter.desk import DATA, Desk, generated_review, inside_of, largest, real_review, region_at
+from tests.review.painter.desk import Desk, generated_review, inside_of, largest, middle_of, ready, region_at, saved, spot, with_figure
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-DOG, CAT, BOAT, VOID = 2, 1, 10, 255
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("painter")
-    queue, models = generated_review(folder / "data", pictures=24)
-    desk = Desk(queue, models, folder).start()
-    yield desk
-    desk.kill()
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    if not (DATA / "voc21" / "dataset.toml").exists():
-        pytest.skip("the real pictures are not here")
-    queue, models = real_review()
-    desk = Desk(queue, models, tmp_path_factory.mktemp("painter"), pictures=24).start()
-    yield desk
-    desk.kill()
-
-
-@pytest.fixture(params=["generated", "real"])
-def desk(request):
-    return request.getfixturevalue(request.param)
-
-
-PLACES = iter(range(1000))
-
-
-@pytest.fixture
-def fresh():
-    """A picture that no other test works on."""
-    return 1 + next(PLACES) % 23
-
-
-@pytest.fixture
-def visit(chromium):
-    """`visit(desk, place)`: the mask screen of a picture in a browser of its own; the page must not have complained at the end."""
-    contexts, complaints = [], []
-
-    def opened(desk, place=None, *, context=None, **settings):
-        if context is None:
-            context = chromium.new_context(**{"viewport": {"width": 1280, "height": 720}, **settings})
-            contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None)
-        page.goto(f"{desk.url}/mask" + ("" if place is None else f"?place={place}"))
-        ready(page)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def ready(page):
-    page.locator("#loading").wait_for(state="hidden", timeout=30_000)
-    page.locator("#proposals button").first.wait_for()
-
-
-def saved(page):
-    page.locator("#saved[data-state=saved]").wait_for(timeout=30_000)
-
-
-def spot(page, desk, place, x, y):
-    """Where the middle of a pixel of the picture lies in the window, as long as the whole picture is shown."""
-    box = page.locator("#stage").bounding_box()
-    height, width = desk.project.items[place].size_hw
-    stage_width, stage_height = page.evaluate(
-        "() => { const s = document.getElementById('stage'); return [s.clientWidth, s.clientHeight]; }"
-    )
-    scale = min((stage_width - 24) / width, (stage_height - 24) / height)
-    left, top = (stage_width - width * scale) / 2, (stage_height - height * scale) / 2
-    return box["x"] + left + (x + 0.5) * scale, box["y"] + top + (y + 0.5) * scale
-
-
-def with_figure(desk, start, model=0):
-    """The first place from `start` on where a model sees a figure of some size."""
-    for place in [*range(start, len(desk.project.items)), *range(start)]:
-        layer = desk.layer_of(place, model)
-        if largest(layer).sum() > 0.01 * layer.size:
-            return place
-    raise AssertionError("no model sees anything")
+BOAT, VOID = 10, 255
 
 
 def test_a_region_is_renamed_by_one_key_under_the_pointer(desk, fresh, visit):
@@ -160,18 +75,6 @@ def test_the_whole_way_by_keyboard_alone(desk, fresh, visit):
     mask, layer = desk.stored(place)
     np.testing.assert_array_equal(layer, expected)
     assert mask.status == "submitted"
-
-
-def middle_of(layer):
-    """Where the key N puts the crosshair first: the middle of the longest run of the largest figure, else of the background."""
-    region = largest(layer) if (layer != 0).any() else layer == 0
-    best, long = (0, 0), 0
-    for y in range(layer.shape[0]):
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], region[y].astype(np.int8), [0]])))
-        for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
-            if x1 - x0 > long:
-                best, long = (int(x0 + (x1 - x0) // 2), y), x1 - x0
-    return best
 
 
 def test_tools_paint_what_they_say(generated, fresh, visit):
@@ -276,128 +179,6 @@ def test_a_whole_map_and_tidying_are_one_action_each(generated, fresh, visit):
     np.testing.assert_array_equal(generated.stored(fresh)[1], layer)
 
 
-def test_what_was_not_sent_is_there_after_a_reload(generated, fresh, visit):
-    start = generated.layer_of(fresh, 0)
-    x, y = inside_of(largest(start))
-    page = visit(generated, fresh)
-    page.route("**/boxes", lambda route: route.abort())
-    page.mouse.move(*spot(page, generated, fresh, x, y))
-    page.keyboard.press("9")
-    page.locator("#saved[data-state=offline]").wait_for()
-    page.keyboard.press("b")
-    page.mouse.click(*spot(page, generated, fresh, 10, 290))
-    page.reload()
-    np.testing.assert_array_equal(generated.stored(fresh)[1], start)
-    page.unroute("**/boxes")
-    page.reload()
-    ready(page)
-    saved(page)
-    layer = generated.stored(fresh)[1]
-    assert layer[290, 10] == 9
-    assert (layer[region_at(start, x, y)] == 9).all()
-    rest = layer != 9
-    np.testing.assert_array_equal(layer[rest], start[rest])
-
-
-def test_a_save_whose_answer_was_lost_is_done_once(generated, fresh, visit):
-    start = generated.layer_of(fresh, 0)
-    x, y = inside_of(largest(start))
-    page = visit(generated, fresh)
-
-    def lose(route):
-        route.fetch()  # it arrives, and the page never hears of it
-        route.abort()
-
-    page.route("**/boxes", lose)
-    page.mouse.move(*spot(page, generated, fresh, x, y))
-    page.keyboard.press("9")
-    page.locator("#saved[data-state=offline]").wait_for()
-    page.reload()
-    page.unroute("**/boxes")
-    page.reload()
-    ready(page)
-    page.mouse.move(*spot(page, generated, fresh, x, y))
-    page.keyboard.press("8")
-    saved(page)
-    mask, layer = generated.stored(fresh)
-    np.testing.assert_array_equal(layer, np.where(region_at(start, x, y), 8, start))
-    assert mask.version == 3  # begun, 9, 8
-    assert mask.actions == 2
-    assert page.locator("#conflict").is_hidden()
-
-
-def test_a_server_killed_in_mid_work_loses_nothing(tmp_path, visit):
-    queue, models = generated_review(tmp_path / "data", pictures=3)
-    desk = Desk(queue, models, tmp_path).start()
-    try:
-        start = desk.layer_of(0, 0)
-        page = visit(desk)
-        x, y = inside_of(largest(start))
-        page.mouse.move(*spot(page, desk, 0, x, y))
-        page.keyboard.press("9")
-        saved(page)
-        desk.kill()
-        page.keyboard.press("8")
-        page.locator("#saved[data-state=offline]").wait_for()
-        page.keyboard.press("b")
-        page.mouse.click(*spot(page, desk, 0, 12, 12))
-        page.keyboard.press("Control+Enter")  # not while the server is away
-        page.locator("#status", has_text="Not handed in").wait_for()
-        desk.start()
-        saved(page)
-        layer = desk.stored(0)[1]
-        assert (layer[region_at(start, x, y)] == 8).all()
-        assert layer[12, 12] == 8
-        np.testing.assert_array_equal(layer[layer != 8], start[layer != 8])
-        page.keyboard.press("Control+Enter")
-        page.wait_for_url("**/mask?place=1")
-        ready(page)
-        assert desk.stored(0)[0].status == "submitted"
-    finally:
-        desk.kill()
-
-
-@pytest.mark.parametrize("mine", [True, False])
-def test_two_tabs_do_not_overwrite_each_other(generated, fresh, visit, mine):
-    start = generated.layer_of(fresh, 0)
-    x, y = inside_of(largest(start))
-    first = visit(generated, fresh)
-    second = visit(generated, fresh, context=first.context)
-    second.locator("#status", has_text="another tab").wait_for()
-    first.mouse.move(*spot(first, generated, fresh, x, y))
-    first.keyboard.press("9")
-    saved(first)
-    second.keyboard.press("b")
-    second.keyboard.press("8")
-    second.mouse.click(*spot(second, generated, fresh, 12, 280))
-    second.locator("#conflict").wait_for()
-    after_first = np.where(region_at(start, x, y), 9, start)
-    np.testing.assert_array_equal(generated.stored(fresh)[1], after_first)
-    second.locator("#mine" if mine else "#theirs").click()
-    saved(second)
-    second.locator("#conflict").wait_for(state="hidden")
-    layer = generated.stored(fresh)[1]
-    dab = layer == 8
-    assert dab[280, 12] == mine
-    assert dab.sum() == (0 if not mine else dab.sum())
-    np.testing.assert_array_equal(layer[~dab], after_first[~dab])
-
-
-def test_a_tab_that_was_closed_leaves_its_drafts_to_the_next(generated, fresh, visit):
-    start = generated.layer_of(fresh, 0)
-    x, y = inside_of(largest(start))
-    first = visit(generated, fresh)
-    first.route("**/boxes", lambda route: route.abort())
-    first.mouse.move(*spot(first, generated, fresh, x, y))
-    first.keyboard.press("9")
-    first.locator("#saved[data-state=offline]").wait_for()
-    context = first.context
-    first.close()
-    second = visit(generated, fresh, context=context)
-    saved(second)
-    np.testing.assert_array_equal(generated.stored(fresh)[1], np.where(region_at(start, x, y), 9, start))
-
-
 def test_by_fingers_a_region_is_chosen_and_named_in_the_list(generated, fresh, visit):
     start = generated.layer_of(fresh, 0)
     x, y = inside_of(largest(start))
@@ -487,22 +268,6 @@ def test_tab_leaves_the_picture_after_escape(generated, fresh, visit):
     assert "Brush" in page.evaluate(focus)
     page.keyboard.press("Tab")
     assert "Erase" in page.evaluate(focus)
-
-
-def test_a_map_in_very_many_pieces_is_sent_in_several_saves(generated, visit):
-    page = visit(generated, 0)
-    noise = generated.layer_of(0, 2)
-    with page.expect_request(lambda request: request.url.endswith("/boxes")):
-        for _ in range(3):
-            page.keyboard.press(".")
-        page.keyboard.press("m")
-    saved(page)
-    mask, layer = generated.stored(0)
-    np.testing.assert_array_equal(layer, noise)
-    assert mask.version > 2
-    page.keyboard.press("z")
-    saved(page)
-    np.testing.assert_array_equal(generated.stored(0)[1], generated.layer_of(0, 0))
 
 
 def test_a_mask_that_was_sent_back_shows_why_and_the_end_is_told(tmp_path, visit):

@@ -144,7 +144,8 @@ function greet({ status, levels, others, rescued, why }) {
   else if (status === "accepted") say("This mask was accepted: it can be looked at, not changed.", { seconds: 8 });
   else if (others) say("This picture is open in another tab too. Go on in one of them.", { problem: true, seconds: 8 });
   else if (rescued && !why) say("Work that had not been sent is here again.", { seconds: 5 });
-  else say(`${by("which").textContent}: ${status === "returned" ? "sent back to you" : "point at a region and name it by a key"}`, { seconds: 3 });
+  else if (status === "returned") say("This mask was sent back to you.", { seconds: 5 });
+  else say(matchMedia("(pointer: coarse)").matches ? "Tap a region, then its name in the list" : "Point at a region and name it by a key", { seconds: 3 });
 }
 
 // What became of a save.
