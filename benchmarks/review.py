@@ -1,10 +1,10 @@
 """The review server under 50 reviewers at once and 10,000 ratings, on SQLite and on PostgreSQL.
 
-    python -m benchmarks.review [--quick] [--reviewers 50] [--ratings 10000] [--pause 0.5] [--folder DIR]
+    python -m benchmarks.review [--quick] [--reviewers 50] [--ratings 10000] [--pause 1] [--folder DIR]
 
 The server is a process of its own and runs as `figureground review` starts it; the reviewers are connections of two other processes. Each
 one rates what the server gives him next, the way the page does: three pictures asked for at a time, then one request a rating. Between
-two ratings a reviewer pauses, for half a second on average, which is several times as quick as people are; a second run has no pause at
+two ratings a reviewer pauses, for a second on average, which is two or three times as quick as people are; a second run has no pause at
 all. Some ratings are sent twice, as after an answer that was lost. Afterwards the database is counted: every rating that was acknowledged
 must be there, once. The peer is an empty route of the same server, `/health`, asked in turn with the ratings by the same connections.
 """
@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few ratings: shows that all runs")
     parser.add_argument("--reviewers", type=int, default=50)
     parser.add_argument("--ratings", type=int, default=10_000)
-    parser.add_argument("--pause", type=float, default=0.5, help="seconds between two ratings of a reviewer, on average")
+    parser.add_argument("--pause", type=float, default=1.0, help="seconds between two ratings of a reviewer, on average")
     parser.add_argument("--folder", type=Path, default=None)
     given = parser.parse_args()
     if given.quick:
