@@ -356,7 +356,7 @@ def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
 
 def tools_table(rows: list[dict[str, Any]]) -> str:
     """Actions and pictures that reach each mark, for each choice of tools."""
-    names = [name for name in VARIANTS if name in rows[0]["work"]]
+    names = [name for name in VARIANTS if all(name in row["work"] for row in rows)]
     tools = ["| tools | " + " | ".join(f"actions to {mark} | reached" for mark in MARKS) + " |", "| --- |" + " --- |" * (2 * len(MARKS))]
     for name in names:
         costs = [[endless(row["work"][name]["cost"][str(mark)]) for row in rows] for mark in MARKS]
