@@ -19,10 +19,11 @@ from figureground.core.types import ClassTable
 from figureground.review.store import checks, database, leases, masks, migrations, patches, people, ratings
 from figureground.review.store.address import read_address
 from figureground.review.store.database import Database, classes_of, migrate, open_database
+from figureground.review.store.steps import Migration, steps
 from figureground.review.store.tables import lease, meta, project, rating, sample, schema_version
 
 VERSION_1 = Path(__file__).parent / "version_1.sql"
-NEWEST = len(migrations.migrations())
+NEWEST = len(steps())
 
 
 def unopened(url: str) -> Database:
@@ -106,9 +107,9 @@ def test_a_migration_that_fails_leaves_the_old_version(database_url, make_projec
         connection.execute(text("CREATE TABLE half_done (number INTEGER)"))
         raise RuntimeError("the power went")
 
-    steps = (*migrations.migrations(), migrations.Migration(number=NEWEST + 1, name="breaks", up=breaks))
+    more = (*steps(), Migration(number=NEWEST + 1, name="breaks", up=breaks))
     with monkeypatch.context() as patched:
-        patched.setattr(database, "migrations", lambda: steps)
+        patched.setattr(database, "steps", lambda: more)
         with pytest.raises(RuntimeError, match="the power went"):
             open_database(database_url, make_project(samples=3))
     left = unopened(database_url)
@@ -122,7 +123,7 @@ def test_a_migration_that_fails_leaves_the_old_version(database_url, make_projec
 
 def test_migrations_are_numbered_without_a_gap():
     """1, 2, 3, ...: what a database notes is how many of them it has."""
-    assert [step.number for step in migrations.migrations()] == list(range(1, NEWEST + 1))
+    assert [step.number for step in steps()] == list(range(1, NEWEST + 1))
     assert NEWEST >= 2
 
 

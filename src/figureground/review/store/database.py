@@ -20,7 +20,7 @@ from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.review.store.address import Address, read_address
 from figureground.review.store.clock import now
-from figureground.review.store.migrations import migrations
+from figureground.review.store.steps import steps
 from figureground.review.store.tables import meta, project, sample, schema_version
 
 _CONNECTIONS = 20
@@ -141,7 +141,7 @@ def migrate(connection: Connection, *, shown: str = "", upto: int | None = None)
     Raises:
         InputError: the database is newer than this code, or holds tables of something else.
     """
-    known = migrations()
+    known = steps()
     there = inspect(connection).get_table_names()
     if schema_version.name not in there:
         if ours := sorted(set(there) & set(meta.tables)):
