@@ -18,6 +18,8 @@ TITLES = {
     "compose": "Composing",
     "paste": "Setting cut-outs on scenes",
     "mine": "Mining",
+    "review": "The review server",
+    "painter": "The painter",
 }
 
 

@@ -31,7 +31,7 @@ from figureground.stages.shift.compose_options import ComposeOptions
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "mine.md"
 SEEDS, BUDGETS = range(5), (25, 50, 100)
-MEASURES = ("mean IoU", "per picture", "classes")
+MEASURES = ("mean IoU", "mean IoU per picture", "classes")
 SELECTORS = {
     "mad": MineOptions(),
     "mad, flips": MineOptions(distance="flip"),
@@ -71,6 +71,12 @@ better. In percent; intervals are 95 % by Student's t over {seeds} seeds.
 ```bash
 python scripts/mine_results.py --data DATA --out DIR
 ```
+
+**What came out.** Mining by discrepancy finds worse pictures than drawing them at random, on drawn figures and on photographs. It is not what
+finds the worst ones: where the right answer is one of the classes, the target's own doubt (`entropy`, `flip-risk`) or the votes of all models
+find pictures on which the target does as badly or worse. On photographs those come from fewer classes: flip-risk leads to the classes that
+are doubted most, quotas to all of them. So take quotas to learn about every class, and flip-risk or votes for the most failures at a few
+glances; the queue is the same either way.
 
 {sections}
 {unmasked}
@@ -276,7 +282,7 @@ def section(data: str, table: dict[str, np.ndarray]) -> str:
 
 def claim(table: dict[str, np.ndarray], measure: int) -> str:
     """What the table says of mining, in words."""
-    return f"{MEASURES[measure]} of what `mad` selects is {compared({name: values[:, -1, measure] for name, values in table.items()})}."
+    return f"The {MEASURES[measure]} of what `mad` selects is {compared({name: values[:, -1, measure] for name, values in table.items()})}."
 
 
 def compared(found: dict[str, np.ndarray]) -> str:

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from figureground.core.errors import InputError
 
@@ -101,7 +101,7 @@ def pairwise_spearman(ratings: np.ndarray) -> float:
     for one, other in combinations(_checked(ratings), 2):
         shared = ~np.isnan(one) & ~np.isnan(other)
         if shared.sum() >= LEAST_SHARED and np.ptp(one[shared]) > 0 and np.ptp(other[shared]) > 0:
-            found.append(float(np.corrcoef(stats.rankdata(one[shared]), stats.rankdata(other[shared]))[0, 1]))
+            found.append(float(np.corrcoef(_ranks(one[shared]), _ranks(other[shared]))[0, 1]))
     return float(np.mean(found)) if found else math.nan
 
 
@@ -180,5 +180,11 @@ def _bias(differences: np.ndarray) -> Bias:
     mean = float(differences.mean()) if items else math.nan
     if items < 2:
         return Bias(mean=mean, low=math.nan, high=math.nan, items=items)
-    half = float(stats.t.ppf(0.975, items - 1)) * float(differences.std(ddof=1)) / math.sqrt(items)
+    half = float(stdtrit(items - 1, 0.975)) * float(differences.std(ddof=1)) / math.sqrt(items)
     return Bias(mean=mean, low=mean - half, high=mean + half, items=items)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """float64 [values]: ranks from 1, ties with the mean of the ranks they take; infinity is a value like others."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]

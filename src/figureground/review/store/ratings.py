@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from figureground.core.errors import InputError
@@ -213,7 +213,7 @@ def _opinion(place: int, scores: list[int], *, vetoed: bool) -> Opinion:
     if given.size < 2:
         return Opinion(place=place, n=given.size, mean=mean, sd=math.nan, low=math.nan, high=math.nan, vetoed=vetoed)
     sd = float(given.std(ddof=1))
-    half = float(stats.t.ppf(0.975, given.size - 1)) * sd / math.sqrt(given.size)
+    half = float(stdtrit(given.size - 1, 0.975)) * sd / math.sqrt(given.size)
     low, high = max(mean - half, float(LOWEST)), min(mean + half, float(HIGHEST))
     return Opinion(place=place, n=given.size, mean=mean, sd=sd, low=low, high=high, vetoed=vetoed)
 
