@@ -130,6 +130,8 @@ def test_a_finished_demo_is_not_made_again(meddled) -> None:
 
 def test_what_is_missing_is_made_and_nothing_else(meddled) -> None:
     """Without one of the predictions and the audit, these two are made anew; data and weights stay."""
+    shutil.rmtree(meddled / "audit")
+    run_demo(PLAN, out=meddled)  # copied pictures are looked at once again
     before = stamps(meddled)
     shutil.rmtree(meddled / "predictions" / BALANCED)
     shutil.rmtree(meddled / "audit")
