@@ -19,3 +19,20 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip("the folder of real data is not on this machine")
     return REAL_DATA
+
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The system's browser. It lives as long as a file of tests: playwright cannot be started twice in one process."""
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as runner:
+        browser = runner.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.floor.workplace import ROOT, Block, blocks, make_workplace
@@ -14,7 +15,6 @@ from tests.floor.workplace import ROOT, Block, blocks, make_workplace
 import figureground
 from figureground.stages.audit.result import read_summary
 
-CHROMIUM = Path("/usr/bin/chromium")
 PAGES = [ROOT / "docs" / "tutorial.md", ROOT / "README.md", ROOT / "docs" / "index.md"]
 PAGES += sorted((ROOT / "docs" / "how-to").glob("*.md")) + sorted((ROOT / "docs" / "ideas").glob("*.md"))
 RUNNABLE = [page for page in PAGES if any(block.language in ("bash", "python") for block in blocks(page))]
@@ -140,24 +140,20 @@ def test_the_demo_tells_its_story(workplace: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (apt-get install chromium)")
-def test_the_report_of_the_demo_opens_without_a_word(workplace: Path) -> None:
+def test_the_report_of_the_demo_opens_without_a_word(workplace: Path, chromium: Any) -> None:
     """In a browser it shows both findings and every picture, asks for nothing outside itself, and complains of nothing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     report, heard = workplace / "demo-out" / "audit" / "report.html", []
-    with playwright.sync_playwright() as runner:
-        browser = runner.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        page.on("console", lambda message: heard.append(message.text))
-        page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("request", lambda request: heard.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
-        page.goto(report.as_uri())
-        page.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
-        page.wait_for_function("[...document.images].filter(i => i.checkVisibility()).every(i => i.complete)")
-        assert page.evaluate("[...document.images].filter(i => i.checkVisibility()).every(i => i.naturalWidth > 0)")
-        assert page.evaluate("document.images.length") > 20
-        assert page.locator(".sentence").count() >= 1
-        browser.close()
+    page = chromium.new_page()
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("request", lambda request: heard.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+    page.goto(report.as_uri())
+    page.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+    page.wait_for_function("[...document.images].filter(i => i.checkVisibility()).every(i => i.complete)")
+    assert page.evaluate("[...document.images].filter(i => i.checkVisibility()).every(i => i.naturalWidth > 0)")
+    assert page.evaluate("document.images.length") > 20
+    assert page.locator(".sentence").count() >= 1
+    page.close()
     assert heard == []
 
 

@@ -9,22 +9,8 @@ from tests.review.painter.desk import DATA, Desk, generated_review, ready, real_
 
 from figureground import review
 
-CHROMIUM = Path("/usr/bin/chromium")
 STATIC = Path(review.__file__).parent / "static" / "mask"
 KINDS = {".js": "text/javascript", ".css": "text/css"}
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as runner:
-        browser = runner.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
