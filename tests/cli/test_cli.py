@@ -165,6 +165,7 @@ def test_the_target_of_out_is_never_overwritten(folders):
     assert len(list((folders / "masks").iterdir())) == 6
 
 
+@pytest.mark.slow
 def test_debug_shows_where(folders):
     """With --debug the traceback is there."""
     code, _, err = in_its_own_process("audit", data(folders), "png:nowhere", "--out", folders / "a", "--debug")
@@ -172,6 +173,7 @@ def test_debug_shows_where(folders):
     assert "Traceback" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal as Ctrl-C does")
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 def test_ctrl_c_says_what_is_kept_and_exits_130(tmp_path, debug):
@@ -272,6 +274,7 @@ def test_a_demo_with_a_seed_below_zero_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_says_the_same(folders, tmp_path):
     """Done, a fault, and a slip of the user: exit codes 0, 1 and 2, and every word, are those that the tests here see."""
     broken = tmp_path / "broken"
@@ -314,6 +317,7 @@ def test_what_the_system_says_of_the_disk_is_one_line(folders, monkeypatch, numb
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files_is_told_with_the_file(folders):
     """A real one, on the tables that are written at the end."""
     script = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); from figureground.__main__ import main; sys.argv = sys.argv[1:]; main()"

@@ -339,6 +339,7 @@ def test_a_device_that_is_not_there_is_refused(tmp_path):
         ("onnxruntime", "onnx:x.onnx", "onnx"),
     ],
 )
+@pytest.mark.slow
 def test_an_absent_library_names_its_extra(package, spec, extra):
     if package != "torch" and spec.startswith(("smp", "torchvision", "hf")):
         pytest.importorskip("torch", reason="the extra 'torch' is not installed")

@@ -262,6 +262,7 @@ def make_wait():
     return wait_long
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_run_that_was_killed(tmp_path):
     """However a run ends, none of its workers is left behind."""
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.runs import test_runs; from figureground.runs.executor import LocalExecutor\nif __name__ == '__main__':\n    list(LocalExecutor(2).map_batches(test_runs.make_wait, [[{str(tmp_path)!r}]] * 2))"
@@ -331,6 +332,7 @@ def make_wait_and_clean_up():
     return wait_and_clean_up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.02, 0.5])
 def test_a_second_interruption_ends_workers_that_take_their_time(tmp_path, pause):
     """Ctrl-C twice (or more: signals that come at once count as one): nothing is waited for any more, and no process is left."""
@@ -351,6 +353,7 @@ def test_a_second_interruption_ends_workers_that_take_their_time(tmp_path, pause
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole_group", [False, True], ids=["the main process alone", "the whole group, as at a terminal"])
 def test_an_interruption_ends_what_is_under_way_and_begins_nothing_new(tmp_path, whole_group):
     script = tmp_path.parent / f"{tmp_path.name}.py"

@@ -24,6 +24,7 @@ from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.sweeps.demo import run_demo
 from figureground.sweeps.demo_plan import BALANCED, NAMES, TIED, DemoPlan, demo_plan
 
+pytestmark = pytest.mark.slow
 PLAN = DemoPlan(
     compose=ComposeOptions(classes=2, contexts=2, rho=1.0, train=12, val=1, test=2, size=32, sheet=0),
     train=FitOptions(

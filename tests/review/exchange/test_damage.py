@@ -18,6 +18,7 @@ from figureground.data.labelmap import encode_runs
 from figureground.review.exchange.masks import LabelledMask
 from figureground.review.exchange.spec import read_masks, write_masks
 
+pytestmark = pytest.mark.slow
 FORMS = ["coco", "coco?polygons=yes", "labelstudio", "cvat"]
 
 

@@ -77,6 +77,7 @@ def test_no_request_is_our_fault(served):
 @pytest.mark.parametrize("signed_in", [True, False], ids=["without the mark", "a stranger"])
 def test_nothing_changes_for_those_who_may_not(served, signed_in):
     world, schema = served
+    world.room.attempts.failed.clear()  # of the tests before
     asker = world.visitor("ann") if signed_in else world.stranger()
     asker.kept = dict(asker.client.cookies)
     before = world.content()

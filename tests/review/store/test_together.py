@@ -61,6 +61,7 @@ def rate_the_plan(database, who: int, count: int) -> int:
         given += 1
 
 
+@pytest.mark.slow
 def test_fifty_rate_at_once(database):
     """Each of fifty rates four pictures: two hundred ratings, each once and as it was given."""
     everybody = crowd(database, 50)
