@@ -97,9 +97,15 @@ def test_ratings_go_on_without_a_server_and_arrive_once_each(live, open_page):
     assert [row["score"] for row in rated(live, 3)] == [1, 2, 3]
 
 
+def cut(page):
+    """No rating reaches the server any more; true of the very next one."""
+    page.route("**/api/ratings", lambda route: route.abort())
+    until(page, "fetch('/api/ratings', { method: 'POST' }).then(() => false, () => true)")
+
+
 def test_unsent_ratings_outlive_a_reload_and_a_new_mark(live, open_page):
     page = ready_to_rate(open_page(live, "/rate", expected=(*BROKEN, "403")))
-    page.route("**/api/ratings", lambda route: route.abort())
+    cut(page)
     page.keyboard.press("5")
     until(page, "document.getElementById('status').textContent.includes('No connection')")
     page.reload()
@@ -114,7 +120,7 @@ def test_an_unsent_rating_is_taken_back_without_the_server(live, open_page):
     page = ready_to_rate(open_page(live, "/rate", expected=BROKEN))
     until(page, "performance.getEntriesByType('resource').filter((one) => one.name.includes('/pictures/')).length >= 4")
     shown = page.get_attribute("#sheet img", "src")
-    page.route("**/api/ratings", lambda route: route.abort())
+    cut(page)
     page.keyboard.press("5")
     until(page, "document.getElementById('status').textContent.includes('No connection')")
     page.keyboard.press("u")
