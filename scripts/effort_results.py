@@ -28,7 +28,8 @@ from figureground.data.predictions import open_predictions
 from figureground.review.effort.annotator import KINDS, Tools, Work, pick_and_rename
 from figureground.review.effort.polygons import actions, polygons
 from figureground.review.effort.score import mean_iou
-from figureground.review.regions import VOID, vote
+from figureground.review.layers import VOID
+from figureground.review.regions import vote
 from figureground.review.superpixels import superpixels
 
 HERE = Path(__file__).resolve().parent

@@ -14,8 +14,9 @@ from PIL import Image
 import figureground
 from figureground.core.errors import ArtifactError, FormatError, InputError
 from figureground.core.types import ClassTable
+from figureground.review.layers import VOID, layer_to_runs, to_layer
 from figureground.review.options import ReviewOptions, grid_of
-from figureground.review.project import VOID, evenly, from_layer, open_project, to_layer
+from figureground.review.project import evenly, open_project
 from figureground.stages.mine.options import MineOptions
 
 NAMES = ("ground", "cat", "dog")
@@ -139,13 +140,7 @@ def test_layers_and_class_ids_go_to_and_fro(seed):
     assert layer.dtype == np.uint8
     for value, place in ((2, 0), (700, 1), (9, 2), (255, VOID)):
         np.testing.assert_array_equal(layer == place, ids == value)
-    np.testing.assert_array_equal(from_layer(layer, classes), ids)
-
-
-def test_void_is_refused_where_the_classes_have_none():
-    classes = ClassTable(names=("ground", "a"), ignore=None)
-    with pytest.raises(InputError, match="void"):
-        from_layer(np.array([[0, VOID]], np.uint8), classes)
+    np.testing.assert_array_equal(layer_to_runs(layer, classes).dense(), ids)
 
 
 def test_a_turned_picture_goes_out_as_it_is_stored(tmp_path):

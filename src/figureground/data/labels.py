@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from figureground.data.prediction_artifact import READ_FAULTS
 
 KIND, SCHEMA = "labels", 1
 MaskStatus = Literal["draft", "submitted", "returned", "accepted"]
+_LONGEST_NAME = 64
+_FORBIDDEN = frozenset("/\\<>\"'")
 _WRITE_AGAIN = "Write the labels again"
 
 
@@ -211,6 +214,21 @@ class Labels:
             if found is None or order.index(mask.status) < order.index(found.status):
                 best[mask.id] = mask
         return {mask.id: best[mask.id] for mask in self.masks if mask.id in best}
+
+
+def reviewer_name(name: str) -> str:
+    r"""The name, normalised (NFC), where a reviewer can have it: 1 to 64 printable characters, none of `/ \\ < > " '`, no blank at an end.
+
+    Raises:
+        InputError: it cannot.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable() or name != name.strip() or _FORBIDDEN & set(name):
+        raise InputError(
+            f"a reviewer's name has 1 to {_LONGEST_NAME} printable characters, none of / \\ < > \" ' and no blank at either end; "
+            f"got {name[:80]!r}"
+        )
+    return name
 
 
 def read_labels(directory: str | Path) -> Labels:

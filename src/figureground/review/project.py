@@ -25,12 +25,10 @@ from figureground.data.pixels import decode_picture
 from figureground.data.pool import open_pool
 from figureground.data.predictions import open_predictions, unique_names
 from figureground.data.write import jpeg_bytes
+from figureground.review.layers import MOST_CLASSES, to_layer
 from figureground.review.options import ReviewOptions
 from figureground.runs.artifact import MANIFEST, is_artifact, read_manifest
 
-VOID = 255
-"""The place of void pixels in a layer."""
-MOST_CLASSES = 254
 _ORIENTATION, _UPRIGHT = 0x0112, 1
 _SHOWN_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
@@ -102,7 +100,7 @@ class Project:
         return found if found is None or found.size_hw == item.size_hw else resize_nearest(found, item.size_hw)
 
     def layer_of(self, place: int, model: int) -> np.ndarray | None:
-        """The same as a layer: uint8 [height, width] of class places, `VOID` where it is void."""
+        """The same as a layer: uint8 [height, width], see `review.layers`."""
         found = self.map_of(place, model)
         return None if found is None else to_layer(found.dense(), self.classes)
 
@@ -125,26 +123,6 @@ class Project:
         """The picture, uint8 [height, width, 3] in the order R, G, B; faults as `picture`."""
         item = self.items[place]
         return decode_picture(paths.read_bytes(item.image, sample=item.id), file=item.image, sample=item.id)
-
-
-def to_layer(label_map: np.ndarray, classes: ClassTable) -> np.ndarray:
-    """Class ids [height, width] as a layer of class places; what is no class is `VOID`."""
-    table = np.full(max(int(label_map.max(initial=0)), *classes.ids, classes.ignore or 0) + 1, VOID, np.uint8)
-    table[list(classes.ids)] = np.arange(len(classes))
-    return table[label_map]
-
-
-def from_layer(layer: np.ndarray, classes: ClassTable) -> np.ndarray:
-    """A layer as class ids in the dtype of the classes; void becomes `ignore`.
-
-    Raises:
-        InputError: void pixels where the classes have no `ignore`.
-    """
-    if classes.ignore is None and (layer == VOID).any():
-        raise InputError("the mask has void pixels, and the classes have no `ignore`. Give the data set an `ignore`, or paint over them")
-    table = np.full(256, classes.ignore or 0, classes.dtype)
-    table[: len(classes)] = classes.ids
-    return table[layer]
 
 
 def open_project(where: str, *, options: ReviewOptions | None = None) -> Project:

@@ -15,9 +15,7 @@ import numpy as np
 from numba import njit
 
 from figureground.core.errors import InputError
-
-VOID = 255
-"""The value of a layer's void pixels."""
+from figureground.review.layers import VOID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

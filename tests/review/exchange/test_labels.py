@@ -18,7 +18,7 @@ from figureground.core.types import ClassTable, Sample
 from figureground.data.labelmap import encode_runs, runs_to_columns
 from figureground.data.labels import MASKS, read_labels
 from figureground.data.write import png_bytes, write_table_and_toml
-from figureground.review.exchange.labels import is_reviewer, open_labels, write_labels
+from figureground.review.exchange.labels import open_labels, write_labels
 from figureground.review.exchange.masks import LabelledMask
 from figureground.review.exchange.spec import lost
 from figureground.runs.artifact import ArtifactWriter, artifact_key, read_manifest
@@ -103,10 +103,8 @@ def test_what_is_imported_is_what_every_later_stage_reads(tmp_path: Path) -> Non
 
 def test_a_name_that_no_reviewer_can_have_is_refused(tmp_path: Path) -> None:
     for name in ("", " a", "a/b", "a" * 65, "a\nb", "<a>", 'a"b'):
-        assert not is_reviewer(name)
         with pytest.raises(InputError, match="1 to 64 printable characters"):
             write_labels(tmp_path / "labels", [mask("a", 3)], CLASSES, reviewer=name, source="")
-    assert is_reviewer("Ann Ö. 2")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -208,7 +206,7 @@ def test_a_queue_gives_the_maps_of_its_target(tmp_path: Path) -> None:
         (["export", "LABELS", "--to", "coco:LABELS/manifest.json/x.json"], "cannot write there"),
         (["export", "LABELS", "--to", "coco:LABELS/masks.parquet"], "is read to make what is written there"),
         (["import", "coco:nowhere.json", "--data", "DATA", "--out", "OUT"], "nowhere.json: there is no such file"),
-        (["import", "png:DATA", "--data", "DATA", "--out", "OUT", "--by", "a/b"], "a reviewer's name must be"),
+        (["import", "png:DATA", "--data", "DATA", "--out", "OUT", "--by", "a/b"], "a reviewer's name has"),
         (["import", "png:DATA", "--data", "DATA", "--out", "OUT", "--status", "good"], "`status` must be one of submitted, accepted"),
         (["import", "DATA", "--data", "DATA", "--out", "OUT"], "does not say in which form labels are"),
         (["import", "png:DATA", "--data", "DATA", "--out", "DATA"], "is read to make what is written there"),

@@ -112,7 +112,7 @@ def test_two_tabs_do_not_overwrite_each_other(generated, fresh, visit, mine):
     layer = generated.stored(fresh)[1]
     dab = layer == 8
     assert dab[280, 12] == mine
-    assert dab.sum() == (0 if not mine else dab.sum())
+    assert dab.any() == mine
     np.testing.assert_array_equal(layer[~dab], after_first[~dab])
 
 

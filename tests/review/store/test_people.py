@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, inspect, select
 
 from figureground.core.errors import InputError
+from figureground.data.labels import reviewer_name
 from figureground.review.store import people
-from figureground.review.store.people import check_name
 from figureground.review.store.refusals import Absent
 from figureground.review.store.tables import meta, session
 
@@ -118,7 +118,7 @@ def test_names_that_people_have(database):
 def test_names_that_nobody_has(name):
     """Empty, too long, with blanks at an end, signs of mark-up and paths, and what cannot be seen."""
     with pytest.raises(InputError, match="1 to 64 printable characters"):
-        check_name(name)
+        reviewer_name(name)
 
 
 def test_one_name_in_two_spellings_is_one_name(database):

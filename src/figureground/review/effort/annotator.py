@@ -19,7 +19,8 @@ import numpy as np
 from figureground.review.effort.operations import named, polygon, speck, stroke, tidied
 from figureground.review.effort.score import VALUES, Score, gains, mean_iou, score_of
 from figureground.review.effort.strokes import best_strokes
-from figureground.review.regions import VOID, Pieces, figures, regions
+from figureground.review.layers import VOID
+from figureground.review.regions import Pieces, figures, regions
 
 LAYER = -1
 """The source that is the layer itself."""

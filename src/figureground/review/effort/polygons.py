@@ -15,7 +15,8 @@ from numba import njit
 
 from figureground.review.effort.operations import _fill, polygon
 from figureground.review.effort.score import VALUES, mean_iou, score_of
-from figureground.review.regions import VOID, regions
+from figureground.review.layers import VOID
+from figureground.review.regions import regions
 
 CLOSE, NAME = 1, 1
 """Actions beside the corners: closing the polygon, and the key of its class."""

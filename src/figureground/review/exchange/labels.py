@@ -17,7 +17,7 @@ from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.types import ClassTable, LabelRuns
 from figureground.data.faults import refusal
 from figureground.data.labelmap import RUN_FIELDS, check_runs, columns_to_runs, runs_to_columns
-from figureground.data.labels import KIND, MASKS, SCHEMA, MaskStatus, read_labels
+from figureground.data.labels import KIND, MASKS, SCHEMA, MaskStatus, read_labels, reviewer_name
 from figureground.data.masks import check_ids
 from figureground.data.prediction_artifact import READ_FAULTS
 from figureground.review.exchange.masks import LabelledMask, checked
@@ -25,7 +25,6 @@ from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, r
 
 Which = Literal["accepted", "all"]
 _BEST_FIRST: tuple[MaskStatus, ...] = ("accepted", "submitted", "returned", "draft")
-_NO_NAME = frozenset("/\\<>\"'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +114,8 @@ def write_labels(
         FormatError: a mask with a value that is no class id.
     """
     reporter = reporter or QuietReporter()
-    check_reviewer(named or reviewer)
-    kept = [replace(mask, by=named or (mask.by if is_reviewer(mask.by) else reviewer)) for mask in checked(masks, classes)]
+    maker = reviewer_name(named or reviewer)
+    kept = [replace(mask, by=maker if named else _maker(mask.by, maker)) for mask in checked(masks, classes)]
     table = _table(kept, status)
     inputs, options = {"masks": _digest(table, classes)}, {"source": source, "status": status}
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=options)
@@ -133,17 +132,12 @@ def write_labels(
     return out
 
 
-def is_reviewer(name: str) -> bool:
-    r"""True for a name that a reviewer can have: 1 to 64 printable characters without `/ \ < > " '` and outer blanks."""
-    return 0 < len(name) <= 64 and name.isprintable() and name == name.strip() and not _NO_NAME & set(name)
-
-
-def check_reviewer(name: str) -> None:
-    """Raise `InputError` for a name that no reviewer can have."""
-    if not is_reviewer(name):
-        raise InputError(
-            f"a reviewer's name must be 1 to 64 printable characters without / \\ < > \" ' and outer blanks; got {name[:80]!r}"
-        )
+def _maker(by: str, otherwise: str) -> str:
+    """Who made a mask, where that is a name that a reviewer can have."""
+    try:
+        return reviewer_name(by)
+    except InputError:
+        return otherwise
 
 
 def _table(masks: Sequence[LabelledMask], status: str) -> pa.Table:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from figureground.core.errors import FormatError
 from figureground.review.project import Item
-from figureground.review.server.pages import MOST_CLASSES, paintable
+from figureground.review.server.pages import refuse_unpaintable
 from figureground.review.server.pictures import BYTES, kept
 from figureground.review.server.room import MOST, Here, ItemAt, Room, Visit, Visitor
 from figureground.review.server.runs import MEDIA, encode_runs
@@ -68,7 +68,7 @@ def due(here: Here, visit: Visitor, skip: Annotated[int, Query(ge=-1, le=MOST)] 
 
     `skip` names the picture at hand: a page that loads the one after it in good time.
     """
-    _refuse_unpaintable(here)
+    refuse_unpaintable(here)
     with here.database.write() as connection:
         places = ratings.worklist(connection, worst=here.options.worst, quorum=here.options.quorum)
         others = [place for place in places if place != skip]
@@ -85,7 +85,7 @@ def read(item: ItemAt, here: Here, visit: Visitor) -> Response:
 
     The headers `X-Version`, `X-Status` and `X-Sample` (its id, quoted) say what it is.
     """
-    _refuse_unpaintable(here)
+    refuse_unpaintable(here)
     with here.database.read() as connection:
         found = masks.find(connection, item.place, reviewer=visit.reviewer.number)
     if found is None:
@@ -155,11 +155,6 @@ def segments(
                 here.kept.pop(old, None)
             here.kept[key] = content
     return kept(content, MEDIA, if_none_match, lasting=v == here.project.digest[:8])
-
-
-def _refuse_unpaintable(here: Room) -> None:
-    if not paintable(here):
-        raise HTTPException(404, f"a project with more than {MOST_CLASSES} classes cannot be painted. Rate it, or mark patches")
 
 
 def _why_nothing(listed: int) -> str:

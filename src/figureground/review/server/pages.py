@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from figureground.data.colours import class_colours
+from figureground.review.layers import MOST_CLASSES, VOID
 from figureground.review.options import grid_of
-from figureground.review.project import MOST_CLASSES, VOID
 from figureground.review.server.room import CheckerVisit, Here, Room, Visit, Visitor
 from figureground.review.store import people
 from figureground.version import __version__
@@ -70,9 +70,10 @@ def page(name: str, here: Room, visit: Visit | None, **values: Any) -> HTMLRespo
     return HTMLResponse(html, headers={"cache-control": "no-store"})
 
 
-def paintable(here: Room) -> bool:
-    """True where a layer of one byte a pixel has room for every class."""
-    return here.project.can_mask
+def refuse_unpaintable(here: Room) -> None:
+    """404 where a layer of one byte a pixel has no room for every class."""
+    if not here.project.can_mask:
+        raise HTTPException(404, f"a project with more than {MOST_CLASSES} classes cannot be painted. Rate it, or mark patches")
 
 
 @router.get("/", include_in_schema=False)
@@ -96,8 +97,7 @@ def patches(here: Here, visit: Visitor) -> Response:
 @router.get("/mask", include_in_schema=False)
 def mask(here: Here, visit: Visitor) -> Response:
     """The screen Mask."""
-    if not here.project.can_mask:
-        raise HTTPException(404, f"a project with more than {MOST_CLASSES} classes cannot be painted. Rate it, or mark patches")
+    refuse_unpaintable(here)
     return page("mask", here, visit)
 
 

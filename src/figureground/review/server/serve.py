@@ -21,6 +21,7 @@ from sqlalchemy import Connection, select
 
 from figureground.core.errors import ArtifactError, FiguregroundError, InputError
 from figureground.data.faults import some
+from figureground.data.labels import reviewer_name
 from figureground.data.tables import read_table
 from figureground.review.options import ReviewOptions, grid_of
 from figureground.review.project import Project, open_project
@@ -248,7 +249,7 @@ def _let_in(connection: Connection, text: str, say: Callable[[str], None]) -> st
     name, _, role = text.rpartition(":")
     if role not in people.ROLES or not name:
         raise InputError(f"--add '{text}': expected NAME:ROLE with a role of {', '.join(people.ROLES)}, such as ann:reviewer")
-    if people.check_name(name) in {person.name for person in people.everyone(connection)}:
+    if reviewer_name(name) in {person.name for person in people.everyone(connection)}:
         say(f"'{name}' takes part already; the token stays as it is")
         return ""
     reviewer, token = people.add(connection, name, role=role)
@@ -307,6 +308,6 @@ def _open_browser(server: uvicorn.Server, ended: threading.Event, address: str) 
 def _login() -> str:
     """The login name, as far as it is a reviewer's."""
     try:
-        return people.check_name(getpass.getuser())
+        return reviewer_name(getpass.getuser())
     except Exception:  # noqa: BLE001 - a system without names, or a name with signs that ours cannot have
         return "reviewer"

@@ -17,12 +17,12 @@ from sqlalchemy import Connection, Select, select
 
 from figureground.core.errors import InputError
 from figureground.core.progress import Reporter
-from figureground.core.types import ClassTable, LabelRuns
-from figureground.data.labelmap import encode_runs, runs_to_columns
+from figureground.core.types import ClassTable
+from figureground.data.labelmap import runs_to_columns
 from figureground.data.labels import CHECKS, KIND, MASKS, OPINIONS, PATCHES, RATINGS, REVIEWERS, SCHEMA
+from figureground.review.layers import VOID, layer_to_runs
 from figureground.review.store import checks, masks, patches, people, ratings, tables
 from figureground.review.store.database import Database, ReviewedProject
-from figureground.review.store.masks import VOID
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
 
 _MASKS_A_GROUP = 64
@@ -89,14 +89,6 @@ def with_void(classes: ClassTable) -> ClassTable:
         return classes
     free = VOID if VOID not in classes.ids else max(set(range(np.iinfo(np.uint16).max + 1)) - set(classes.ids))
     return ClassTable(names=classes.names, ids=classes.ids, background=classes.background, ignore=free)
-
-
-def layer_to_runs(layer: np.ndarray, classes: ClassTable) -> LabelRuns:
-    """A layer of class places as runs of class ids; 255 becomes the `ignore` of the classes, which they must have."""
-    ids = np.full(VOID + 1, classes.ignore, classes.dtype)
-    ids[: len(classes)] = classes.ids
-    runs = encode_runs(layer)
-    return LabelRuns(height=runs.height, width=runs.width, values=ids[runs.values], lengths=runs.lengths)
 
 
 def _write(connection: Connection, project: ReviewedProject, classes: ClassTable, folder: Path) -> dict[str, int]:

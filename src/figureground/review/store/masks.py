@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from figureground.core.errors import InputError
+from figureground.review.layers import MOST_CLASSES, VOID
 from figureground.review.store import leases
 from figureground.review.store.clock import now
 from figureground.review.store.database import classes_of, one_at_a_time
@@ -22,10 +23,8 @@ from figureground.review.store.tables import mask_save, mask_tile, sample
 from figureground.review.store.tables import reviewer as person
 
 TILE_PX = 256
-VOID = 255
 LEASE_MINUTES = 30.0
 LONGEST_KEY = 64
-MOST_CLASSES = 254
 Status = Literal["draft", "submitted", "returned", "accepted"]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from figureground.core.errors import InputError
+from figureground.data.labels import reviewer_name
 from figureground.review.store.clock import now
 from figureground.review.store.limits import is_number
 from figureground.review.store.refusals import Absent
@@ -21,8 +21,6 @@ from figureground.review.store.tables import session
 Role = Literal["reviewer", "checker", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 SESSION_DAYS = 14
-_LONGEST_NAME = 64
-_FORBIDDEN = frozenset("/\\<>\"'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +38,13 @@ class Reviewer:
     """When the right to enter ended; None = it has not."""
 
 
-def check_name(name: str) -> str:
-    r"""The name, normalised (NFC), where it can be one: 1 to 64 printable characters, none of `/ \ < > " '`, no blank at either end.
-
-    Raises:
-        InputError: it cannot.
-    """
-    name = unicodedata.normalize("NFC", name)
-    if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable() or name != name.strip() or _FORBIDDEN & set(name):
-        raise InputError(
-            f"a reviewer's name has 1 to {_LONGEST_NAME} printable characters, none of / \\ < > \" ' and no blank at either end; "
-            f"got {name[:80]!r}"
-        )
-    return name
-
-
 def add(connection: Connection, name: str, *, role: Role) -> tuple[Reviewer, str]:
     """A new person, and the token to enter with, which is told this once.
 
     Raises:
         InputError: the name cannot be one or is taken, or there is no such role.
     """
-    name, token = check_name(name), secrets.token_urlsafe(32)
+    name, token = reviewer_name(name), secrets.token_urlsafe(32)
     if role not in ROLES:
         raise InputError(f"there is no role '{role}'. Known: {', '.join(ROLES)}")
     if _by_name(connection, name) is not None:
@@ -88,7 +71,7 @@ def local(connection: Connection, name: str) -> Reviewer:
     Raises:
         InputError: the name cannot be one, or was revoked.
     """
-    name = check_name(name)
+    name = reviewer_name(name)
     found = _by_name(connection, name)
     if found is None:
         return _insert(connection, name, role="admin", token_hash=None)
