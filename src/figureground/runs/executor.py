@@ -16,6 +16,7 @@ from contextlib import suppress
 from multiprocessing.context import BaseContext
 from typing import Any, Protocol, TypeVar
 
+from figureground.core.environment import take_environment
 from figureground.core.errors import InputError, StateError
 from figureground.core.registry import Registry
 
@@ -80,7 +81,9 @@ class LocalExecutor:
             yield from map(make_worker(), batches)
             return
         others = set(multiprocessing.active_children())
-        pool = ProcessPoolExecutor(self._workers, mp_context=_context(), initializer=_build_worker, initargs=(pickle.dumps(make_worker),))
+        pool = ProcessPoolExecutor(
+            self._workers, mp_context=_context(), initializer=_build_worker, initargs=(pickle.dumps(make_worker), dict(os.environ))
+        )
         try:
             yield from _in_order(pool, batches, ahead=2 * self._workers)
         except BrokenProcessPool as error:
@@ -159,8 +162,9 @@ _busy = _stopped = False
 """In a worker process: whether a batch is under way, and whether no further one may begin."""
 
 
-def _build_worker(pickled: bytes) -> None:
+def _build_worker(pickled: bytes, environment: dict[str, str]) -> None:
     global _worker  # the one place where a worker process keeps its worker
+    take_environment(environment)
     signal.signal(signal.SIGINT, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for library in ("OPENBLAS", "OMP", "MKL"):  # read when numpy is first imported, which unpickling does

@@ -39,6 +39,30 @@ def test_rating_by_keys_alone(make_live, open_page):
     assert [row["score"] for row in rated(live, 6)] == [1, 2, 3, 4, 5, 3]
 
 
+def test_the_end_is_seen_though_the_count_of_the_server_is_older_than_the_last_rating(make_live, open_page):
+    live = make_live(options=ReviewOptions(repeats=0.0))
+    page = ready_to_rate(open_page(live, "/rate"))
+    for key in "12345":
+        ready_to_rate(page).keyboard.press(key)
+    rated(live, 5)
+    until(page, "document.querySelector('#count').textContent === '5 rated, 1 left'")
+    held = {}
+    page.route("**/api/ratings", lambda route: held.update(rating=route))
+    page.route("**/api/rate/next*", lambda route: held.update(next=route, answer=route.fetch()))
+    page.keyboard.press("x")
+    while len(held) < 3:
+        page.wait_for_timeout(20)
+    assert held["answer"].json()["left"] == 1
+    with page.expect_response("**/api/ratings"):
+        held["rating"].continue_()
+    until(page, "Object.entries(localStorage).every(([name, text]) => !name.endsWith(':ratings') || text === '[]')")
+    assert not page.locator("#finished").is_hidden()
+    held["next"].fulfill(response=held["answer"])
+    page.wait_for_timeout(100)
+    assert page.locator("#finished").is_visible()
+    assert page.locator("#count").inner_text() == "6 rated, 0 left"
+
+
 def test_rating_by_mouse_alone(live, open_page):
     page = ready_to_rate(open_page(live, "/rate"))
     page.get_by_role("button", name="fair").click()

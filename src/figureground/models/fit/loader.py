@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from figureground.core.environment import take_environment
 from figureground.core.errors import InputError, StateError
 from figureground.models.fit.augment import AUGMENTATIONS, Augmentation, augmented
 from figureground.models.fit.batch import IGNORE, Batch
@@ -217,11 +218,14 @@ def _open_processes(maker: BatchMaker, workers: int) -> ProcessPoolExecutor:
     limit = maker.data.cache.limit_bytes // workers
     copy = replace(maker, data=replace(maker.data, cache=PictureCache(limit)))
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method), initializer=_start_worker, initargs=(copy,))
+    return ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context(method), initializer=_start_worker, initargs=(copy, dict(os.environ))
+    )
 
 
-def _start_worker(maker: BatchMaker) -> None:
+def _start_worker(maker: BatchMaker, environment: dict[str, str]) -> None:
     global _maker  # the one place where a loader process keeps what it works with
+    take_environment(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)

@@ -20,6 +20,7 @@ let shown = null;
 let since = 0;
 let done = 0;
 let left = 0;
+let turns = 0; // ratings given and taken back here
 let filling = null;
 let undoing = false;
 
@@ -62,7 +63,7 @@ function inWords(layer) {
 
 /** Keeps some pictures ready; shows the first where none is shown. */
 function fill() {
-  filling ??= more().catch(complain).finally(() => { filling = null; });
+  filling ??= more().catch(complain).finally(() => { filling = null; if (!shown) show(); });
   return filling;
 }
 
@@ -70,11 +71,13 @@ async function more() {
   while (ready.length < AHEAD) {
     const held = [...ready, ...(shown ? [shown] : [])];
     const unsent = outbox.entries.map((entry) => entry.body);
+    const turn = turns;
     const count = Math.min(50, held.length + unsent.length + AHEAD);
     const due = await insist(() => api("GET", `/api/rate/next?count=${count}`));
-    const sent = outbox.entries.map((entry) => entry.body);
-    const mine = (item) => [...held, ...unsent, ...sent, ...past.filter((one) => one.fresh)].some((one) => same(one, item));
-    [done, left] = [due.done + sent.length, Math.max(0, due.left - sent.length)];
+    const waiting = outbox.entries.map((entry) => entry.body);
+    const mine = (item) => [...held, ...unsent, ...waiting, ...past.filter((one) => one.fresh)].some((one) => same(one, item));
+    // a rating that was under way meanwhile may or may not be in the server's counts; the ones kept here then stand
+    if (turn === turns && waiting.length === unsent.length) [done, left] = [due.done + waiting.length, Math.max(0, due.left - waiting.length)];
     const fresh = due.items.filter((item) => !mine(item));
     if (fresh.length === 0) break;
     const before = ready.length;
@@ -101,7 +104,7 @@ function next() {
 function show() {
   const sheet = at("sheet");
   sheet.hidden = !shown;
-  at("finished").hidden = Boolean(shown) || Boolean(filling && ready.length === 0 && left > 0);
+  at("finished").hidden = Boolean(shown) || Boolean(filling && left > 0);
   document.querySelectorAll(".score").forEach((button) => { button.disabled = !shown; });
   if (shown) {
     sheet.replaceChildren(shown.image, shown.canvas);
@@ -133,7 +136,7 @@ function rate(word) {
   outbox.add({ method: "POST", path: "/api/ratings", body });
   past.push(Object.assign(shown, { word, fresh: true }));
   for (const old of past.splice(0, Math.max(0, past.length - KEPT_BACK))) URL.revokeObjectURL(old.image.src);
-  [done, left] = [done + 1, Math.max(0, left - 1)];
+  [done, left, turns] = [done + 1, Math.max(0, left - 1), turns + 1];
   flash(word);
   next();
   fill();
@@ -165,7 +168,7 @@ async function undo() {
     const twin = ready.findIndex((one) => same(one, item));
     if (twin >= 0) ready.splice(twin, 1);
     shown = item;
-    [done, left] = [Math.max(0, done - 1), left + 1];
+    [done, left, turns] = [Math.max(0, done - 1), left + 1, turns + 1];
     at("last").textContent = item.word ? `was: ${WORDS[item.word]}` : "";
     show();
   } catch (error) {
