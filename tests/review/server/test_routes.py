@@ -99,6 +99,7 @@ def test_patches_are_kept_and_a_second_window_is_told(any_world):
     ann, bob = any_world.visitor("ann"), any_world.visitor("bob")
     due = ann.get("/api/patches/next?count=3")
     assert ([item["place"] for item in due["items"]], due["left"], due["all"]) == ([0, 1, 2], 12, 12)
+    assert bob.get("/api/patches/next")["place"] == 3, "the first three are at hand elsewhere"
     assert ann.get("/api/patches/0?rows=16&columns=16")["version"] == 0
     cells = "01" * 128
     assert ann.ask("PUT", "/api/patches/0?rows=16&columns=16", {"cells": cells, "version": 0}).json() == {"version": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sqlite3
 import subprocess
@@ -358,3 +359,22 @@ def test_classes_survive_the_database(make_project, tmp_path):
     with opened.read() as c:
         assert classes_of(c) == classes
     opened.close()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the driver's, of a lost connection
+def test_an_idle_connection_that_the_server_has_ended_is_replaced(postgresql, make_project, monkeypatch):
+    """As after the server was started again in a break; without the look at idle ones the first to come would see an error."""
+    url = postgresql.new_database()
+    opened, other = open_database(url, make_project()), unopened(url)
+    end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with other.write() as connection:
+        assert connection.scalar(text(end)) == 1
+    monkeypatch.setattr(database, "_IDLE_S", 0.0)
+    with opened.read() as connection:
+        assert len(connection.execute(select(sample.c.place)).all()) == 12
+    opened.close()
+    other.close()
+    gc.collect()

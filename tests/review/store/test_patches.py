@@ -56,17 +56,27 @@ def test_two_people_are_not_given_one_picture(database, team):
     ask = {"places": [4, 2, 7], "rows": 4, "columns": 4}
     grid = np.ones((4, 4), bool)
     with database.write() as c:
-        assert patches.claim(c, team.ann, **ask) == 4
-        assert patches.claim(c, team.bob, **ask) == 2
-        assert patches.claim(c, team.ann, **ask) == 4
+        assert patches.claim(c, team.ann, **ask) == [4, 2, 7]
+        assert patches.claim(c, team.bob, **ask) == [2, 7]
+        assert patches.claim(c, team.ann, **ask) == [4, 7]
         put(c, team.ann, 4, grid, 0)
         assert leases.of_others(c, team.bob, task="patches") == {}
-        assert patches.claim(c, team.ann, **ask, minutes=-1) == 7
-        assert patches.claim(c, team.cleo, **ask) == 7
-        assert patches.claim(c, team.ann, **ask) is None
-        assert patches.next_places(c, team.cleo, **ask, labellers=2, count=9) == [4, 2, 7]
-        assert patches.next_places(c, team.ann, **ask, labellers=2, count=9) == [2, 7]
+        assert patches.claim(c, team.ann, **ask, minutes=-1) == [7]
+        assert patches.claim(c, team.cleo, **ask) == [7]
+        assert patches.claim(c, team.ann, **ask) == []
+        assert patches.next_places(c, team.cleo, **ask, labellers=2) == [4, 2, 7]
+        assert patches.next_places(c, team.ann, **ask, labellers=2) == [2, 7]
         assert patches.next_places(c, team.ann, places=[4], rows=8, columns=4) == [4]
+
+
+def test_several_are_leased_at_once(database, team):
+    """So many as are asked for, while all that are left are named."""
+    ask = {"places": [4, 2, 7, 1], "rows": 4, "columns": 4}
+    with database.write() as c:
+        assert patches.claim(c, team.ann, **ask, count=3) == [4, 2, 7, 1]
+        assert patches.claim(c, team.bob, **ask, count=3) == [1]
+        assert patches.claim(c, team.cleo, **ask, count=3) == []
+        assert patches.next_places(c, team.ann, **ask) == [4, 2, 7]
 
 
 def test_what_is_no_grid_is_refused(database, team):

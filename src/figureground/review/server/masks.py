@@ -18,7 +18,7 @@ from figureground.review.server.pictures import BYTES, kept
 from figureground.review.server.room import MOST, Here, ItemAt, Room, Visit, Visitor
 from figureground.review.server.runs import MEDIA, encode_runs
 from figureground.review.store import checks, masks, ratings
-from figureground.review.superpixels import LARGEST, SMALLEST, superpixels
+from figureground.review.superpixels import LARGEST, SMALLEST, segment_size, superpixels
 
 router = APIRouter(prefix="/api", tags=["masks"])
 DAY_S = 86_400.0
@@ -136,11 +136,15 @@ def segments(
     item: ItemAt,
     here: Here,
     visit: Visitor,
-    size: Annotated[int, Query(ge=SMALLEST, le=LARGEST)] = 16,
+    size: Annotated[int | None, Query(ge=SMALLEST, le=LARGEST)] = None,
     if_none_match: Annotated[str, Header()] = "",
     v: str = "",
 ) -> Response:
-    """Segments that follow the picture's edges: uint32 LE height, width, n, then n uint32 LE lengths, then n uint32 LE segment numbers."""
+    """Segments that follow the picture's edges: uint32 LE height, width, n, then n uint32 LE lengths, then n uint32 LE segment numbers.
+
+    Without a `size` they suit the picture: a fortieth of its longer side.
+    """
+    size = size or segment_size(*item.size_hw)
     key = ("masks", "superpixels", item.place, size)
     content = here.kept.get(key)
     if content is None:

@@ -30,18 +30,18 @@ class Cells(BaseModel):
 
 @router.get("/next")
 def due(here: Here, visit: Visitor, count: Annotated[int, Query(ge=1, le=50)] = 1) -> dict[str, Any]:
-    """The next pictures without a grid, in the order of the queue, and how many there are."""
+    """The next pictures without a grid, in the order of the queue, leased to the reviewer, and how many there are."""
     rows, columns = grid_of(here.options.grid)
     items = here.project.items
-    with here.database.read() as connection:
-        found = patches.next_places(
+    with here.database.write() as connection:
+        found = patches.claim(
             connection,
             visit.reviewer.number,
             places=range(len(items)),
             rows=rows,
             columns=columns,
             labellers=here.options.labellers,
-            count=len(items),
+            count=count,
         )
     shown = [{"place": p, "height": items[p].size_hw[0], "width": items[p].size_hw[1]} for p in found[:count]]
     return {"items": shown, "place": found[0] if found else None, "left": len(found), "all": len(items)}

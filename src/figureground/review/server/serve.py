@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from figureground.core.errors import ArtifactError, FiguregroundError, InputError
 from figureground.data.faults import some
@@ -28,7 +28,7 @@ from figureground.review.project import Project, open_project
 from figureground.review.server.app import create_app
 from figureground.review.server.room import Room
 from figureground.review.server.security import Access, is_loopback
-from figureground.review.store import people, ratings, tables
+from figureground.review.store import people, ratings
 from figureground.review.store.database import Database, open_database
 from figureground.review.store.labels import write_labels
 from figureground.runs.artifact import is_artifact, read_manifest
@@ -231,8 +231,7 @@ def _prepare(
         if options.gold:
             ratings.set_gold(connection, gold_table(options.gold, project))
         made = [_let_in(connection, text, say) for text in add]
-        who = tables.reviewer
-        able = connection.scalars(select(who.c.role).where(who.c.revoked.is_(None), who.c.token_hash.is_not(None))).all()
+        able = [one.role for one in people.who_can_enter(connection)]
         if where.tokens and not able:
             raise InputError(
                 "every reviewer needs a token here, and nobody has one yet. Let yourself in with --add NAME:admin, "

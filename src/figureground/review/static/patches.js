@@ -176,7 +176,7 @@ async function forward() {
 
 /** Places that nobody opened yet, next first. */
 async function upcoming() {
-  const found = await insist(() => api("GET", `/api/patches/next?count=${Math.min(50, AHEAD + 6)}`));
+  const found = await insist(() => api("GET", `/api/patches/next?count=${AHEAD + 2}`));
   const pending = found.items.map((item) => item.place).filter((place) => !visited.includes(place));
   const unsaved = found.items.filter((item) => visited.includes(item.place) && item.place !== work?.place).length;
   left = Math.max(0, found.left - unsaved);

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
@@ -24,6 +25,7 @@ from figureground.review.store.steps import steps
 from figureground.review.store.tables import meta, project, sample, schema_version
 
 _CONNECTIONS = 20
+_IDLE_S = 5.0
 _LOCK_SPACE = 0x66696772  # so that our advisory locks are not those of another program on the same server
 
 
@@ -191,9 +193,11 @@ def _engine(address: Address) -> Engine:
         connect_args=address.arguments,
         pool_size=_CONNECTIONS,
         max_overflow=2 * _CONNECTIONS,
-        pool_pre_ping=lasting,  # a server may have been started again meanwhile
     )
-    if not lasting:
+    if lasting:
+        event.listen(engine, "checkout", _try_out)
+        event.listen(engine, "checkin", _note_use)
+    else:
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
     return engine
@@ -204,6 +208,22 @@ def _set_up(connection: Any, _: object) -> None:
     connection.isolation_level = None
     for pragma in ("busy_timeout = 60000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _try_out(connection: Any, record: Any, _: object) -> None:
+    """Whether a connection that was idle for a while still reaches its server, which may have been started again meanwhile."""
+    used = record.info.get("used")
+    if used is None or time.monotonic() - used < _IDLE_S:
+        return
+    try:
+        connection.cursor().execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        raise DisconnectionError from error  # the pool opens another
+
+
+def _note_use(_: object, record: Any) -> None:
+    record.info["used"] = time.monotonic()
 
 
 def _begin(connection: Connection) -> None:

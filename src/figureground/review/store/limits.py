@@ -19,8 +19,13 @@ def size_of_place(connection: Connection, place: int) -> tuple[int, int]:
     if is_number(place):
         found = connection.execute(select(sample.c.height, sample.c.width).where(sample.c.place == place)).one_or_none()
     if found is None:
-        raise Absent(f"there is no place {place} in this project")
+        raise no_place(place)
     return found.height, found.width
+
+
+def no_place(place: int) -> Absent:
+    """The refusal of a place that the project does not have."""
+    return Absent(f"there is no place {place} in this project")
 
 
 def is_number(number: int) -> bool:

@@ -84,10 +84,8 @@ def save(connection: Connection, place: int, *, reviewer: int, cells: np.ndarray
     return version + 1
 
 
-def next_places(
-    connection: Connection, reviewer: int, *, places: Sequence[int], rows: int, columns: int, labellers: int = 1, count: int = 1
-) -> list[int]:
-    """The next places for a reviewer, in the order given: without such a grid by him, and with fewer than `labellers` others.
+def next_places(connection: Connection, reviewer: int, *, places: Sequence[int], rows: int, columns: int, labellers: int = 1) -> list[int]:
+    """The places that are left for a reviewer, in the order given: without such a grid by him, and with fewer than `labellers` others.
 
     Others are those who have given such a grid and those who are at the picture now.
 
@@ -103,7 +101,7 @@ def next_places(
             own.add(place)
         else:
             people.setdefault(place, set()).add(who)
-    return [place for place in places if place not in own and len(people.get(place, ())) < labellers][:count]
+    return [place for place in places if place not in own and len(people.get(place, ())) < labellers]
 
 
 def claim(
@@ -114,9 +112,10 @@ def claim(
     rows: int,
     columns: int,
     labellers: int = 1,
+    count: int = 1,
     minutes: float = LEASE_MINUTES,
-) -> int | None:
-    """The first of `next_places`, leased to the reviewer; None where nothing is left for him.
+) -> list[int]:
+    """All of `next_places`, the first few of them leased to the reviewer; empty where nothing is left for him.
 
     Args:
         connection: in a write.
@@ -125,15 +124,15 @@ def claim(
         rows: of the grid.
         columns: of the grid.
         labellers: people that each picture needs.
+        count: how many are leased.
         minutes: how long nobody else is given it.
     """
     one_at_a_time(connection, "lease")
     hold(connection, reviewer)
     found = next_places(connection, reviewer, places=places, rows=rows, columns=columns, labellers=labellers)
-    if not found:
-        return None
-    leases.take(connection, reviewer, task="patches", item=found[0], minutes=minutes)
-    return found[0]
+    for place in found[:count]:
+        leases.take(connection, reviewer, task="patches", item=place, minutes=minutes)
+    return found
 
 
 def table(connection: Connection) -> list[Patches]:

@@ -102,6 +102,12 @@ def everyone(connection: Connection) -> list[Reviewer]:
     return [_reviewer(row) for row in connection.execute(select(person).order_by(person.c.number))]
 
 
+def who_can_enter(connection: Connection) -> list[Reviewer]:
+    """The people whose token opens the page, in the order they came."""
+    able = (person.c.revoked.is_(None), person.c.token_hash.is_not(None))
+    return [_reviewer(row) for row in connection.execute(select(person).where(*able).order_by(person.c.number))]
+
+
 def revoke(connection: Connection, number: int) -> None:
     """Ends a person's right to enter at once; what he did stays.
 

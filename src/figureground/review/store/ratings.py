@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from figureground.core.errors import InputError
 from figureground.review.store.clock import now
-from figureground.review.store.limits import check_seconds, size_of_place
+from figureground.review.store.limits import check_seconds, is_number, no_place
 from figureground.review.store.people import hold
 from figureground.review.store.refusals import Absent
 from figureground.review.store.tables import gold, rating, sample
@@ -90,17 +90,25 @@ def save(
     _check(showing, score, out_of_domain=out_of_domain)
     check_seconds(seconds)
     hold(connection, reviewer)
-    size_of_place(connection, place)
-    mine = (rating.c.reviewer == reviewer, rating.c.place == place, rating.c.showing == showing, _LIVE)
-    found = connection.execute(select(rating.c.number, rating.c.score, rating.c.out_of_domain).where(*mine)).one_or_none()
-    if found is not None and (found.score, found.out_of_domain) == (score, out_of_domain):
+    found = _live_one(connection, reviewer, place, showing)
+    if found.number is not None and (found.score, found.out_of_domain) == (score, out_of_domain):
         return False
     moment = now()
-    if found is not None:
+    if found.number is not None:
         connection.execute(update(rating).where(rating.c.number == found.number).values(withdrawn=moment))
     values = {"place": place, "reviewer": reviewer, "showing": showing, "score": score, "out_of_domain": out_of_domain}
     connection.execute(insert(rating).values(**values, seconds=seconds, created=moment))
     return True
+
+
+def _live_one(connection: Connection, reviewer: int, place: int, showing: int) -> Row:
+    """Number, score and word of the live rating, all null where there is none yet; `Absent` where the project has no such place."""
+    mine = and_(rating.c.place == sample.c.place, rating.c.reviewer == reviewer, rating.c.showing == showing, _LIVE)
+    asked = select(rating.c.number, rating.c.score, rating.c.out_of_domain).select_from(sample).outerjoin(rating, mine)
+    found = connection.execute(asked.where(sample.c.place == place)).one_or_none() if is_number(place) else None
+    if found is None:
+        raise no_place(place)
+    return found
 
 
 def undo(connection: Connection, reviewer: int) -> tuple[int, int] | None:
