@@ -6,6 +6,7 @@ import { drawLayer, fit, palette, percent, countValues, writeLegend } from "./ov
 import { decodeRuns } from "./runs.js";
 
 const AHEAD = 5;
+const LOW = 3; // pictures ready, below which more are asked for though ratings are still unsent
 const KEPT_BACK = 8;
 const WORDS = { 1: "bad", 2: "poor", 3: "fair", 4: "good", 5: "excellent", x: "out of domain" };
 const at = (id) => document.getElementById(id);
@@ -21,11 +22,13 @@ let since = 0;
 let done = 0;
 let left = 0;
 let turns = 0; // ratings given and taken back here
+let counted = false;
 let filling = null;
 let undoing = false;
 
 const outbox = new Outbox(`${known.digest.slice(0, 16)}:${known.reviewer.number}:ratings`, {
   refused: (entry, error) => say(`A rating was not taken: ${error.message}`, { problem: true, seconds: 8 }),
+  changed: (count) => { if (count === 0) fill(); },
 });
 
 const same = (a, b) => a.place === b.place && a.showing === b.showing;
@@ -76,8 +79,9 @@ async function more() {
     const due = await insist(() => api("GET", `/api/rate/next?count=${count}`));
     const waiting = outbox.entries.map((entry) => entry.body);
     const mine = (item) => [...held, ...unsent, ...waiting, ...past.filter((one) => one.fresh)].some((one) => same(one, item));
-    // a rating that was under way meanwhile may or may not be in the server's counts; the ones kept here then stand
-    if (turn === turns && waiting.length === unsent.length) [done, left] = [due.done + waiting.length, Math.max(0, due.left - waiting.length)];
+    // of a rating under way meanwhile nobody knows whether it is in the server's counts; then those kept here stand
+    const settled = turn === turns && unsent.length === 0 && waiting.length === 0;
+    if (settled || !counted) [done, left, counted] = [due.done + waiting.length, Math.max(0, due.left - waiting.length), true];
     const fresh = due.items.filter((item) => !mine(item));
     if (fresh.length === 0) break;
     const before = ready.length;
@@ -139,7 +143,7 @@ function rate(word) {
   [done, left, turns] = [done + 1, Math.max(0, left - 1), turns + 1];
   flash(word);
   next();
-  fill();
+  if (ready.length < LOW) fill();
 }
 
 function flash(word) {
