@@ -2,9 +2,10 @@
 
 python scripts/effort_results.py --out DIR [--data DATA] [--figures SWEEP] [--each N]
 
-DATA holds `voc21` and `predictions/<network>/voc21`; without it only drawn figures are labelled. SWEEP is the directory of a sweep by
-recipes/figures.toml, as shift_results.py leaves it; without it its networks are trained below DIR. DIR keeps what is done: an interrupted
-run goes on there.
+DATA holds `voc21` and `predictions/<network>/voc21`; without it only drawn figures are labelled. SWEEP is the directory of a sweep of drawn
+figures of any size, at rho 0.95 among others and with three seeds at least; where its networks are not trained yet they are, by its
+`recipe.toml` or else by recipes/figures.toml. Default: below DIR. DIR keeps what is done: an interrupted run goes on there. With --docs the
+page goes elsewhere, for a trial.
 """
 
 from __future__ import annotations
@@ -12,36 +13,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from effort_tasks import FIGURES, PHOTOGRAPHS, TARGETS, Task, figure_tasks, flipped, network_of, photograph_tasks, read
 
-from figureground import api
 from figureground.data.colours import class_colours
-from figureground.data.dataset import Dataset, open_dataset
-from figureground.data.predictions import open_predictions
 from figureground.review.effort.annotator import KINDS, Tools, Work, pick_and_rename
 from figureground.review.effort.polygons import actions, polygons
 from figureground.review.effort.score import mean_iou
 from figureground.review.layers import VOID
-from figureground.review.regions import vote
-from figureground.review.superpixels import superpixels
+from figureground.review.regions import votes
+from figureground.review.superpixels import segment_size, superpixels
 
-HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "results" / "effort.md"
-PICTURE = HERE.parent / "docs" / "assets" / "effort.png"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARKS = (0.8, 0.9, 0.95)
-FLIPPED, MUCH = 0.2, 0.5
-"""Flipped share of the foreground from which a picture is a flip failure, and from which it is flipped for the most part."""
-SEEDS, RIVALS, FIGURES_EACH = (0, 1, 2), 2, 12
-"""Targets, rivals of each, and drawn figures for each."""
-FIGURES, PHOTOGRAPHS = "figures", "voc21"
-NETWORK = "smp-unet-resnet18-decoder_channels-64-48-32-24-16"
+MUCH = 0.5
+"""Flipped share of the foreground from which a picture is flipped for the most part."""
 MOST = 40
 """Actions after which the annotator gives a picture up."""
 VARIANTS = {
@@ -71,9 +62,9 @@ SPENT = {
     "polygon": "polygons",
 }
 ABOUT = {
-    FIGURES: """Pictures of 64 x 64 pixels with one figure of two classes; a small U-Net trained on pictures whose class and ground are tied
-(rho 0.95) is the target, from three seeds in turn, the same network from two other seeds its rivals.""",
-    PHOTOGRAPHS: """Pictures of `voc21`; six published networks are the target in turn, the other five its rivals.""",
+    FIGURES: """Pictures of {width} x {height} pixels with one figure of {classes} classes; a network (`{network}`) trained on pictures whose
+class and ground are tied (rho 0.95) is the target, from {targets} seeds in turn, the same network from {rivals} other seeds its rivals.""",
+    PHOTOGRAPHS: """Pictures of `voc21`; {models} published networks are the target in turn, the other {rivals} its rivals.""",
 }
 TEXT = """# Is a mask chosen faster than drawn?
 
@@ -83,10 +74,11 @@ An annotator who knows the truth labels flip failures (at least 20 % of the fore
 ways, and the clicks and keys are counted until the mean IoU of the picture (over the classes, background included, in truth or layer)
 reaches a mark. **Polygons**: on an empty layer, a click a corner, one action to close, one key for the class; corners are moved until they
 fit best, and only as many are set as are needed: a better hand than people have. **Choose and rename**: from the target's map, each time
-the action that brings most for its cost: a class key on a region or a whole figure, a click on a region of a rival or of the models' vote,
-a whole map, tidying, a straight stroke (plain or by superpixels), a polygon; keys to show another model or to take another tool, class or
-brush count as well. After {most} actions it gives up. It looks one action ahead, so its counts are bounds from above, and so are those at
-the lower marks, which are read off the same work. Medians with quartiles.
+the action that brings most for its cost: a class key on a region or, with Alt, on a whole figure, of the layer, a model or a vote (where
+most models see foreground, and where any does), a click that takes a region, a whole map, tidying, a straight stroke (plain or by
+superpixels), a polygon. The keys and clicks that show another map or take another tool, class or brush count as well, as they are on the
+[page](../how-to/review.md#the-screen-mask); pointing and zooming do not. After {most} actions it gives up. It looks one action ahead, so its
+counts are bounds from above, and so are those at the lower marks, which are read off the same work. Medians with quartiles.
 
 ```bash
 python scripts/effort_results.py --out DIR --data DATA --each {each}
@@ -130,18 +122,6 @@ the mark.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One picture with one target, and what to do with it."""
-
-    data: str
-    spec: str
-    target: str
-    predictions: tuple[str, ...]
-    """Specs, the target's first."""
-    id: str
-
-
 def main() -> None:
     """Works on what is missing and writes page and rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -149,59 +129,16 @@ def main() -> None:
     parser.add_argument("--figures", type=Path, default=None)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--each", type=int, default=10, help="photographs of each target")
+    parser.add_argument("--drawn", type=int, default=12, help="drawn figures of each target")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where results/effort.md and assets/effort.png go")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     tasks = [
-        *figure_tasks(given.figures or given.out / FIGURES),
+        *figure_tasks(given.figures or given.out / FIGURES, given.drawn),
         *(photograph_tasks(given.data, given.each) if given.data else ()),
     ]
     rows = worked(tasks, given.out / "rows", given.workers)
-    write_page(rows, tasks, given.each)
-
-
-def figure_tasks(sweep: Path) -> list[Task]:
-    """Flip failures of networks trained on drawn figures; rivals are the same network from other seeds."""
-    runs = sweep / "runs" / NETWORK / "ce" / "rho-0.95"
-    if not all((runs / f"seed-{seed}" / "predictions" / "manifest.json").exists() for seed in range(5)):
-        sweep.mkdir(parents=True, exist_ok=True)
-        recipe = (HERE / "recipes" / "figures.toml").read_text(encoding="utf-8").replace("rho = [0.5, 0.8, 0.95, 1.0]", "rho = [0.95]")
-        (sweep / "recipe.toml").write_text(recipe, encoding="utf-8")
-        api.sweep(sweep / "recipe.toml", out=sweep)
-    specs = [str(runs / f"seed-{seed}" / "predictions") for seed in range(5)]
-    chosen = [tuple(specs[(seed + k) % 5] for k in range(RIVALS + 1)) for seed in SEEDS]
-    return list(drawn_lots(FIGURES, f"{sweep / 'data' / 'rho-0.95'}?split=test", [f"seed {seed}" for seed in SEEDS], chosen, FIGURES_EACH))
-
-
-def photograph_tasks(data: Path, each: int) -> list[Task]:
-    """Flip failures of six published networks on photographs; the other five are the rivals."""
-    names = sorted(path.name for path in (data / "predictions").iterdir() if path.is_dir())
-    specs = {name: f"png:{data / 'predictions' / name / PHOTOGRAPHS}" for name in names}
-    chosen = [(specs[name], *(specs[other] for other in names if other != name)) for name in names]
-    return list(drawn_lots(PHOTOGRAPHS, str(data / PHOTOGRAPHS), names, chosen, each))
-
-
-def drawn_lots(data: str, spec: str, targets: list[str], chosen: list[tuple[str, ...]], each: int) -> Iterator[Task]:
-    """Of each target's flip failures so many by lot, the targets in turn."""
-    dataset = open_dataset(spec)
-    found = [lots(dataset, specs[0], number)[:each] for number, specs in enumerate(chosen)]
-    for place in range(each):
-        for target, specs, ids in zip(targets, chosen, found, strict=True):
-            if place < len(ids):
-                yield Task(data=data, spec=spec, target=target, predictions=specs, id=ids[place])
-
-
-def lots(dataset: Dataset, spec: str, number: int) -> list[str]:
-    """The ids of the flip failures, shuffled."""
-    source = open_predictions(spec, dataset.classes).source
-    ids = [i for i in dataset.ids if flipped(dataset.masks.read(i).dense(), source.read(i).dense(), dataset) >= FLIPPED]
-    return np.random.default_rng(number).permutation(ids).tolist()
-
-
-def flipped(truth: np.ndarray, predicted: np.ndarray, dataset: Dataset) -> float:
-    """The flipped share of the foreground."""
-    ground = dataset.classes.background
-    figure = (truth != ground) & (truth != VOID)
-    return float(((predicted != truth) & (predicted != ground))[figure].mean()) if figure.any() else 0.0
+    write_page(given.docs, rows, tasks, given.each)
 
 
 def worked(tasks: list[Task], place: Path, workers: int) -> list[dict[str, Any]]:
@@ -219,22 +156,11 @@ def worked(tasks: list[Task], place: Path, workers: int) -> list[dict[str, Any]]
     return [json.loads(path.read_text(encoding="utf-8")) for path in files]
 
 
-def read(task: Task) -> tuple[np.ndarray, list[np.ndarray], np.ndarray, Dataset]:
-    """Truth, maps (the target's first), and RGB picture."""
-    cv2.setNumThreads(1)
-    dataset = open_dataset(task.spec)
-    truth = dataset.masks.read(task.id).dense().astype(np.uint8)
-    maps = [open_predictions(spec, dataset.classes).source.read(task.id).dense().astype(np.uint8) for spec in task.predictions]
-    image = next(one.image for one in dataset.samples if one.id == task.id)
-    picture = cv2.imread(str(image), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return truth, maps, np.ascontiguousarray(picture[..., ::-1]), dataset
-
-
 def labelled(task: Task) -> dict[str, Any]:
     """What one picture costs, each way."""
     truth, maps, picture, dataset = read(task)
     ground = dataset.classes.background
-    segments = superpixels(picture, segment_size(truth))
+    segments = superpixels(picture, segment_size(*truth.shape))
     both = polygons(truth, MARKS, background=ground)
     row: dict[str, Any] = {"data": task.data, "target": task.target, "id": task.id, "flipped": flipped(truth, maps[0], dataset)}
     row["polygons"] = {str(mark): None if chosen is None else actions(chosen) for mark, chosen in both.items()}
@@ -244,7 +170,7 @@ def labelled(task: Task) -> dict[str, Any]:
     for name, tools in VARIANTS.items():
         if task.data == PHOTOGRAPHS and name in LEFT_OUT:
             continue
-        rivals = [] if name == "no rivals" else [*maps[1:], vote(maps, background=ground), vote(maps, background=ground, share=0)]
+        rivals = [] if name == "no rivals" else [*maps[1:], *votes(maps, background=ground)]
         row["work"][name] = told(pick_and_rename(truth, maps[0], rivals, segments=segments, tools=tools, background=ground))
     return row
 
@@ -256,11 +182,6 @@ def told(work: Work) -> dict[str, Any]:
     hover = {str(mark): work.cost(mark, hover=1) for mark in MARKS}
     steps = [[one.cost, one.words, round(one.miou, 4)] for one in work.actions]
     return {"start": work.start, "end": work.miou, "cost": cost, "with clicks for hover": hover, "spent": spent, "steps": steps}
-
-
-def segment_size(truth: np.ndarray) -> int:
-    """A fortieth of the longer side, at least 4 pixels."""
-    return max(4, round(max(truth.shape) / 40))
 
 
 def renamed_miou(truth: np.ndarray, figure: np.ndarray, ground: int) -> float:
@@ -286,13 +207,16 @@ def cut(picture: np.ndarray, figure: np.ndarray) -> np.ndarray:
     return (sure % 2).astype(np.uint8)
 
 
-def write_page(rows: list[dict[str, Any]], tasks: list[Task], each: int) -> None:
+def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: int) -> None:
     """Rows, picture and page."""
-    PAGE.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    page = docs / "results" / "effort.md"
+    for folder in ("results", "assets"):
+        (docs / folder).mkdir(parents=True, exist_ok=True)
+    page.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     shown = min(
         (row for row in rows if row["data"] == FIGURES), key=lambda row: (endless(row["work"]["screen"]["cost"]["0.95"]), row["id"])
     )
-    draw(next(one for one in tasks if (one.id, one.target) == (shown["id"], shown["target"])))
+    draw(docs / "assets" / "effort.png", next(one for one in tasks if (one.id, one.target) == (shown["id"], shown["target"])))
     by_data = {data: [row for row in rows if row["data"] == data] for data in TITLES if any(row["data"] == data for row in rows)}
     steps = "\n".join(f"1. {words} ({cost}): {100 * miou:.1f} %" for cost, words, miou in shown["work"]["screen"]["steps"])
     text = TEXT.format(
@@ -303,7 +227,7 @@ def write_page(rows: list[dict[str, Any]], tasks: list[Task], each: int) -> None
         steps=steps,
         polygons=shown["polygons"]["0.95"],
     )
-    PAGE.write_text(text, encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
 
 
 def exact_costs(tasks: list[Task]) -> list[float]:
@@ -338,7 +262,7 @@ def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
     best, after = (np.array([row[name] for row in rows]) for name in ("best map renamed", "after grabCut"))
     return SECTION.format(
         title=TITLES[data],
-        about=ABOUT[data],
+        about=about(tasks[0]),
         count=len(rows),
         table="\n".join(lines),
         exact=quartiles(exact),
@@ -353,6 +277,16 @@ def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
         after=quartiles(100 * after),
         better=share(after > best),
     )
+
+
+def about(task: Task) -> str:
+    """What the pictures and networks of a data set are, as found there."""
+    truth, _, _, dataset = read(task)
+    height, width = truth.shape
+    rivals = len(task.predictions) - 1
+    network = network_of(task.predictions[0]) if task.data == FIGURES else ""
+    facts = {"width": width, "height": height, "classes": len(dataset.classes) - 1, "network": network, "targets": TARGETS}
+    return ABOUT[task.data].format(models=rivals + 1, rivals=rivals, **facts)
 
 
 def tools_table(rows: list[dict[str, Any]]) -> str:
@@ -398,20 +332,21 @@ def share(truths: Any) -> str:
     return f"{100 * float(np.mean(truths)):.0f} %"
 
 
-def draw(task: Task) -> None:
+def draw(path: Path, task: Task) -> None:
     """Picture, target's map, the layer after the work, and the truth, side by side."""
     truth, maps, picture, dataset = read(task)
     ground = dataset.classes.background
-    rivals = [*maps[1:], vote(maps, background=ground), vote(maps, background=ground, share=0)]
-    segments = superpixels(picture, segment_size(truth))
+    rivals = [*maps[1:], *votes(maps, background=ground)]
+    segments = superpixels(picture, segment_size(*truth.shape))
     work = pick_and_rename(truth, maps[0], rivals, segments=segments, tools=VARIANTS["screen"], background=ground)
     colours = np.full((256, 3), 255, np.uint8)
     colours[: len(dataset.classes)] = class_colours(dataset.classes)
     panels = [picture, *(colours[layer] for layer in (maps[0], work.actions[-1].layer, truth))]
     gap = np.full((truth.shape[0], 2, 3), 255, np.uint8)
     strip = np.hstack([part for panel in panels for part in (panel, gap)][:-1])
-    large = cv2.resize(strip, None, fx=3, fy=3, interpolation=cv2.INTER_NEAREST)
-    cv2.imwrite(str(PICTURE), large[..., ::-1])
+    scale = max(1, round(200 / truth.shape[1]))
+    large = cv2.resize(strip, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    cv2.imwrite(str(path), large[..., ::-1])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A region is a largest set of pixels of one value that touch at a side or a corner (8-connectivity); background has regions too, since a
 piece of a model's ground may be what is right. A figure is the same with all foreground classes taken for one: the thing as found,
-whatever it was called. Numbers go by the first pixel, row by row. The same rules as in static/mask/regions.js.
+whatever it was called. Numbers go by the first pixel, row by row. The same rules as in static/mask/regions.js and votes.js.
 """
 
 from __future__ import annotations
@@ -101,6 +101,18 @@ def vote(layers: Sequence[np.ndarray], *, background: int = 0, share: float = 0.
         name[votes > most] = value
         most = np.maximum(most, votes)
     return np.where(seen > share * len(layers), name, background).astype(np.uint8)
+
+
+def votes(layers: Sequence[np.ndarray], *, background: int = 0) -> list[np.ndarray]:
+    """What the mask screen offers beside the maps of models: the vote of most, and that of any; of fewer than two maps none.
+
+    Of two maps the vote of most is what both see.
+
+    Args:
+        layers: uint8 [height, width] each, all of one size.
+        background: the class place that is ground.
+    """
+    return [vote(layers, background=background, share=share) for share in (0.5, 0.0)] if len(layers) > 1 else []
 
 
 def _check(layer: np.ndarray) -> None:

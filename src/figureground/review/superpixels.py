@@ -17,10 +17,20 @@ SMALLEST, LARGEST = 4, 256
 """Bounds of `size`, pixels."""
 _COMPACT = 12.0
 """The colour distance, in steps of 8-bit Lab, that weighs as much as one grid step: higher = rounder segments."""
+_LARGEST_USUAL = 64
 _MANY = 2_000_000
 """A picture of more pixels is cut at half its size."""
 _FINE, _BUCKETS = 64, 4096
 """Buckets per unit of distance, and how many there are; what is farther stands in the last."""
+
+
+def segment_size(height: int, width: int) -> int:
+    """The `size` that the mask screen takes, in pixels: a fortieth of the longer side, within 4 to 64.
+
+    >>> [segment_size(64, 64), segment_size(375, 500), segment_size(3000, 4000)]
+    [4, 12, 64]
+    """
+    return max(SMALLEST, min(_LARGEST_USUAL, round(max(height, width) / 40)))
 
 
 def superpixels(picture: np.ndarray, size: int) -> np.ndarray:

@@ -81,6 +81,36 @@ def test_what_no_map_knows_is_painted_with_a_stroke():
     assert work.miou >= 0.95
 
 
+def test_a_class_beyond_those_with_keys_is_named_by_two_clicks():
+    """The eighteenth has a key, the nineteenth a place in the list; hovering has no part in it."""
+    costs = [pick_and_rename(box((*ONE, value)), box((*ONE, 2)), [], tools=PICKS) for value in (18, 19)]
+    assert [work.cost(0.95) for work in costs] == [1, 2]
+    assert [work.cost(0.95, hover=1) for work in costs] == [2, 2]
+
+
+def test_keys_that_are_not_pressed_are_not_counted():
+    """The class that a region was named is in hand; a whole map leaves the tool as it is; the right button paints ground."""
+    flipped = box((*ONE, 2))
+    work = pick_and_rename(box((*ONE, 1), (46, 20, 47, 21, 1)), flipped, [], mark=1.0)
+    assert [(one.kind, one.cost) for one in work.actions] == [("rename", 1), ("brush", 3)]  # the tool, a brush of one pixel, the stroke
+    spoilt = box((*ONE, 1))
+    spoilt[10:40, 10:12] = 0
+    truth = box((12, 10, 30, 40, 1))
+    truth[20, 20] = 0
+    work = pick_and_rename(truth, spoilt, [], mark=1.0)
+    assert [(one.kind, one.cost) for one in work.actions] == [("brush", 3)]
+
+
+def test_strokes_that_snap_need_the_key_that_makes_the_brush_snap():
+    """From Pick: the brush, to snap, the class, and perhaps the size, then the stroke."""
+    truth = box((0, 0, 40, 60, 1))
+    segments = (np.arange(80) // 40 + np.zeros((60, 1), int)).astype(np.int32)
+    work = pick_and_rename(truth, np.zeros_like(truth), [], segments=segments, tools=Tools(brush=False, polygon=False))
+    first = work.actions[0]
+    assert (first.kind, first.cost, first.hand.tool, first.hand.snaps) == ("snap", 4 + (first.hand.diameter != 25), "brush", True)
+    assert work.miou == 1
+
+
 def test_without_tools_that_help_the_mark_is_not_reached():
     truth = box((*ONE, 1))
     work = pick_and_rename(truth, np.zeros_like(truth), [], tools=PICKS)

@@ -50,16 +50,26 @@ def test_a_stroke_sets_the_pixels_near_its_path(layer, path, diameter):
 
 
 @LAW
-@given(LAYER, arrays(np.int32, SHAPE, elements=st.integers(0, 5)), PIXEL, PIXEL, st.sampled_from([1, 3, 5]))
-def test_a_snapped_stroke_sets_whole_superpixels(layer, segments, start, stop, diameter):
-    """Those under its ends, and those of which it covers at least half; numbers without pixels do no harm."""
-    inside = stroke(np.zeros(SHAPE, np.uint8), (start, stop), diameter=diameter, value=1) == 1
-    found = stroke(layer, (start, stop), diameter=diameter, value=7, segments=segments)
-    ends = {segments[start[1], start[0]], segments[stop[1], stop[0]]}
+@given(LAYER, arrays(np.int32, SHAPE, elements=st.integers(0, 5)), st.lists(PIXEL, min_size=1, max_size=4), st.sampled_from([1, 3, 5]))
+def test_a_snapped_stroke_sets_whole_superpixels(layer, segments, path, diameter):
+    """Those that its middle passes over, and those of which all of it covers at least half; numbers without pixels do no harm."""
+    inside, middle = (stroke(np.zeros(SHAPE, np.uint8), tuple(path), diameter=width, value=1) == 1 for width in (diameter, 1))
+    found = stroke(layer, tuple(path), diameter=diameter, value=7, segments=segments)
     for number in np.unique(segments):
         mask = segments == number
-        taken = number in ends or 2 * inside[mask].sum() >= mask.sum()
+        taken = middle[mask].any() or 2 * inside[mask].sum() >= mask.sum()
         np.testing.assert_array_equal(found[mask], 7 if taken else layer[mask])
+
+
+@LAW
+@given(arrays(np.int32, SHAPE, elements=st.integers(0, 5)), PIXEL, PIXEL, st.integers(1, 4), st.sampled_from([1, 3, 5]))
+def test_a_snapped_stroke_does_not_depend_on_the_steps_in_which_it_came(segments, start, step, count, diameter):
+    """The same line in one leg, and in as many as it has pixels that lie on it exactly."""
+    layer, stop = np.zeros(SHAPE, np.uint8), tuple(a + count * (b > a) - count * (b < a) for a, b in zip(start, step, strict=True))
+    steps = [tuple(a + k * ((b > a) - (b < a)) for a, b in zip(start, step, strict=True)) for k in range(count + 1)]
+    if 0 <= stop[0] < SHAPE[1] and 0 <= stop[1] < SHAPE[0]:
+        at_once, slowly = (stroke(layer, tuple(path), diameter=diameter, value=7, segments=segments) for path in ([start, stop], steps))
+        np.testing.assert_array_equal(at_once, slowly)
 
 
 @LAW

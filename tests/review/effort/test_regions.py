@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from figureground.core.errors import InputError
-from figureground.review.regions import figures, regions, vote
+from figureground.review.regions import figures, regions, vote, votes
 
 LAW = settings(max_examples=40, deadline=None)
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
@@ -68,6 +68,14 @@ def test_votes_agree_with_counting_by_hand(count, data):
             names = [int(layer[y, x]) for layer in layers if layer[y, x] not in (0, 255)]
             expected = min(names, key=lambda name: (-names.count(name), name)) if len(names) > share * count else 0
             assert found[y, x] == expected
+
+
+def test_the_screen_offers_votes_of_two_maps_and_more():
+    """Of two the vote of most is what both see; of one there is none."""
+    a, b = np.array([[1, 1, 0, 255]], np.uint8), np.array([[2, 0, 0, 3]], np.uint8)
+    assert votes([a]) == []
+    assert [found.tolist() for found in votes([a, b])] == [[[1, 0, 0, 0]], [[1, 1, 0, 3]]]
+    assert [found.tolist() for found in votes([a, b], background=1)] == [[[1, 1, 0, 1]], [[2, 0, 0, 3]]]
 
 
 def test_what_is_no_layer_is_refused():

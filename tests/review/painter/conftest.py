@@ -29,7 +29,7 @@ def modules(chromium):
 
     page.route("http://painter.test/**", serve)
     page.goto("http://painter.test/")
-    names = ["runs", "shapes", "layer", "history", "regions", "tidy", "painter"]
+    names = ["runs", "shapes", "layer", "history", "regions", "tidy", "votes", "painter"]
     page.evaluate(
         "async (names) => { window.m = Object.assign({}, ...await Promise.all(names.map((name) => import(`/${name}.js`)))); }", names
     )

@@ -292,27 +292,45 @@ def test_every_action_of_the_painter_can_be_undone_in_any_order(modules, seed):
     assert found["sources"] == [0, 1]
 
 
-def test_a_brush_that_snaps_takes_the_superpixel_under_it_and_those_it_half_covers(modules):
+@pytest.mark.parametrize("steps", [1, 4, 16])
+def test_a_brush_that_snaps_takes_what_its_middle_passes_over_and_what_the_stroke_half_covers(modules, steps):
+    """However many events the pointer sent on its way."""
     segments = np.kron(np.arange(36).reshape(6, 6), np.ones((10, 10), int))
-    stroke = [[22.0, 22.0], [38.0, 22.0]]
+    stroke = [[22.5 + 16 * k / steps, 22.5] for k in range(steps + 1)]
     found = modules(
         """const layer = new m.LabelLayer(60, 60, new Uint8Array(3600)), painter = new m.Painter({ layer, models: [], background: 0, names: String });
            const runs = m.rowRuns(Uint32Array.from(given.segments), 60, 60);
            painter.segments = new m.Regions(runs, { number: runs.values.slice(), count: 36 });
-           painter.beginStroke(...given.stroke[0], 5, 14);
-           painter.moveStroke(...given.stroke[1]);
+           painter.beginStroke(...given.stroke[0], 5, 15);
+           for (const to of given.stroke.slice(1)) painter.moveStroke(...to);
            painter.endStroke();
            return [...layer.pixels];""",
         {"segments": segments.ravel().tolist(), "stroke": stroke},
     )
     painted = np.array(found).reshape(60, 60) == 5
     y, x = np.mgrid[:60, :60] + 0.5
-    swept = [
-        (x - 22) ** 2 + (y - 22) ** 2 <= 49,
-        (abs(y - 22) <= 7) & (x >= 22) & (x <= 38) | ((x - 22) ** 2 + (y - 22) ** 2 <= 49) | ((x - 38) ** 2 + (y - 22) ** 2 <= 49),
-    ]
-    taken = {int(segments[22, 22]), int(segments[22, 38])}
-    for each in swept:
-        taken |= {number for number in range(36) if 2 * each[segments == number].sum() >= 100}
+    swept = (y - 22.5) ** 2 + (x - np.clip(x, 22.5, 38.5)) ** 2 <= 7.5**2
+    taken = {number for number in range(36) if 2 * swept[segments == number].sum() >= 100} | {14, 15}
+    assert taken > {14, 15}
     np.testing.assert_array_equal(painted, np.isin(segments, list(taken)))
-    assert len(taken) >= 2
+
+
+def test_a_figure_is_taken_as_it_is_and_named_as_a_whole(modules):
+    """Two classes that touch at a corner are one figure; void and ground are none."""
+    model = [[0, 1, 1, 0, 255], [0, 1, 0, 2, 0], [3, 0, 0, 0, 0], [0, 0, 0, 4, 4]]
+    found = modules(
+        """const painter = (own) => { const layer = new m.LabelLayer(4, 5, Uint8Array.from(own)); return new m.Painter({ layer, background: 0, names: String,
+             models: [new m.Regions(m.rowRuns(Uint8Array.from(given.flat()), 4, 5))] }); };
+           const words = [], after = (own, source, value) => { const each = painter(own); each.done = (said) => words.push(said); each.pick(each.figureAt(1.5, 0.5, source), value); return [...each.layer.pixels]; };
+           const one = painter(new Array(20).fill(0));
+           return { taken: after(new Array(20).fill(7), 1), named: after(new Array(20).fill(7), 1, 9), own: after(given.flat(), 0, 9), words,
+                    none: [one.figureAt(0.5, 0.5, 1), one.figureAt(4.5, 0.5, 1), one.figureAt(-1, 0, 1), one.figureAt(1, 1, 0)] };""",
+        model,
+    )
+    layer = np.array(model)
+    figure = np.isin(layer, [1, 2, 3])
+    np.testing.assert_array_equal(np.array(found["taken"]).reshape(4, 5), np.where(figure, layer, 7))
+    np.testing.assert_array_equal(np.array(found["named"]).reshape(4, 5), np.where(figure, 9, 7))
+    np.testing.assert_array_equal(np.array(found["own"]).reshape(4, 5), np.where(figure, 9, layer))
+    assert found["words"] == ["Figure of model A taken: 1", "Figure of model A named 9", "Figure of the layer named 9"]
+    assert found["none"] == [None] * 4

@@ -9,7 +9,7 @@ from tests.review.server.world import SIZE_HW, World, open_world, write_pool
 from figureground.review.options import ReviewOptions
 from figureground.review.server.runs import decode_runs
 from figureground.review.store import checks, masks
-from figureground.review.superpixels import superpixels
+from figureground.review.superpixels import segment_size, superpixels
 
 EVERY = ReviewOptions(worst=0)
 
@@ -179,6 +179,8 @@ def test_superpixels_are_those_of_the_picture(world: World):
         np.testing.assert_array_equal(decode_runs(answer.content, "<u4"), superpixels(world.project.pixels(3), size))
         again = ann.client.get(f"/api/superpixels/3?size={size}", headers={"if-none-match": answer.headers["etag"]})
         assert again.status_code == 304
+    usual = superpixels(world.project.pixels(3), segment_size(*SIZE_HW))
+    np.testing.assert_array_equal(decode_runs(ann.client.get("/api/superpixels/3").content, "<u4"), usual)
     assert ann.client.get("/api/superpixels/3?size=3").status_code == 422
     assert ann.client.get("/api/superpixels/99").status_code == 404
     for place in range(4):

@@ -108,7 +108,7 @@ def test_tools_paint_what_they_say(generated, fresh, visit):
     saved(page)
     striped = generated.stored(fresh)[1]
     assert (striped[20, 10:200] == VOID).all()
-    assert ((striped == VOID).sum(0)[20:190] == 24).all()  # the brush is 24 pixels wide
+    assert ((striped == VOID).sum(0)[20:190] == 25).all()  # the brush is 25 pixels wide
     np.testing.assert_array_equal(striped[striped != VOID], filled[striped != VOID])
     page.keyboard.press("e")
     page.mouse.move(*at(10, 20))
@@ -242,8 +242,8 @@ def test_brush_and_polygon_by_keyboard(generated, fresh, visit):
     first = generated.stored(fresh)[1]
     painted = first == 9
     rows = np.flatnonzero(painted.any(1))
-    assert painted.any(0).sum() == 24
-    assert len(rows) > 24
+    assert painted.any(0).sum() == 25
+    assert len(rows) > 25
     np.testing.assert_array_equal(first[~painted], start[~painted])
     page.keyboard.press("g")
     page.keyboard.press("8")

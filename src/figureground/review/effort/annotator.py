@@ -1,11 +1,17 @@
 """An annotator who knows the truth and chooses and renames: which actions of the mask screen bring a layer to a mean IoU.
 
-The layer starts as the target's map. Each turn takes the action that brings the most mean IoU for its clicks and keys, counting the keys
-that must go before it (show another model, take another tool, class or brush size). What an action costs beside those:
+The layer starts as the target's map, the page as it is when it is opened: Pick, the own layer shown, a brush of 25 pixels that does not
+snap; which class is in hand is not known. Each turn takes the action that brings the most mean IoU for its clicks and keys. A key pressed
+with Shift or Alt is one; to move the pointer, to zoom and to hover cost nothing. What an action costs:
 
-- rename: a class key while the pointer is on a region of the map shown paints that region with the class: 1. Of a figure: 1 (with Alt);
-- take: a click on a region of a model's map paints it as it is there: 1. A model's whole map: 1;
-- tidy: 1; a brush stroke, plain or by superpixels: 1; a polygon: a click a corner and 1 to close it.
+- rename: a class key while the pointer is on a region of the map shown paints that region with the class: 1. A figure: 1 (with Alt).
+  The class is in hand then. A class without a key (beyond the first 18): a click on the region and one on its name: 2. To ground: 1;
+- take: a click on a region of a map shown paints it as it is there: 1. The whole map: 1;
+- tidy: 1; a polygon: a click a corner and 1 to close it;
+- a brush stroke, plain or by superpixels: 1. Ground is painted by the right button, whatever class is in hand.
+
+Before it, where it is not so already: a key to show another map (the layer, a model or a vote), a key for another tool, a key to snap or
+not, a key or a click in the list for another class in hand, a click on the slider for another brush size.
 """
 
 from __future__ import annotations
@@ -24,6 +30,8 @@ from figureground.review.regions import Pieces, figures, regions
 
 LAYER = -1
 """The source that is the layer itself."""
+KEYED = 18
+"""Classes beside background that have a key."""
 KINDS = ("rename", "take", "map", "tidy", "brush", "snap", "polygon")
 
 
@@ -52,7 +60,10 @@ class Hand:
 
     source: int = LAYER
     tool: str = "pick"
+    """Pick, brush or polygon."""
+    snaps: bool = False
     value: int = -1
+    """The class; -1 = not known."""
     diameter: int = 25
 
 
@@ -127,7 +138,7 @@ def pick_and_rename(
     Args:
         truth: uint8 [height, width], class places, 255 = void.
         target: the map that the layer starts from, likewise.
-        rivals: further maps, likewise.
+        rivals: further maps, likewise: those of other models, and `votes` on all of them.
         segments: superpixels of the picture; None = no strokes by them.
         mark: mean IoU at which the work ends.
         tools: what the screen offers; default everything.
@@ -188,7 +199,7 @@ def _action(desk: _Desk, kind: str, words: str, cost: int, hand: Hand, layer: np
 def _whole(desk: _Desk, model: int, hand: Hand, now: float) -> Action:
     """The key that takes a model's whole map, after the key that shows it."""
     cost = 1 + (hand.source != model)
-    return _action(desk, "map", f"whole map of model {model} taken", cost, replace(hand, source=model, tool="pick"), desk.models[model])
+    return _action(desk, "map", f"whole map of model {model} taken", cost, replace(hand, source=model), desk.models[model])
 
 
 def _picks(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float) -> Iterator[Action]:
@@ -199,7 +210,7 @@ def _picks(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float
             cuts = (regions(layer), figures(layer, background=desk.background))
         else:
             cuts = desk.cut[source]
-        keys = 1 + (hand.source != source) + (hand.tool != "pick")
+        keys = (hand.source != source) + (hand.tool != "pick")
         for pieces, whole in ((cuts[0], False), (cuts[1], True)):
             if not len(pieces) or (whole and not desk.tools.figure):
                 continue
@@ -209,9 +220,16 @@ def _picks(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float
             taken = not whole and source != LAYER and value == pieces.value[piece]
             what = f"{'figure' if whole else 'region'} of {'the layer' if source == LAYER else f'model {source}'}"
             words = f"{what} taken: {value}" if taken else f"{what} named {value}"
-            hand_after = replace(hand, source=source, tool="pick")
-            after = named(layer, pieces, int(piece), value)
-            yield _action(desk, "take" if taken else "rename", words, keys, hand_after, after, hovered=not taken)
+            clicks = taken or value == desk.background or _keyless(desk, value)
+            after = replace(hand, source=source, tool="pick", value=hand.value if taken or value == desk.background else value)
+            cost = keys + 1 + (not taken and _keyless(desk, value))
+            painted = named(layer, pieces, int(piece), value)
+            yield _action(desk, "take" if taken else "rename", words, cost, after, painted, hovered=not clicks)
+
+
+def _keyless(desk: _Desk, value: int) -> bool:
+    """Whether a class is named in the list alone: those beside background have keys in their order."""
+    return value != desk.background and value - (value > desk.background) >= KEYED
 
 
 def _painted(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float) -> Iterator[Action]:
@@ -223,21 +241,27 @@ def _painted(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: flo
             continue
         error = (wrong & (desk.truth == value)).astype(np.uint8)
         worth = _worth(desk.truth, layer, score, value)
-        class_key = int(hand.value != value)
-        for kind, segments in (("brush", None), ("snap", desk.segments)):
-            if not (desk.tools.brush if kind == "brush" else desk.tools.snap and segments is not None):
-                continue
-            for one in best_strokes(error, worth, segments, legs=desk.tools.legs):
-                cost = 1 + class_key + (hand.tool != kind) + (hand.diameter != one.diameter)
-                after = replace(hand, tool=kind, value=value, diameter=one.diameter)
-                painted = stroke(layer, one.path, diameter=one.diameter, value=value, segments=segments)
-                yield _action(desk, kind, f"{kind} stroke of {one.diameter} px: {value}", cost, after, painted)
+        yield from _strokes(desk, layer, hand, value, error, worth)
         if desk.tools.polygon:
             for corners in _outlines(error):
-                cost = len(corners) + 1 + class_key + (hand.tool != "polygon")
+                cost = len(corners) + 1 + (hand.value != value) + (hand.tool != "polygon")
                 after = replace(hand, tool="polygon", value=value)
                 words = f"polygon of {len(corners)} corners: {value}"
                 yield _action(desk, "polygon", words, cost, after, polygon(layer, corners, value=value))
+
+
+def _strokes(desk: _Desk, layer: np.ndarray, hand: Hand, value: int, error: np.ndarray, worth: np.ndarray) -> Iterator[Action]:
+    """The best strokes that paint a class, plain and by superpixels."""
+    ground = value == desk.background
+    for kind, segments in (("brush", None), ("snap", desk.segments)):
+        if not (desk.tools.brush if kind == "brush" else desk.tools.snap and segments is not None):
+            continue
+        snaps = kind == "snap"
+        for one in best_strokes(error, worth, segments if snaps else None, legs=desk.tools.legs):
+            changed = (hand.tool != "brush", hand.snaps != snaps, hand.diameter != one.diameter, not ground and hand.value != value)
+            after = replace(hand, tool="brush", snaps=snaps, diameter=one.diameter, value=hand.value if ground else value)
+            painted = stroke(layer, one.path, diameter=one.diameter, value=value, segments=segments)
+            yield _action(desk, kind, f"{kind} stroke of {one.diameter} px: {value}", 1 + sum(changed), after, painted)
 
 
 def _worth(truth: np.ndarray, layer: np.ndarray, score: Score, value: int) -> np.ndarray:

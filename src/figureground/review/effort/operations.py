@@ -21,8 +21,8 @@ def stroke(
 ) -> np.ndarray:
     """The layer after one brush stroke.
 
-    All pixels whose centre lies within diameter / 2 of the path of the brush's centre are set. With superpixels, all those of which one leg
-    of the path covers at least half, and those under its corners, are set whole.
+    All pixels whose centre lies within diameter / 2 of the path of the brush's centre are set. With superpixels, those of which that is at
+    least half, and those that the middle of the brush (a stroke of one pixel) passes over, are set whole.
 
     Args:
         layer: uint8 [height, width].
@@ -36,13 +36,17 @@ def stroke(
 
 def taken(shape: tuple[int, ...], path: tuple[tuple[int, int], ...], diameter: int, segments: np.ndarray | None) -> np.ndarray:
     """The pixels that a stroke sets: bool [height, width]."""
-    legs = [covered(shape, a, b, diameter) for a, b in zip(path[:-1] or path, path[1:] or path, strict=True)]
+    inside, middle = (_swept(shape, path, width) for width in (diameter, 1))
     if segments is None:
-        return np.logical_or.reduce(legs)
+        return inside
     area = np.bincount(segments.reshape(-1))
-    whole = np.logical_or.reduce([2 * np.bincount(segments[leg], minlength=area.size) >= area for leg in legs])
-    whole[[segments[y, x] for x, y in path]] = True
+    whole = 2 * np.bincount(segments[inside], minlength=area.size) >= area
+    whole[segments[middle]] = True
     return whole[segments]
+
+
+def _swept(shape: tuple[int, ...], path: tuple[tuple[int, int], ...], diameter: int) -> np.ndarray:
+    return np.logical_or.reduce([covered(shape, a, b, diameter) for a, b in zip(path[:-1] or path, path[1:] or path, strict=True)])
 
 
 def covered(shape: tuple[int, ...], start: tuple[int, int], stop: tuple[int, int], diameter: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from numba import njit
 from figureground.review.effort.operations import covered, in_stroke
 
 DIAMETERS = (1, 3, 5, 9, 15, 25, 41, 65, 101)
-"""The brushes there are."""
+"""The brushes tried: the first of those that the screen has."""
 _POINTS, _KEPT = 10, 2
 
 
@@ -52,29 +52,38 @@ def _path(
 ) -> tuple[float, tuple[tuple[int, int], ...]]:
     """The best first leg between two points, and further legs for as long as each brings more; `left` is used up."""
     total, path = 0.0, []
+    done = np.zeros((left if segments is None else segments).shape, np.bool_)
     while len(at) and len(path) <= legs:
         starts = at if not path else np.array(path[-1:])
         ends = np.array([(*p, *q) for i, p in enumerate(starts) for q in at[i if not path else 0 :]], np.int64)
-        sums = _sums(left, ends, diameter) if segments is None else _snapped_sums(left, area, segments, ends, diameter)
+        if segments is None:
+            sums = _sums(left, ends, diameter)
+        else:
+            sums = _snapped_sums(left, area, segments, ends, diameter, done, _inside(done, segments, area))
         best = int(sums.argmax())
         if sums[best] <= max(0.0, 0.05 * total):
             break
         x0, y0, x1, y1 = ends[best].tolist()
         path = [*(path or [(x0, y0)]), (x1, y1)]
         total += float(sums[best])
-        _use_up(left, area, segments, ends[best], diameter)
+        _use_up(left, area, segments, ends[best], diameter, done)
     return total, tuple(path)
 
 
-def _use_up(left: np.ndarray, area: np.ndarray, segments: np.ndarray | None, leg: np.ndarray, diameter: int) -> None:
-    """What a leg takes brings nothing a second time."""
+def _use_up(left: np.ndarray, area: np.ndarray, segments: np.ndarray | None, leg: np.ndarray, diameter: int, done: np.ndarray) -> None:
+    """What a leg takes brings nothing a second time; `done` are the pixels covered so far."""
     x0, y0, x1, y1 = leg.tolist()
+    done |= covered(done.shape, (x0, y0), (x1, y1), diameter)
     if segments is None:
-        left[covered(left.shape, (x0, y0), (x1, y1), diameter)] = 0
+        left[done] = 0
     else:
-        inside = np.bincount(segments[covered(segments.shape, (x0, y0), (x1, y1), diameter)], minlength=area.size)
-        left[2 * inside >= area] = 0
-        left[[segments[y0, x0], segments[y1, x1]]] = 0
+        left[2 * _inside(done, segments, area) >= area] = 0
+        left[segments[covered(done.shape, (x0, y0), (x1, y1), 1)]] = 0
+
+
+def _inside(done: np.ndarray, segments: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """How many pixels of each superpixel are covered."""
+    return np.bincount(segments[done], minlength=area.size)
 
 
 def _middles(error: np.ndarray) -> list[tuple[int, int, float]]:
@@ -110,10 +119,10 @@ def _sums(worth, ends, diameter):  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def _snapped_sums(left, area, segments, ends, diameter):  # pragma: no cover - compiled
-    """Sum of what is left over the superpixels that each stroke takes."""
+def _snapped_sums(left, area, segments, ends, diameter, done, before):  # pragma: no cover - compiled
+    """Sum of what is left over the superpixels that each leg takes, after those that cover `done`, `before` pixels of each."""
     height, width = segments.shape
-    sums, inside, seen = np.zeros(ends.shape[0]), np.zeros(area.size, np.int64), np.empty(area.size, np.int64)
+    sums, inside, seen = np.zeros(ends.shape[0]), np.full(area.size, -1, np.int64), np.empty(area.size, np.int64)
     reach = diameter // 2 + 1
     for k in range(ends.shape[0]):
         x0, y0, x1, y1 = ends[k, 0], ends[k, 1], ends[k, 2], ends[k, 3]
@@ -122,14 +131,15 @@ def _snapped_sums(left, area, segments, ends, diameter):  # pragma: no cover - c
             for x in range(max(0, min(x0, x1) - reach), min(width, max(x0, x1) + reach + 1)):
                 if in_stroke(x, y, x0, y0, x1, y1, diameter):
                     s = segments[y, x]
-                    if inside[s] == 0:
-                        seen[count] = s
+                    if inside[s] < 0:
+                        seen[count], inside[s] = s, before[s]
                         count += 1
-                    inside[s] += 1
-        inside[segments[y0, x0]] = inside[segments[y1, x1]] = height * width
+                    inside[s] += not done[y, x]
+                    if in_stroke(x, y, x0, y0, x1, y1, 1):
+                        inside[s] += area[s]
         for i in range(count):
             s = seen[i]
             if 2 * inside[s] >= area[s]:
                 sums[k] += left[s]
-            inside[s] = 0
+            inside[s] = -1
     return sums

@@ -10,8 +10,15 @@ export class Keyboard {
   constructor(screen, pointer, { submit }) {
     Object.assign(this, { screen, pointer, submit });
     document.addEventListener("keydown", (event) => this.#down(event));
-    document.addEventListener("keyup", (event) => { if (event.key === " ") this.#hold(false); });
-    window.addEventListener("blur", () => this.#hold(false));
+    document.addEventListener("keyup", (event) => this.#up(event));
+    window.addEventListener("blur", () => { this.#hold(false); screen.holdAlt(false); });
+  }
+
+  #up(event) {
+    if (event.key === " ") this.#hold(false);
+    if (event.key !== "Alt") return;
+    this.screen.holdAlt(false);
+    event.preventDefault(); // or some browsers go to their menu
   }
 
   #hold(space) {
@@ -25,22 +32,37 @@ export class Keyboard {
     if (control && ["Enter", " ", "Tab"].includes(event.key) && !event.ctrlKey) return; // they press, or leave, what has the focus
     if (control?.type === "range" && event.key in STEPS) return;
     if (event.key === "Tab" && event.target !== stage) return;
+    this.screen.holdAlt(event.altKey && !event.ctrlKey && !event.metaKey);
     if (this.#run(event)) event.preventDefault();
   }
 
   // True where the key was one of ours.
   #run(event) {
-    const { screen } = this, { key, code, shiftKey: shift } = event, ctrl = event.ctrlKey || event.metaKey;
-    if (ctrl) return this.#chord(key.toLowerCase(), shift, key);
-    if (event.altKey) return false;
+    const { screen } = this, { key, code, shiftKey: shift } = event;
+    if (event.ctrlKey || event.metaKey) return this.#chord(key.toLowerCase(), shift, key);
+    if (key === "Alt") return true;
     const digit = /^(?:Digit|Numpad)(\d)$/.exec(code);
     if (digit) return yes(screen.name(screen.classes.ofDigit(Number(digit[1]), shift)));
     if (key in STEPS) return yes(this.#arrow(STEPS[key], shift));
     const letter = key.toLowerCase();
+    if (event.altKey) return this.#whole(/^[a-z]$/.test(letter) ? letter : code.replace(/^Key/, "").toLowerCase());
+    if (code === "Backquote" && !shift) return yes(screen.show(0));
+    if (shift && /^[a-m]$/.test(letter) && screen.showModel(letter.charCodeAt(0) - 96)) return true;
     if (letter in TOOL_KEYS && !shift) return yes(screen.setTool(TOOL_KEYS[letter]));
     const action = this.#actions(shift)[letter];
     if (action) action();
     return Boolean(action);
+  }
+
+  // What Alt does for the whole figure beside digits. `Option` on a Mac writes other letters: there the place of the key counts.
+  #whole(letter) {
+    const { screen } = this;
+    const found = {
+      v: () => screen.name(VOID), c: () => screen.openPalette(), delete: () => this.#erase(), backspace: () => this.#erase(), enter: () => this.#enter(),
+      numpadenter: () => this.#enter(),
+    }[letter];
+    if (found) found();
+    return Boolean(found);
   }
 
   #chord(letter, shift, key) {
@@ -60,6 +82,7 @@ export class Keyboard {
     return {
       z: () => (shift ? screen.redo() : screen.undo()), y: () => screen.redo(), u: () => screen.undo(),
       tab: () => screen.cycle(shift ? -1 : 1), ".": () => screen.cycle(1), ",": () => screen.cycle(-1),
+      w: () => screen.toggleWhole(), q: () => screen.showVote(shift ? 1 : 0),
       m: () => screen.takeAll(), n: () => screen.step(shift ? -1 : 1), t: () => screen.tidy(), s: () => screen.toggleSnap(),
       c: () => screen.openPalette(), "/": () => screen.openPalette(), i: () => screen.sample(), v: () => screen.name(VOID),
       h: () => screen.toggleLabels(), o: () => screen.setOpacity(screen.opacity + (shift ? 0.1 : -0.1)),

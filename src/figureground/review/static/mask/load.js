@@ -3,13 +3,11 @@
 import { Offline, bytes, insist, mapPath, picturePath } from "../api.js";
 import { Regions } from "./regions.js";
 
-const SUPERPIXEL = 16; // grid step in pixels of a picture of a million pixels; it grows with the picture
-
 export class Loader {
-  // `known`: the project's facts; `offline(error)` hears when the server does not answer and it is tried again.
-  constructor(known, offline) {
-    this.known = known;
-    this.offline = offline;
+  // `known`: the project's facts; `background`: the place of ground; `offline(error)` hears when the server does not answer and it is tried
+  // again.
+  constructor(known, background, offline) {
+    Object.assign(this, { known, background, offline });
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     this.asked = new Map();
     this.bundles = new Map();
@@ -17,11 +15,12 @@ export class Loader {
       const { resolve, reject } = this.asked.get(data.id);
       this.asked.delete(data.id);
       if (data.problem) reject(new Error(data.problem));
-      else resolve(Object.assign(Object.create(Regions.prototype), data.regions));
+      else resolve(data.found.map((each) => Object.assign(Object.create(Regions.prototype), each)));
     });
   }
 
-  // The picture's bitmaps and every model's regions (null where a model has no map); asked for again, the same promise. Two are kept.
+  // The picture's bitmaps, every model's regions (null where a model has no map) and the votes; asked for again, the same promise. Two are
+  // kept.
   bundle(place) {
     let found = this.bundles.get(place);
     if (!found) {
@@ -34,21 +33,21 @@ export class Loader {
   }
 
   // Superpixels of a picture as regions.
-  async segments(place, height, width) {
-    const size = Math.min(64, Math.max(8, Math.round(SUPERPIXEL * Math.sqrt((height * width) / 1e6 / 2 + 0.25))));
-    const path = `/api/superpixels/${place}?size=${size}&v=${this.known.digest.slice(0, 8)}`;
-    return this.#regions(await this.#bytes(path), true);
+  async segments(place) {
+    const [found] = await this.#worked({ buffer: await this.#bytes(`/api/superpixels/${place}?v=${this.known.digest.slice(0, 8)}`), segments: true });
+    return found;
   }
 
   async #load(place) {
     const models = [...Array(this.known.models).keys()];
-    const [levels, ...maps] = await Promise.all([this.#picture(place), ...models.map((model) => this.#map(place, model))]);
-    return { place, levels, maps };
+    const picture = this.#picture(place), maps = await Promise.all(models.map((model) => this.#map(place, model)));
+    const votes = await this.#worked({ maps: maps.filter(Boolean).map(({ runs }) => runs), background: this.background });
+    return { place, levels: await picture, maps, votes };
   }
 
   async #map(place, model) {
     try {
-      return await this.#regions(await this.#bytes(mapPath(this.known, place, model)), false);
+      return (await this.#worked({ buffer: await this.#bytes(mapPath(this.known, place, model)), segments: false }))[0];
     } catch (error) {
       if (error.status === 404 || error.status === 422) return null;
       throw error;
@@ -75,11 +74,11 @@ export class Loader {
 
   #bytes(path) { return insist(() => bytes(path), { offline: this.offline }); }
 
-  #regions(buffer, segments) {
+  #worked(given) {
     const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
     return new Promise((resolve, reject) => {
       this.asked.set(id, { resolve, reject });
-      this.worker.postMessage({ id, buffer, segments }, [buffer]);
+      this.worker.postMessage({ id, ...given }, given.buffer ? [given.buffer] : []);
     });
   }
 }

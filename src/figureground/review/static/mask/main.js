@@ -10,6 +10,7 @@ import { Painter } from "./painter.js";
 import { Pointer } from "./pointer.js";
 import { decodeRuns, fillRuns, unpackBox } from "./runs.js";
 import { Screen } from "./screen.js";
+import { SIZES } from "./shapes.js";
 import { Sync, resend } from "./sync.js";
 import { View } from "./view.js";
 
@@ -30,11 +31,11 @@ async function start() {
   classes = new Classes(known);
   tabs = await new Tabs().settle();
   drafts = await openDrafts(`${known.digest}/${known.reviewer.number}`, tabs.tab);
-  loader = new Loader(known, unreachable);
+  loader = new Loader(known, classes.background, unreachable);
   const view = new View(by("stage"));
   screen = new Screen(view, classes, {
     worked: (spent) => sync.note(spent),
-    segments: async () => loader.segments(place, screen.painter.layer.height, screen.painter.layer.width),
+    segments: async () => loader.segments(place),
   });
   new Keyboard(screen, new Pointer(screen), { submit });
   connect();
@@ -46,14 +47,14 @@ async function start() {
 // The buttons of the page.
 function connect() {
   const clicks = {
-    undo: () => screen.undo(), redo: () => screen.redo(), tidy: () => screen.tidy(), snap: () => screen.toggleSnap(), take: () => screen.takeAll(),
+    undo: () => screen.undo(), redo: () => screen.redo(), tidy: () => screen.tidy(), whole: () => screen.toggleWhole(), snap: () => screen.toggleSnap(), take: () => screen.takeAll(),
     closer: () => screen.view.zoom(1.4), farther: () => screen.view.zoom(1 / 1.4), fit: () => screen.view.fit(), find: () => screen.openPalette(),
     submit, mine: () => settle(true), theirs: () => settle(false),
   };
   for (const [id, click] of Object.entries(clicks)) by(id).addEventListener("click", click);
   for (const button of document.querySelectorAll("button[data-tool]")) button.addEventListener("click", () => screen.setTool(button.dataset.tool));
   by("opacity").addEventListener("input", (event) => screen.setOpacity(Number(event.target.value)));
-  by("size").addEventListener("input", (event) => screen.setSize(Number(event.target.value) ** 2));
+  by("size").addEventListener("input", (event) => screen.setSize(SIZES[Number(event.target.value)]));
   window.addEventListener("beforeunload", (event) => { if (sync && sync.state !== "saved" && !drafts.lasting) event.preventDefault(); });
 }
 
@@ -77,8 +78,8 @@ async function open(found) {
   const layer = new LabelLayer(height, width, pixels);
   sync = new Sync({ place, version, layer, drafts, send, told });
   await adopt(batches, boxes, why);
-  const { levels, maps } = await bundle, notes = await remarks(status);
-  const painter = new Painter({ layer, models: maps, background: classes.background, names: (value) => classes.name(value) });
+  const { levels, maps, votes } = await bundle, notes = await remarks(status);
+  const painter = new Painter({ layer, models: maps, votes, background: classes.background, names: (value) => classes.name(value) });
   by("loading").hidden = true;
   by("which").textContent = id;
   screen.begin(painter, { levels, notes });
@@ -92,7 +93,7 @@ async function open(found) {
 function prefetch(after) {
   if (after.place === null) return after;
   const parts = [loader.bundle(after.place)];
-  if (screen.snapping) parts.push(loader.segments(after.place, after.height, after.width));
+  if (screen.snapping) parts.push(loader.segments(after.place));
   Promise.all(parts).catch(() => {});
   return after;
 }

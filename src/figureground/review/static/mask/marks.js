@@ -1,11 +1,12 @@
 // What is drawn over picture and labels: the region under the cursor, the one that was clicked, crosshair, brush, polygon, a checker's marks.
 
+import { parts } from "./painter.js";
 import { outline } from "./regions.js";
 
 const MOST_SPANS = 30_000; // a region of more spans is shown by a veil, for an outline of it would take too long
 const DARK = "#000c", LIGHT = "#fff";
 
-// A region made ready to be drawn often: its spans and the path of its outline in pixels of the picture.
+// A region or figure made ready to be drawn often: its spans, by value too, and the path of its outline in pixels of the picture.
 export function traced(found) {
   const spans = found.regions.spans(found.region);
   let path = null;
@@ -14,7 +15,7 @@ export function traced(found) {
     path = new Path2D();
     for (let i = 0; i < lines.length; i += 4) { path.moveTo(lines[i], lines[i + 1]); path.lineTo(lines[i + 2], lines[i + 3]); }
   }
-  return { ...found, spans, path };
+  return { ...found, spans, path, parts: found.source ? parts(found) : [] };
 }
 
 // Outline of a traced region: light on dark, so that it is seen on any picture.

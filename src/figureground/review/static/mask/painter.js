@@ -1,7 +1,7 @@
 // One picture being labelled: the layer, the maps of models as proposals, and every action on them, without a page around it.
 
 import { Delta, History } from "./history.js";
-import { Regions, rowRuns, updateRuns } from "./regions.js";
+import { Regions, foregroundRuns, rowRuns, updateRuns } from "./regions.js";
 import { brushCentre, polygonSpans, strokeSpans } from "./shapes.js";
 import { tidied } from "./tidy.js";
 
@@ -9,26 +9,39 @@ export const VOID = 255;
 const SLOW_RUNS = 400_000; // a layer in more pieces is searched for regions only when one is asked for, not at every move
 
 export class Painter {
-  // `layer`: LabelLayer; `models`: Regions or null of each model's map; `names(place)`: the name of a class; `done(words)` hears of actions.
-  constructor({ layer, models, background, names, done = () => {} }) {
-    Object.assign(this, { layer, models, background, names, done });
+  // `layer`: LabelLayer; `models`: Regions or null of each model's map; `votes`: Regions of the vote of most and of any, or none; `names(place)`:
+  // the name of a class; `done(words)` hears of actions.
+  constructor({ layer, models, votes = [], background, names, done = () => {} }) {
+    Object.assign(this, { layer, models, votes, background, names, done });
+    this.maps = [...models, ...votes];
+    this.figures = new WeakMap(); // Regions of a map -> those of its foreground
     this.history = new History();
     this.segments = null; // superpixels as Regions, where the brush snaps
-    this.source = 0; // whose regions are under the cursor: 0 = the layer's own, k = those of model k - 1
+    this.source = 0; // whose regions are under the cursor: 0 = the layer's own, k = those of map k - 1, models first, then votes
     this.value = background; // the class in hand
     this.actions = 0;
     this.stroke = null;
     this.corners = []; // of the polygon being drawn
   }
 
-  // The numbers of the sources there are: the layer, and the models with a map of this picture.
-  get sources() { return [...Array(this.models.length + 1).keys()].filter((i) => i === 0 || this.models[i - 1]); }
+  // The numbers of the sources there are: the layer, the models with a map of this picture, the votes.
+  get sources() { return [...Array(this.maps.length + 1).keys()].filter((i) => i === 0 || this.maps[i - 1]); }
+
+  // What a source is called: `name` on its button, `of` in sentences, `says` in full.
+  whose(source) {
+    const { length } = this.models, vote = source - length - 1;
+    if (!source) return { name: "Mine", of: "the layer", says: "The layer" };
+    if (vote < 0) return { name: letter(source), of: `model ${letter(source)}`, says: `Model ${letter(source)}` };
+    const two = this.models.filter(Boolean).length === 2, name = vote ? "Any" : two ? "Both" : "Most";
+    const where = vote ? "any model sees some" : two ? "both models see some" : "more than half of the models see some";
+    return { name, of: vote ? "any model" : two ? "both models" : "most models", says: `${name}: foreground where ${where}, under the name that most of them give` };
+  }
 
   inside(x, y) { return x >= 0 && y >= 0 && x < this.layer.width && y < this.layer.height; }
 
   // Regions of a source; those of the layer are brought up to date with the rows that changed.
   regionsOf(source) {
-    if (source) return this.models[source - 1];
+    if (source) return this.maps[source - 1];
     const { layer } = this;
     if (!this.own || layer.rows.size) {
       const rows = layer.takeRows();
@@ -50,11 +63,21 @@ export class Painter {
     return { source, region, regions, value: regions.value[region] };
   }
 
+  // The whole figure of the current source at a point, whatever its classes: connected foreground, as `regionAt`; null on ground and void.
+  figureAt(x, y, source = this.source) {
+    const found = this.regionAt(x, y, source);
+    if (!found) return null;
+    const from = found.regions;
+    if (!this.figures.has(from)) this.figures.set(from, new Regions(foregroundRuns(from.runs, this.background)));
+    const regions = this.figures.get(from), region = regions.at(Math.floor(x), Math.floor(y));
+    return regions.value[region] ? { ...found, region, regions, from } : null;
+  }
+
   // What each source says at a point: values, null where a model has no map.
   saying(x, y) {
     if (!this.inside(x, y)) return null;
     const [column, row] = [Math.floor(x), Math.floor(y)];
-    return [this.layer.at(column, row), ...this.models.map((map) => map && map.value[map.at(column, row)])];
+    return [this.layer.at(column, row), ...this.maps.map((map) => map && map.value[map.at(column, row)])];
   }
 
   // One action that paints spans with one class. A stroke that is under way ends before any other action begins.
@@ -72,16 +95,21 @@ export class Painter {
     return kept;
   }
 
-  // Takes a region as its source has it, or under another name: the one action that most masks are made of.
-  pick(found, value = found.value) {
-    const from = found.source ? `of model ${letter(found.source)}` : "of the layer", name = this.names(value);
-    const words = value === found.value ? `Region ${from} taken: ${name}` : `Region ${from} named ${name}, was ${this.names(found.value)}`;
-    return this.paint(found.regions.spans(found.region), value, words);
+  // Takes a region or figure as its source has it, or under another name: the one action that most masks are made of.
+  pick(found, value = null) {
+    const what = `${found.from ? "Figure" : "Region"} of ${this.whose(found.source).of}`, was = this.names(found.value);
+    const taken = value === null || (value === found.value && !found.from);
+    const words = taken ? `${what} taken: ${was}` : `${what} named ${this.names(value)}${found.from ? "" : `, was ${was}`}`;
+    this.endStroke();
+    const delta = new Delta();
+    if (value !== null) this.layer.paint(found.regions.spans(found.region), value, delta);
+    else for (const [own, spans] of parts(found)) this.layer.paint(spans, own, delta);
+    return this.finish(delta, words);
   }
 
-  // Takes a model's whole map.
+  // Takes the whole map of a model or vote.
   takeAll(source) {
-    const map = this.models[source - 1];
+    const map = this.maps[source - 1];
     if (!map) return false;
     this.endStroke();
     const delta = new Delta(), { runs } = map, pixels = new Uint8Array(this.layer.pixels.length);
@@ -89,7 +117,7 @@ export class Painter {
       for (let i = runs.first[y]; i < runs.first[y + 1]; i += 1) pixels.fill(runs.values[i], y * runs.width + runs.x0[i], y * runs.width + map.end(i, y));
     }
     this.layer.replace(pixels, delta);
-    return this.finish(delta, `The whole map of model ${letter(source)} taken`);
+    return this.finish(delta, `The whole map of ${this.whose(source).of} taken`);
   }
 
   // Regions smaller than two ten-thousandths of the picture, at least 12 pixels, go to their neighbours.
@@ -102,7 +130,7 @@ export class Painter {
 
   beginStroke(x, y, value, diameter) {
     this.endStroke();
-    this.stroke = { delta: new Delta(), value, diameter, last: [x, y], taken: new Set() };
+    this.stroke = { delta: new Delta(), value, diameter, last: [x, y], taken: new Set(), inside: new Map() };
     this.moveStroke(x, y);
   }
 
@@ -110,7 +138,7 @@ export class Painter {
     const { stroke, layer } = this;
     const from = brushCentre(...stroke.last, stroke.diameter), to = brushCentre(x, y, stroke.diameter);
     const spans = strokeSpans(from, to, stroke.diameter, layer.height, layer.width);
-    if (this.segments) this.#snap(spans, stroke, [x, y]);
+    if (this.segments) this.#snap(spans, [x, y], stroke);
     else layer.paint(spans, stroke.value, stroke.delta);
     stroke.last = [x, y];
   }
@@ -122,22 +150,24 @@ export class Painter {
     return this.finish(stroke.delta, stroke.value === this.background ? "Erased" : `Painted ${this.names(stroke.value)}`);
   }
 
-  // Paints whole superpixels: the one under the pointer, and those of which the brush covers at least half.
-  #snap(spans, stroke, [x, y]) {
-    const { segments } = this, covered = new Map();
-    for (let i = 0; i < spans.length; i += 3) {
-      const [row, x0, x1] = [spans[i], spans[i + 1], spans[i + 2]];
-      for (let at = x0, run = segments.runAt(x0, row); at < x1; run += 1) {
-        const end = Math.min(x1, segments.end(run, row)), number = segments.number[run];
-        covered.set(number, (covered.get(number) ?? 0) + end - at);
-        at = end;
-      }
-    }
-    if (this.inside(x, y)) covered.set(segments.at(Math.floor(x), Math.floor(y)), Infinity);
-    for (const [number, pixels] of covered) {
-      if (stroke.taken.has(number) || 2 * pixels < segments.area[number]) continue;
-      stroke.taken.add(number);
-      this.layer.paint(segments.spans(number), stroke.value, stroke.delta);
+  // Paints whole superpixels: those that the middle of the brush passes over, and those of which the stroke so far covers at least half. It
+  // does not matter in how many steps the pointer came.
+  #snap(spans, end, stroke) {
+    const { segments, layer } = this, { inside, taken } = stroke, { height, width } = layer, fresh = new Set();
+    const covered = (stroke.covered ??= new Uint8Array(height * width));
+    segments.within(spans, (run, y, x0, x1) => {
+      const number = segments.number[run];
+      let pixels = inside.get(number) ?? 0;
+      for (let at = y * width + x0; at < y * width + x1; at += 1) if (!covered[at]) { covered[at] = 1; pixels += 1; }
+      inside.set(number, pixels);
+      if (2 * pixels >= segments.area[number]) fresh.add(number);
+    });
+    const middle = strokeSpans(brushCentre(...stroke.last, 1), brushCentre(...end, 1), 1, height, width);
+    segments.within(middle, (run) => fresh.add(segments.number[run]));
+    for (const number of fresh) {
+      if (taken.has(number)) continue;
+      taken.add(number);
+      layer.paint(segments.spans(number), stroke.value, stroke.delta);
     }
   }
 
@@ -156,6 +186,18 @@ export class Painter {
     this.done(words === null ? `Nothing to be ${what.toLowerCase()}` : `${what}: ${words}`, words !== null);
     return words !== null;
   }
+}
+
+// A region or figure as it is in its map: pairs of a value and the spans that have it.
+export function parts(found) {
+  const spans = found.regions.spans(found.region), by = new Map();
+  if (!found.from) return [[found.value, spans]];
+  found.from.within(spans, (run, y, x0, x1) => {
+    const value = found.from.runs.values[run];
+    if (!by.has(value)) by.set(value, []);
+    by.get(value).push(y, x0, x1);
+  });
+  return [...by].map(([value, own]) => [value, Int32Array.from(own)]);
 }
 
 // A, B, C ... for models 1, 2, 3 ...: nobody is told whose map it is.

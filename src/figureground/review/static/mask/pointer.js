@@ -21,6 +21,7 @@ export class Pointer {
   #press(event) {
     const { screen, view } = this, at = view.pointOf(event);
     view.stage.focus({ preventScroll: true });
+    screen.holdAlt(event.altKey);
     if (event.button === 1) event.preventDefault();
     view.stage.setPointerCapture(event.pointerId);
     this.down.set(event.pointerId, at);
@@ -36,12 +37,12 @@ export class Pointer {
     else { this.mode = "click"; screen.act(); }
   }
 
-  // The right button erases: a stroke with a brush, a region otherwise.
+  // The right button erases: a stroke with a brush, a region or figure otherwise.
   #right(painting) {
     const { screen } = this, { background } = screen.classes;
     if (painting) { this.mode = "paint"; screen.penDown(background); return; }
     if (screen.tool !== "pick" || screen.busy || !screen.cursor) return;
-    const found = screen.painter.regionAt(...screen.cursor);
+    const found = screen.under();
     if (found) screen.painter.pick(found, background);
   }
 
@@ -53,6 +54,7 @@ export class Pointer {
 
   #move(event) {
     const { screen, view } = this, at = view.pointOf(event), before = this.down.get(event.pointerId);
+    screen.holdAlt(event.altKey); // a window that was not in front has not heard of the key
     if (this.mode === "pinch" && before) this.#pinched(event.pointerId, before, at);
     else if (this.mode === "pan" && before) view.pan(at[0] - before[0], at[1] - before[1]);
     else if (this.mode === "tap" && Math.hypot(at[0] - this.start[0], at[1] - this.start[1]) > TAP_PX * view.ratio) this.mode = "pan";

@@ -1,9 +1,8 @@
-// The row of small maps: the layer as it is, and what each model proposes. One is current: its regions are under the cursor.
+// The row of small maps: the layer as it is, what each model proposes, and the votes. One is current: its regions are under the cursor.
 
 import { swatch } from "./classes.js";
-import { letter } from "./painter.js";
 
-const SIDE = 96, LATER_MS = 250;
+const SIDE = 96, LATER_MS = 250, DIRECT = 13; // models with a key of their own: further letters mean other things
 
 export class Proposals {
   // `list`: where the buttons go; `chosen(source)` is called by a click.
@@ -24,11 +23,15 @@ export class Proposals {
     canvas.height = Math.max(1, Math.round((SIDE * height) / long));
     canvas.setAttribute("aria-hidden", "true");
     name.className = "whose";
-    name.textContent = source ? letter(source) : "Mine";
+    const { painter } = this, { name: short, says } = painter.whose(source), vote = source - painter.models.length - 1;
+    name.textContent = short;
     said.className = "said";
     said.setAttribute("aria-hidden", "true");
     button.type = "button";
-    button.setAttribute("aria-label", source ? `Model ${letter(source)}` : "The layer");
+    button.title = says;
+    button.setAttribute("aria-label", says);
+    const key = vote >= 0 ? ["Q", "Shift+Q"][vote] : source ? source <= DIRECT && `Shift+${short}` : "`";
+    if (key) button.setAttribute("aria-keyshortcuts", key);
     button.append(canvas, name, said);
     button.addEventListener("click", () => this.chosen(source));
     line.append(button);
@@ -55,7 +58,7 @@ export class Proposals {
   }
 
   #paint({ source, canvas }) {
-    const { painter, classes } = this, map = source ? painter.models[source - 1] : null, { width, height } = canvas;
+    const { painter, classes } = this, map = source ? painter.maps[source - 1] : null, { width, height } = canvas;
     const pen = canvas.getContext("2d"), image = pen.createImageData(width, height);
     for (let y = 0, i = 0; y < height; y += 1) {
       const row = Math.floor(((y + 0.5) * painter.layer.height) / height);

@@ -1,5 +1,7 @@
 // Regions of a label map: largest sets of pixels of one value that touch at a side or a corner (8-connectivity). They are found on runs,
-// so that the cost grows with the length of the boundaries and not with the area.
+// so that the cost grows with the length of the boundaries and not with the area. The same rules as in review/regions.py.
+
+const VOID = 255;
 
 // Row runs of a dense map: `first[y]` is the number of the first run of row y, `x0` where each run starts, `values` what it holds.
 export function rowRuns(pixels, height, width) {
@@ -62,6 +64,23 @@ export function updateRuns(runs, pixels, rows) {
   return { height, width, first, x0, values };
 }
 
+// All foreground of row runs as one value, 1; ground and void are 0. The regions of value 1 are the figures of the map.
+export function foregroundRuns({ height, width, first, x0, values }, background) {
+  const rows = new Uint32Array(height + 1), starts = new Uint16Array(x0.length), kept = new Uint8Array(x0.length);
+  let n = 0;
+  for (let y = 0; y < height; y += 1) {
+    rows[y] = n;
+    for (let i = first[y]; i < first[y + 1]; i += 1) {
+      const value = values[i] === background || values[i] === VOID ? 0 : 1;
+      if (n > rows[y] && kept[n - 1] === value) continue;
+      starts[n] = x0[i];
+      kept[n++] = value;
+    }
+  }
+  rows[height] = n;
+  return { height, width, first: rows, x0: starts.slice(0, n), values: kept.slice(0, n) };
+}
+
 export class Regions {
   // From row runs; `apart` = every value is one region, touching or not (superpixels).
   constructor(runs, { number = null, count = 0 } = {}) {
@@ -114,6 +133,18 @@ export class Regions {
       spans[3 * k + 2] = this.end(i, y);
     }
     return spans;
+  }
+
+  // Cuts spans where runs end: `each(run, y, x0, x1)` for every piece.
+  within(spans, each) {
+    for (let i = 0; i < spans.length; i += 3) {
+      const y = spans[i], stop = spans[i + 2];
+      for (let at = spans[i + 1], run = this.runAt(at, y); at < stop; run += 1) {
+        const end = Math.min(stop, this.end(run, y));
+        each(run, y, at, end);
+        at = end;
+      }
+    }
   }
 
   // A pixel well inside: the middle of the longest run.

@@ -3,11 +3,11 @@
 import { say } from "../api.js";
 import { Legend, Palette, VOID } from "./classes.js";
 import { drawBrush, drawCross, drawFilled, drawNotes, drawOutline, drawPolygon, traced } from "./marks.js";
-import { letter } from "./painter.js";
 import { Proposals } from "./proposals.js";
+import { SIZES } from "./shapes.js";
 
 export const TOOLS = { pick: "Pick", brush: "Brush", erase: "Erase", polygon: "Polygon", fill: "Fill" };
-const MOST_SIZE = 400, IDLE_S = 30;
+const IDLE_S = 30;
 const by = (id) => document.getElementById(id);
 
 export class Screen {
@@ -15,7 +15,7 @@ export class Screen {
   constructor(view, classes, { worked, segments }) {
     Object.assign(this, { view, classes, worked, segments });
     this.tool = "pick";
-    this.size = 24;
+    this.size = 25;
     this.value = classes.figures[0]?.place ?? classes.background;
     this.cursor = null; // [x, y] in the picture
     this.crossed = false; // moved by keys: shown as a crosshair
@@ -23,6 +23,7 @@ export class Screen {
     this.chosen = null;
     this.notes = [];
     this.snapping = false;
+    [this.figures, this.alt] = [false, false]; // whole figures: switched on, and as long as Alt is held
     this.legend = new Legend(by("legend"), classes, (place) => this.#fromLegend(place));
     this.palette = new Palette(by("palette"), classes);
     this.proposals = new Proposals(by("proposals"), classes, (source) => this.show(source));
@@ -42,6 +43,7 @@ export class Screen {
     this.view.show(levels, painter.layer);
     this.proposals.begin(painter);
     this.show(0, { quiet: true });
+    this.setTool("pick");
     if (this.snapping) this.#fetchSegments();
   }
 
@@ -83,7 +85,7 @@ export class Screen {
     const { painter, cursor } = this;
     if (!painter) return;
     const looks = cursor && ["pick", "fill"].includes(this.tool) && !painter.stroke && painter.inside(...cursor) && !painter.slow;
-    const found = looks ? painter.regionAt(...cursor, this.tool === "fill" ? 0 : painter.source) : null;
+    const found = looks ? this.under() : null;
     const same = found && this.hovered && found.regions === this.hovered.regions && found.region === this.hovered.region;
     if (!same) this.hovered = found && traced(found);
     this.proposals.saying(cursor && painter.saying(...cursor));
@@ -91,18 +93,41 @@ export class Screen {
     this.view.request();
   }
 
+  // Whole figures in place of regions: switched by the button, or held by Alt.
+  get whole() { return this.figures || this.alt; }
+  toggleWhole() {
+    this.figures = !this.figures;
+    say(this.figures ? "Whole figures, whatever their classes" : "Single regions", { seconds: 2.5 });
+    this.#wholeChanged();
+  }
+  holdAlt(alt) { if (alt !== this.alt) { this.alt = alt; this.#wholeChanged(); } }
+  #wholeChanged() {
+    by("whole").setAttribute("aria-pressed", String(this.whole));
+    this.hover();
+  }
+
+  // The region, or the whole figure, under the cursor; null where there is none.
+  under() {
+    const { painter, cursor } = this, source = this.tool === "fill" ? 0 : painter.source;
+    return this.whole ? painter.figureAt(...cursor, source) : painter.regionAt(...cursor, source);
+  }
+
   // A click, a tap or Enter at the cursor.
   act() {
     const { painter, cursor } = this;
     if (!painter || !cursor) return;
     if (this.tool === "polygon") return this.#corner();
-    const found = painter.regionAt(...cursor, this.tool === "fill" ? 0 : painter.source);
-    if (!found) return;
+    const found = this.under();
+    if (!found) return this.#nothing();
     if (this.tool === "fill") { painter.pick(found, this.value); return; }
     this.chosen = traced(found);
-    if (found.source) painter.pick(found);
-    else { say(`Region of ${this.classes.name(found.value)} chosen: name it by a key or in the list`, { seconds: 4 }); this.view.remark(); }
+    if (found.source) { painter.pick(found); return; }
+    const what = found.from ? "Figure" : `Region of ${this.classes.name(found.value)}`;
+    say(`${what} chosen: name it by a key or in the list`, { seconds: 4 });
+    this.view.remark();
   }
+
+  #nothing() { if (this.painter.inside(...this.cursor)) say("No figure here: this is ground", { seconds: 2.5 }); }
 
   #corner() {
     const { painter, cursor, view } = this, corners = painter.corners;
@@ -117,16 +142,19 @@ export class Screen {
     else { this.painter.value = this.value; this.painter.closePolygon(); }
   }
 
-  // A class was named: for the region under the cursor while picking, else for the tools.
-  name(place) {
+  // A class was named: for what is under the cursor while picking, else for the tools.
+  name(place, found = this.#pointed()) {
     if (place === null || this.busy) return;
     this.classes.used(place);
-    const picks = this.tool === "pick", found = picks && this.cursor && this.painter.regionAt(...this.cursor);
-    if (found) { this.chosen = null; this.hold(place); this.painter.pick(found, place); return; }
+    const picks = this.tool === "pick";
+    if (found) { this.chosen = null; this.#rename(found, place); return; }
+    if (picks && this.cursor && this.painter.inside(...this.cursor)) { this.#nothing(); return; }
     if (picks && this.chosen) { this.#rename(this.chosen, place); return; }
     this.hold(place);
     if (picks) say(`${this.classes.name(place)} in hand; point at a region to name it`, { seconds: 2.5 });
   }
+
+  #pointed() { return this.tool === "pick" && this.cursor && !this.busy ? this.under() : null; }
 
   #rename(found, place) {
     this.hold(place);
@@ -152,8 +180,8 @@ export class Screen {
   openPalette() {
     if (this.busy) return;
     const found = this.cursor && this.painter.saying(...this.cursor), likely = found ? found.filter((value) => value !== null) : [];
-    const picks = this.tool === "pick" && (this.cursor || this.chosen);
-    this.palette.open(picks ? "Name this region" : "Class in hand", likely, (place) => this.name(place));
+    const pointed = this.#pointed(), meant = pointed ?? (this.tool === "pick" ? this.chosen : null); // the pointer leaves the picture now
+    this.palette.open(!meant ? "Class in hand" : meant.from ? "Name this figure" : "Name this region", likely, (place) => this.name(place, pointed));
   }
 
   // The class under the cursor into the hand.
@@ -174,13 +202,15 @@ export class Screen {
     this.hover();
   }
 
+  // One of SIZES; the slider has a stop for each.
   setSize(size) {
-    this.size = Math.round(Math.max(1, Math.min(MOST_SIZE, size)));
-    by("size").value = Math.sqrt(this.size);
-    by("size-said").textContent = `${this.size} px`;
+    this.size = size;
+    by("size").value = SIZES.indexOf(size);
+    by("size").setAttribute("aria-valuetext", `${size} pixels`);
+    by("size-said").textContent = `${size} px`;
     this.view.remark();
   }
-  grow(by_) { this.setSize(by_ > 0 ? Math.max(this.size + 1, this.size * 1.25) : Math.min(this.size - 1, this.size / 1.25)); }
+  grow(by_) { this.setSize(SIZES[Math.max(0, Math.min(SIZES.length - 1, SIZES.indexOf(this.size) + by_))]); }
 
   setOpacity(opacity) {
     this.opacity = Math.max(0, Math.min(1, opacity));
@@ -204,10 +234,26 @@ export class Screen {
     this.painter.source = source;
     this.chosen = this.stepped = null;
     this.proposals.show(source);
+    const { name, of } = this.painter.whose(source);
     by("take").disabled = source === 0;
-    by("take-whose").textContent = source ? letter(source) : "…";
-    if (!quiet) say(source ? `Regions of model ${letter(source)}` : "Regions of the layer", { seconds: 2 });
+    by("take-whose").textContent = source ? name : "…";
+    if (!quiet) say(`Regions of ${of}`, { seconds: 2 });
     this.hover();
+  }
+
+  // Shows a model by its number from 1; false where there is no such model.
+  showModel(source) {
+    if (this.busy || source > this.painter.models.length) return false;
+    if (this.painter.models[source - 1]) this.show(source);
+    else say(`${this.painter.whose(source).says} has no map of this picture`, { seconds: 2.5 });
+    return true;
+  }
+
+  // Shows the vote of most (0) or of any (1).
+  showVote(which) {
+    if (this.busy) return;
+    if (this.painter.votes.length) this.show(this.painter.models.length + 1 + which);
+    else say("A vote needs the maps of two models", { seconds: 2.5 });
   }
 
   cycle(step) {
@@ -277,10 +323,10 @@ export class Screen {
     if (!painter) return;
     if (this.chosen) drawOutline(pen, view, this.chosen, { thick: 1.4 });
     if (hovered) {
-      const value = this.tool === "fill" ? this.value : hovered.value;
-      if (hovered.source && value !== this.classes.background && value !== VOID) {
+      for (const [value, spans] of hovered.parts) {
+        if (value === this.classes.background || value === VOID) continue;
         pen.globalAlpha = 0.4;
-        drawFilled(pen, view, hovered, this.classes.colour(value));
+        drawFilled(pen, view, { spans }, this.classes.colour(value));
         pen.globalAlpha = 1;
       }
       if (hovered.path) drawOutline(pen, view, hovered, { dashed: hovered.source > 0 });

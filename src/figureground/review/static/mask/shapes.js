@@ -1,6 +1,9 @@
 // Shapes as spans: Int32Array of y, x0, x1 (x1 excluded), row by row, cut at the edge of the picture. A pixel belongs to a shape when its
 // centre (x + 0.5, y + 0.5) does.
 
+// The brushes there are: diameters in pixels, odd, so that each is centred on a pixel.
+export const SIZES = [1, 3, 5, 9, 15, 25, 41, 65, 101, 161, 255, 401];
+
 // The brush of a whole number of pixels: centred on a pixel where the diameter is odd, on a corner where it is even, so that it is always
 // the same disc wherever the pointer is within a pixel.
 export function brushCentre(x, y, diameter) {

@@ -1,16 +1,22 @@
-// Maps become regions here, so that a picture in many pieces does not hold up the page.
+// Maps become regions here, and votes are counted, so that a picture in many pieces does not hold up the page.
 
 import { Regions, cutRuns } from "./regions.js";
 import { decodeRuns } from "./runs.js";
+import { votes } from "./votes.js";
 
-addEventListener("message", ({ data: { id, buffer, segments } }) => {
+// One map of bytes, superpixels where `segments`; or `maps`, the row runs of several models, for the votes on them.
+addEventListener("message", ({ data: { id, buffer, segments, maps, background } }) => {
   try {
-    const runs = cutRuns(decodeRuns(buffer, { wide: segments }));
-    const count = segments ? runs.values.reduce((most, n) => Math.max(most, n + 1), 0) : 0;
-    const regions = new Regions(runs, segments ? { number: runs.values.slice(), count } : {});
-    const moved = [...Object.values(regions), ...Object.values(runs)].filter(ArrayBuffer.isView).map((array) => array.buffer);
-    postMessage({ id, regions: { ...regions } }, [...new Set(moved)]);
+    const found = maps ? votes(maps, background).map((runs) => new Regions(runs)) : [regionsOf(buffer, segments)];
+    const moved = found.flatMap((regions) => [...Object.values(regions), ...Object.values(regions.runs)]).filter(ArrayBuffer.isView);
+    postMessage({ id, found: found.map((regions) => ({ ...regions })) }, [...new Set(moved.map((array) => array.buffer))]);
   } catch (error) {
     postMessage({ id, problem: String(error.message ?? error) });
   }
 });
+
+function regionsOf(buffer, segments) {
+  const runs = cutRuns(decodeRuns(buffer, { wide: segments }));
+  const count = segments ? runs.values.reduce((most, n) => Math.max(most, n + 1), 0) : 0;
+  return new Regions(runs, segments ? { number: runs.values.slice(), count } : {});
+}
