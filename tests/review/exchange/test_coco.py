@@ -57,6 +57,22 @@ def test_later_annotations_lie_over_earlier_ones(read) -> None:
     assert np.array_equal(found[0].runs.dense(), drawn(SIZE, (1, 1, 8, 9, 3), (4, 4, 11, 15, 7)))
 
 
+def test_a_picture_of_boxes_alone_is_left_out_and_not_background(read, listener) -> None:
+    bare = {"category_id": 90, "segmentation": [], "bbox": [1, 1, 5, 5]}
+    images = [{"id": n, "width": 20, "height": 12, "file_name": f"{n}.jpg"} for n in (42, 43, 44)]
+    content = document(bare, {"category_id": 90, "segmentation": polygon(1, 1, 8, 9)}, images=images)
+    content["annotations"][1]["image_id"] = 43
+    content["annotations"].append({**content["annotations"][0], "id": 3, "image_id": 43})
+    found = read("coco", content)
+    assert [m.id for m in found] == ["43", "44"]
+    assert np.array_equal(found[0].runs.dense(), drawn(SIZE, (1, 1, 8, 9, 3)))
+    assert listener.said == [
+        "note: pictures without annotations are taken for background all over: 1; ?empty=skip leaves them out",
+        "note: passed over: annotations without an area: 2, "
+        "pictures whose annotations all have no area (boxes without outline, points, lines, tags): 1",
+    ]
+
+
 def test_a_polygon_in_two_pieces_is_their_union(read) -> None:
     found = read("coco", document({"category_id": 2, "segmentation": [*polygon(0, 0, 3, 3), *polygon(2, 2, 5, 5)]}))
     assert np.array_equal(found[0].runs.dense(), drawn(SIZE, (0, 0, 3, 3, 7), (2, 2, 5, 5, 7)))

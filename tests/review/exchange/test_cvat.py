@@ -70,6 +70,11 @@ def test_masks_polygons_and_boxes_are_drawn_by_their_order(read, listener) -> No
     assert listener.said == ["note: passed over: shapes without an area: 2"]
 
 
+def test_a_picture_of_points_and_tags_alone_is_left_out(read, listener) -> None:
+    assert list(read("cvat", export('<points label="cat" points="3.1,4.1"></points>', '<tag label="good"></tag>'))) == []
+    assert listener.said[0].endswith("(boxes without outline, points, lines, tags): 1, shapes without an area: 2")
+
+
 def test_a_turned_box_turns_about_its_middle(read) -> None:
     """By 90 degrees: 8 wide and 2 high about (10, 5) becomes 2 wide and 8 high."""
     found = read("cvat", export('<box label="dog" xtl="6" ytl="4" xbr="14" ybr="6" rotation="90.0"></box>'))

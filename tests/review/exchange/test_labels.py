@@ -32,7 +32,8 @@ def artifact(out: Path, rows: list[dict], *, kind: str = "labels", classes: Clas
     """A labels artifact of some rows (id, reviewer, status, value, updated)."""
     maps = [mask(row["id"], row["value"]).runs for row in rows]
     columns = dict(zip(("height", "width", "values", "lengths"), runs_to_columns(maps), strict=True))
-    texts = {name: [row.get(name) for row in rows] for name in MASKS.names if name not in columns}
+    texts = {name: [row.get(name) for row in rows] for name in MASKS.names if name not in columns and name != "actions"}
+    texts["actions"] = [row.get("actions", 1) for row in rows]
     table = pa.table([columns.get(f.name, pa.array(texts.get(f.name), f.type) if f.name in texts else None) for f in MASKS], schema=MASKS)
     writer = ArtifactWriter(out, kind=kind, schema=1, key=artifact_key(kind=kind, schema=1, inputs={}, options={}))
     pq.write_table(table, writer.path / "masks.parquet")
@@ -56,15 +57,19 @@ def test_accepted_masks_come_first_then_submitted_then_the_newest(tmp_path: Path
             row("b", "bob", "submitted", 3, 2),
             row("b", "cid", "draft", 300, 3),
             row("c", "ann", "draft", 7, 1),
+            row("d", "bob", "submitted", 7, 1) | {"actions": 0},
+            row("e", "bob", "draft", 7, 1) | {"actions": 0},
         ],
     )
     accepted, every = open_labels(where), open_labels(where, which="all")
     assert [(m.id, m.by, m.runs.dense().max()) for m in accepted.masks] == [("a", "cid", 300)]
     assert accepted.notes == (
         "samples with several masks: 1; an accepted one is taken first, of several the newest",
-        "samples without an accepted mask: 2; --which all takes theirs too",
+        "samples without an accepted mask: 3; --which all takes theirs too",
     )
-    assert [(m.id, m.by) for m in every.masks] == [("a", "cid"), ("b", "bob"), ("c", "ann")]
+    assert [(m.id, m.by) for m in every.masks] == [("a", "cid"), ("b", "bob"), ("c", "ann"), ("d", "bob")], (
+        "a draft that nobody changed is nobody's"
+    )
     assert every.classes == CLASSES
 
 
@@ -203,7 +208,9 @@ def test_a_queue_gives_the_maps_of_its_target(tmp_path: Path) -> None:
         (["export", "LABELS", "--to", "coco:s3://b/x.json"], "exports are written to local files"),
         (["export", "LABELS", "--to", "png:s3://b/x"], "exports are written to local folders"),
         (["export", "LABELS", "--to", "png:DATA"], "exists and is no figureground artifact"),
-        (["export", "LABELS", "--to", "coco:LABELS/manifest.json/x.json"], "cannot write there"),
+        (["export", "LABELS", "--to", "coco:LABELS/x.json"], "where nothing else is written"),
+        (["export", "LABELS", "--to", "png:LABELS/masks/png"], "where nothing else is written"),
+        (["export", "LABELS", "--to", "coco:OTHER/x.json"], "cannot write there"),
         (["export", "LABELS", "--to", "coco:LABELS/masks.parquet"], "is read to make what is written there"),
         (["import", "coco:nowhere.json", "--data", "DATA", "--out", "OUT"], "nowhere.json: there is no such file"),
         (["import", "png:DATA", "--data", "DATA", "--out", "OUT", "--by", "a/b"], "a reviewer's name has"),
@@ -215,8 +222,9 @@ def test_a_queue_gives_the_maps_of_its_target(tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_line_and_exit_two(arguments: list[str], told: str, data: Path, tmp_path: Path) -> None:
     """And nothing is written."""
     labels = artifact(tmp_path / "labels", [row("one", "ann", "accepted", 3, 1)])
+    (tmp_path / "other").write_text("a file")
     before = sorted(tmp_path.rglob("*"))
-    places = {"LABELS": labels, "DATA": data, "OUT": tmp_path / "out"}
+    places = {"OTHER": tmp_path / "other", "LABELS": labels, "DATA": data, "OUT": tmp_path / "out"}
     words = [next((a.replace(k, str(v)) for k, v in places.items() if k in a), a) for a in arguments]
     code, stdout, stderr = run_program("labels", *words, cwd=tmp_path)
     assert (code, stdout) == (2, ""), stderr

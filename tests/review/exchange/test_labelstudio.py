@@ -89,6 +89,12 @@ def test_all_shapes_are_drawn_in_their_order(read, listener) -> None:
     assert listener.said == ["note: passed over: regions without an area: 2"]
 
 
+def test_a_picture_of_points_alone_is_left_out(read, listener) -> None:
+    point = region("keypointlabels", "cat", {"x": 5, "y": 5, "width": 1})
+    assert list(read("labelstudio", export(annotation(point)))) == []
+    assert listener.said[0].endswith("(boxes without outline, points, lines, tags): 1, regions without an area: 1")
+
+
 def test_turned_boxes_and_ellipses(read) -> None:
     """A box turned by 90 degrees about its upper left corner lies to the left of it; an ellipse holds the pixels whose middle it does."""
     turned = region("rectanglelabels", "cat", {"x": 50, "y": 0, "width": 10, "height": 40, "rotation": 90})

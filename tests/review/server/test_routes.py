@@ -32,7 +32,7 @@ def test_everything_can_be_rated_and_each_reviewer_has_an_order(any_world):
     assert sorted(order_of(ann)) == [(place, 0) for place in range(12)]
     assert order_of(ann) == order_of(ann) != order_of(bob)
     first = ann.get("/api/rate/next?count=1")
-    assert first["left"] == 12
+    assert first["left"] == 13, "one of twelve comes twice, and the count does not tell which"
     assert (first["items"][0]["height"], first["items"][0]["width"]) == (48, 64)
     while items := ann.get("/api/rate/next?count=4")["items"]:
         for item in items:
@@ -41,6 +41,27 @@ def test_everything_can_be_rated_and_each_reviewer_has_an_order(any_world):
     assert bob.get("/api/rate/next")["left"] == 0, "one rating a picture is the quorum"
     showings = [row[3] for row in any_world.content()["rating"]]
     assert (showings.count(0), showings.count(1)) == (12, 1), "one of twelve came twice"
+
+
+def test_who_rates_is_not_told_what_others_say_of_unfinished_pictures(make_world):
+    world = make_world(options=ReviewOptions(quorum=2, worst=0, repeats=0.0))
+    ann, bob, cleo, root = (world.visitor(*who) for who in (("ann",), ("bob",), ("cleo", "checker"), ("root", "admin")))
+    for asker, place, score in ((ann, 0, 2), (ann, 1, 5), (cleo, 1, 5), (ann, 2, None)):
+        asker.post("/api/ratings", rating({"place": place, "showing": 0}, score))
+    seen = {asker: [one["place"] for one in asker.get("/api/progress")["opinions"]] for asker in (ann, bob, cleo, root)}
+    assert seen == {ann: [1, 2], bob: [1, 2], cleo: [1, 2], root: [0, 1, 2]}
+    text = bob.client.get("/progress").text
+    assert "2.0" not in text
+    assert "5.0" in text
+
+
+def test_an_address_that_shows_nothing_answers_people_with_a_page(make_world):
+    ann = make_world().visitor("ann")
+    for path, status, words in (("/check", 403, "Checking masks needs the role"), ("/nowhere", 404, "There is nothing at this address")):
+        answer = ann.client.get(path, headers={"accept": "text/html,*/*"})
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert words in answer.text
+        assert ann.client.get(path, headers={"accept": "application/json"}).json()["error"].lower().startswith(words.lower())
 
 
 def test_a_rating_sent_twice_is_one_and_undo_brings_the_picture_back(any_world):

@@ -132,6 +132,12 @@ def test_another_site_cannot_read_but_may_link(world):
     ann = world.visitor("ann")
     assert ann.client.get("/pictures/0", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}).status_code == 403
     assert ann.client.get("/rate", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == 200
+    before = world.content()
+    for path in ("/api/patches/next?count=9", "/api/masks/next", "/api/masks/0", "/pictures/0"):
+        answer = ann.client.get(path, headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"})
+        assert answer.status_code == 403, "an address that may change something is no screen to link to"
+    assert world.content() == before
+    assert ann.client.get("/api/openapi.json", headers={"sec-fetch-site": "none", "sec-fetch-mode": "navigate"}).status_code == 200
 
 
 def test_every_answer_bears_the_headers(world):
@@ -167,9 +173,10 @@ def test_wrong_tokens_are_refused_and_soon_have_to_wait(beyond):
     token = beyond.add("ann", "reviewer")
     stranger = beyond.stranger()
     assert [stranger.ask("POST", "/enter", {"token": f"{token[:-1]}{n}"}).status_code for n in "?!$%&()=+#"] == [401] * 10
-    answer = stranger.ask("POST", "/enter", {"token": token})
+    answer = stranger.ask("POST", "/enter", {"token": f"{token[:-1]}-"})
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= 60
+    assert stranger.ask("POST", "/enter", {"token": token}).status_code == 200, "a team behind one address is not kept out"
 
 
 def test_attempts_are_counted_by_address_and_bounded():

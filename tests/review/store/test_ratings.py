@@ -67,7 +67,7 @@ def test_a_whole_plan_is_worked_off(database, team):
     seen = []
     with database.write() as c:
         while (due := next_items(c, team.ann, plan=plan, count=3, quorum=1)).items:
-            assert due.done == len(seen)
+            assert (due.done, due.left) == (len(seen), 15 - len(seen)), "no step of the count tells which pictures come again"
             assert due.items[0] not in seen
             place, showing = due.items[0]
             rate(c, team.ann, place, 3, showing=showing)

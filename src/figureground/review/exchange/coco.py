@@ -63,7 +63,8 @@ def write_coco(where: str, masks: Iterable[LabelledMask], classes: ClassTable, o
 def read_coco(reading: Reading) -> Iterator[LabelledMask]:
     """The label maps of a COCO instances file: polygons and both run-length codes, later annotations over earlier ones.
 
-    Categories are matched with the classes by name, whatever their ids.
+    Categories are matched with the classes by name, whatever their ids. Annotations with an empty
+    segmentation have no area and are passed over, and a picture with no others is left out.
 
     Options:
         crowd: crowd regions are `class` (default), as their category, `ignore`, or not at all (`skip`).
@@ -86,8 +87,10 @@ def read_coco(reading: Reading) -> Iterator[LabelledMask]:
         if sample is None:
             continue
         label_map = reading.blank(image.get("height"), image.get("width"), what=what, sample=sample)
-        for annotation in own:
-            _paint(annotation, label_map, names, reading, sample=sample)
+        drawn = sum(_paint(annotation, label_map, names, reading, sample=sample) for annotation in own)
+        if own and not drawn:
+            reading.has_no_area()
+            continue
         yield reading.mask(sample, label_map, name=_text(image, "file_name"), by=_text(image, "by"), created=_text(image, "created"))
 
 
@@ -192,10 +195,14 @@ def _names(image: Mapping[str, Any], what: str, reading: Reading) -> list[str]:
     return [*([name] if name else []), *([number] if sure else [])]
 
 
-def _paint(annotation: dict[str, Any], label_map: np.ndarray, names: Mapping[int, str], reading: Reading, *, sample: str) -> None:
+def _paint(annotation: dict[str, Any], label_map: np.ndarray, names: Mapping[int, str], reading: Reading, *, sample: str) -> bool:
+    """Draws an annotation; False where it has no area, as one of a box alone."""
     what = f"annotation {str(annotation.get('id'))[:40]}"
     size_hw = label_map.shape[0], label_map.shape[1]
     shape = annotation.get("segmentation")
+    if shape == []:
+        reading.passed_over["annotations without an area"] += 1
+        return False
     counts = shape.get("counts") if isinstance(shape, dict) else None
     if isinstance(counts, str) and not counts.isascii():
         raise reading.bad(f"{what}: its run-length text holds characters that the code does not have", sample=sample)
@@ -204,10 +211,11 @@ def _paint(annotation: dict[str, Any], label_map: np.ndarray, names: Mapping[int
         crowd = reading.options.get("crowd", "class") if one.crowd else "class"
         if crowd == "skip" or (crowd == "ignore" and reading.classes.ignore is None):
             reading.passed_over["crowd regions"] += 1
-            return
+            return True
         pixels = draw_region(one, size_hw, file=reading.file, sample=sample)
     value = reading.classes.ignore if crowd == "ignore" else reading.value_of(names[one.category], sample=sample, what=what)
     label_map[pixels] = value
+    return True
 
 
 def _text(image: Mapping[str, Any], key: str) -> str:

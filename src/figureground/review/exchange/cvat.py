@@ -63,7 +63,8 @@ def write_cvat(where: str, masks: Iterable[LabelledMask], classes: ClassTable, o
 def read_cvat(reading: Reading) -> Iterator[LabelledMask]:
     """The label maps of a CVAT for images 1.1 file, shapes of higher `z_order` over lower ones, later over earlier.
 
-    Masks, polygons, boxes and ellipses are read; points, polylines, tags and skeletons have no area and are passed over.
+    Masks, polygons, boxes and ellipses are read; points, polylines, tags and skeletons have no area and are passed over,
+    and a picture with nothing else is left out.
 
     Raises:
         InputError: an unknown option.
@@ -87,8 +88,12 @@ def read_cvat(reading: Reading) -> Iterator[LabelledMask]:
         height, width = (_whole(image, key, what, reading, sample) for key in ("height", "width"))
         label_map = reading.blank(height, width, what=what, sample=sample)
         order = [_z_order(shape, f"{what}, {shape.tag} {n}", reading, sample) for n, shape in enumerate(shapes, start=1)]
-        for place in sorted(range(len(shapes)), key=lambda n: order[n]):
-            _paint(shapes[place], label_map, reading, sample=sample, what=f"{what}, {shapes[place].tag[:40]} {place + 1}")
+        said = [f"{what}, {shape.tag[:40]} {n}" for n, shape in enumerate(shapes, start=1)]
+        upwards = sorted(range(len(shapes)), key=lambda n: order[n])
+        drawn = sum(_paint(shapes[n], label_map, reading, sample=sample, what=said[n]) for n in upwards)
+        if shapes and not drawn:
+            reading.has_no_area()
+            continue
         yield reading.mask(sample, label_map, name=name)
 
 
@@ -125,10 +130,11 @@ def box_runs(pixels: np.ndarray) -> list[int]:
     return [0, *lengths] if flat[0] else lengths
 
 
-def _paint(shape: Element, label_map: np.ndarray, reading: Reading, *, sample: str, what: str) -> None:
+def _paint(shape: Element, label_map: np.ndarray, reading: Reading, *, sample: str, what: str) -> bool:
+    """Draws a shape; False where it has no area."""
     if shape.tag in _NO_AREA:
         reading.passed_over["shapes without an area"] += 1
-        return
+        return False
     if shape.tag == "mask":
         place, pixels = _mask_pixels(shape, (label_map.shape[0], label_map.shape[1]), reading, sample=sample, what=what)
     elif shape.tag in _OUTLINES:
@@ -140,6 +146,7 @@ def _paint(shape: Element, label_map: np.ndarray, reading: Reading, *, sample: s
         remedy = "Draw it as mask, polygon, box or ellipse, or leave it out of the export"
         raise reading.bad(f"{what}: shapes of this kind cannot be read", sample=sample, remedy=remedy)
     label_map[place][pixels] = reading.value_of(shape.get("label"), sample=sample, what=what)
+    return True
 
 
 def _mask_pixels(

@@ -44,7 +44,7 @@ def open_labels(where: str | Path, *, which: Which = "accepted") -> Labels:
     Args:
         where: the artifact.
         which: `accepted` masks only, or `all`: for samples without one also what was submitted, returned or is a draft, in this order. Of
-            several of one status the one changed last is taken.
+            several of one status the one changed last is taken. A draft to which nobody did anything is the model's map, and nobody's mask.
 
     Raises:
         ArtifactError: no artifact is there, or one of another kind.
@@ -59,7 +59,8 @@ def open_labels(where: str | Path, *, which: Which = "accepted") -> Labels:
         return Labels(name=folder.name, classes=classes, masks=_queued(folder / "queue.parquet", classes, target))
     if manifest.kind != KIND:
         raise ArtifactError(f"{folder}: expected an artifact of kind 'labels' or 'queue', found '{manifest.kind}'")
-    found = read_labels(folder)
+    whole = read_labels(folder)
+    found = replace(whole, masks=tuple(mask for mask in whole.masks if mask.status != "draft" or mask.actions))
     best = found.best_masks(*_BEST_FIRST[: 1 if which == "accepted" else None])
     if found.masks and not best:
         raise InputError(

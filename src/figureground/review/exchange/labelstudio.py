@@ -82,8 +82,8 @@ def write_labelstudio(
 def read_labelstudio(reading: Reading) -> Iterator[LabelledMask]:
     """The label maps of Label Studio's JSON export, later regions over earlier ones.
 
-    Brush layers, polygons, boxes and ellipses are read; what has no area is passed over, and so are cancelled annotations. Of several
-    annotations of a task the ground truth is taken, else the newest.
+    Brush layers, polygons, boxes and ellipses are read; what has no area is passed over, a picture with nothing else is left out,
+    and so are cancelled annotations. Of several annotations of a task the ground truth is taken, else the newest.
 
     Options:
         from: `annotations` (default) or `predictions`.
@@ -109,7 +109,9 @@ def read_labelstudio(reading: Reading) -> Iterator[LabelledMask]:
         if sample is None or (size_hw := _size(answer, data, sample, what, reading)) is None:
             continue
         label_map = reading.blank(*size_hw, what=what, sample=sample)
-        _paint_all(answer.result, label_map, reading, sample=sample, what=what)
+        if not _paint_all(answer.result, label_map, reading, sample=sample, what=what):
+            reading.has_no_area()
+            continue
         yield reading.mask(sample, label_map, name=image, by=answer.by, created=answer.created)
 
 
@@ -195,8 +197,9 @@ def _size(answer: _Answer, data: Mapping[str, Any], sample: str, what: str, read
     return found
 
 
-def _paint_all(result: list[dict[str, Any]], label_map: np.ndarray, reading: Reading, *, sample: str, what: str) -> None:
-    """Draws all regions; a region may have its shape in one entry and its label in another of the same id."""
+def _paint_all(result: list[dict[str, Any]], label_map: np.ndarray, reading: Reading, *, sample: str, what: str) -> bool:
+    """Draws all regions; a region may have its shape in one entry and its label in another of the same id. False where none has an area."""
+    drawn = not result
     labels = {str(one["id"]): found for one in result if "id" in one and (found := _labels(one))}
     for one in result:
         kind, value = one.get("type"), one.get("value")
@@ -217,6 +220,8 @@ def _paint_all(result: list[dict[str, Any]], label_map: np.ndarray, reading: Rea
             raise reading.bad(f"{where}: a region must have one label; it has {len(found)}", sample=sample)
         pixels = _shape(name, value, label_map.shape, reading, sample=sample, what=where)
         label_map[pixels] = reading.value_of(found[0], sample=sample, what=where)
+        drawn = True
+    return drawn
 
 
 def _labels(one: Mapping[str, Any]) -> list[Any]:

@@ -136,6 +136,10 @@ class Reading:
         self.passed_over["pictures without annotations" if skip else EMPTY] += 1
         return skip
 
+    def has_no_area(self) -> None:
+        """Counts a picture that somebody annotated, though with nothing that has an area: it is left out, not taken for background."""
+        self.passed_over[NO_AREA] += 1
+
     def mask(self, sample: str, label_map: np.ndarray, *, name: str | None = None, by: str = "", created: str = "") -> LabelledMask:
         """The finished mask; another size than the sample's local picture raises `FormatError`."""
         image = self.known.images.get(sample) if self.known else name
@@ -161,6 +165,7 @@ class Reading:
 
 
 EMPTY = "pictures without annotations are taken for background all over"
+NO_AREA = "pictures whose annotations all have no area (boxes without outline, points, lines, tags)"
 
 
 def read_json(file: str) -> Any:

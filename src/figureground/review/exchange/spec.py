@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from figureground.core.errors import InputError
 from figureground.core.progress import QuietReporter, Reporter
@@ -13,6 +14,7 @@ from figureground.data.spec import Spec, parse_spec
 from figureground.review.exchange.masks import LabelledMask, Written, void_name
 from figureground.review.exchange.pictures import KnownPictures
 from figureground.review.exchange.reading import Reading
+from figureground.runs.artifact import is_artifact
 
 _HERE = "figureground.review.exchange"
 READERS = Registry(
@@ -87,10 +89,12 @@ def write_masks(spec: str, masks: Iterable[LabelledMask], classes: ClassTable, *
         reporter: told what the format does not keep; default nobody.
 
     Raises:
-        InputError: an unknown kind or option, no mask, an id twice, or a place that cannot be written.
+        InputError: an unknown kind or option, no mask, an id twice, or a place that cannot be written or lies in an artifact.
         FormatError: a mask with a value that is no class id.
     """
     parsed, reporter = _parsed(spec), reporter or QuietReporter()
+    if holder := next((folder for folder in Path(parsed.where).absolute().parents if is_artifact(folder)), None):
+        raise InputError(f"{parsed.where}: lies in the artifact {holder}, where nothing else is written. Choose another place")
     write = WRITERS.resolve(parsed.kind or "")
     try:
         written: Written = write(parsed.where, masks, classes, parsed.options, reporter)

@@ -16,8 +16,8 @@ from figureground.review.options import ReviewOptions
 from figureground.review.project import Project
 from figureground.review.server import assets, checks, export, masks, pages, patches, pictures, progress, rate
 from figureground.review.server import people as people_routes
-from figureground.review.server.room import Exporter, Room, find_visit
-from figureground.review.server.security import SAFE, Access, Shield
+from figureground.review.server.room import Exporter, Room, find_visit, room_of
+from figureground.review.server.security import NO_SCREENS, SAFE, Access, Shield
 from figureground.review.store import people
 from figureground.review.store.database import Database
 from figureground.review.store.refusals import Absent, Conflict, NotAllowed
@@ -89,8 +89,12 @@ def _said(status: int, problem: str, headers: Any = None) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 401 and not request.url.path.startswith(("/api/", "/pictures/")) and request.method == "GET":
+    screen = request.method == "GET" and not request.url.path.startswith(NO_SCREENS)
+    if screen and error.status_code == 401:
         return RedirectResponse("/enter", 303)
+    if screen and "text/html" in request.headers.get("accept", ""):
+        visit = await find_visit(request)
+        return pages.page("problem", room_of(request), visit, status=error.status_code, words=_words(error))
     return _said(error.status_code, _words(error), error.headers)
 
 

@@ -51,7 +51,7 @@ def templates() -> Environment:
     )
 
 
-def page(name: str, here: Room, visit: Visit | None, **values: Any) -> HTMLResponse:
+def page(name: str, here: Room, visit: Visit | None, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A screen for somebody; `visit` None = not signed in. What is private is not kept by the browser."""
     screens = [] if visit is None else [s for s in SCREENS if visit.may(s.role) and (s.name != "mask" or here.project.can_mask)]
     html = (
@@ -67,7 +67,7 @@ def page(name: str, here: Room, visit: Visit | None, **values: Any) -> HTMLRespo
             **values,
         )
     )
-    return HTMLResponse(html, headers={"cache-control": "no-store"})
+    return HTMLResponse(html, status, headers={"cache-control": "no-store"})
 
 
 def refuse_unpaintable(here: Room) -> None:
@@ -121,14 +121,14 @@ class Token(BaseModel):
 
 @router.post("/enter", tags=["sign-in"])
 def sign_in(given: Token, here: Here, request: Request) -> Response:
-    """Opens a session for a token; one address may fail ten times a minute."""
+    """Opens a session for a token; one address may fail ten times a minute, which keeps nobody with a right token out."""
     address = request.client.host if request.client else ""
-    if wait := here.attempts.wait_s(address):
-        raise HTTPException(429, f"too many tokens were wrong. Wait {wait} seconds and try again", {"retry-after": str(wait)})
     with here.database.write() as connection:
         reviewer = people.by_token(connection, given.token.strip())
         key = people.open_session(connection, reviewer.number) if reviewer is not None else None
     if reviewer is None or key is None:
+        if wait := here.attempts.wait_s(address):
+            raise HTTPException(429, f"too many tokens were wrong. Wait {wait} seconds and try again", {"retry-after": str(wait)})
         here.attempts.note(address)
         raise HTTPException(401, "this token is not known, or it was revoked. Ask an admin for a new one")
     answer = JSONResponse({"name": reviewer.name, "role": reviewer.role})

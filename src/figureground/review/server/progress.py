@@ -44,7 +44,7 @@ class State:
 @router.get("/progress", include_in_schema=False)
 def screen(here: Here, visit: Visitor) -> Response:
     """The screen Progress."""
-    state = _state(here)
+    state = _state(here, visit)
     by_place = {opinion.place: opinion for opinion in state.opinions}
     return pages.page(
         "progress",
@@ -65,8 +65,8 @@ def screen(here: Here, visit: Visitor) -> Response:
 
 @router.get("/api/progress", tags=["progress"])
 def facts(here: Here, visit: Visitor) -> dict[str, Any]:
-    """The same as JSON; null = not yet."""
-    state = _state(here)
+    """The same as JSON; null = not yet. Opinions of unfinished pictures are for admins only."""
+    state = _state(here, visit)
     said = asdict(state.found)
     for row, one in zip(said["reviewers"], state.found.reviewers, strict=True):
         row["reviewer"] = {"name": whose(visit, one), "me": one.reviewer.number == visit.reviewer.number}
@@ -109,13 +109,14 @@ def time_words(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _state(here: Room) -> State:
+def _state(here: Room, visit: Visit) -> State:
+    """What somebody may see: who rates is told what others think only of pictures that nobody is asked about any more."""
     options = here.options
     with here.database.read() as connection:
         found = progress.progress(
             connection, quorum=options.quorum, worst=options.worst, labellers=options.labellers, grid=grid_of(options.grid)
         )
-        opinions = ratings.opinions(connection)
+        opinions = [one for one in ratings.opinions(connection) if visit.may("admin") or one.vetoed or one.n >= options.quorum]
         return State(found=found, opinions=opinions, worklist=ratings.worklist(connection, worst=options.worst, quorum=options.quorum))
 
 

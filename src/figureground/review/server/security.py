@@ -23,6 +23,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CSRF_HEADER = "x-csrf-token"
 SAFE = ("GET", "HEAD", "OPTIONS")
+NO_SCREENS = ("/api/", "/pictures/", "/static/")
+"""Addresses that only our own pages ask for."""
 BODY_LIMIT, BOXES_LIMIT = 1_000_000, 32_000_000
 """Bytes of a request body: of any, and of one that brings the changed boxes of a mask."""
 BOXES = re.compile(r"/api/masks/[0-9]+/boxes")
@@ -156,8 +158,9 @@ class Shield:
         if not headers.get(b"content-length", "0").isdigit():
             return 400, "the header Content-Length must be a number"
         site = headers.get(b"sec-fetch-site", "none")
-        if scope["method"] in SAFE:
-            asked_elsewhere = site not in ("same-origin", "none") and headers.get(b"sec-fetch-mode") != "navigate"
+        if scope["method"] in SAFE:  # a link from elsewhere may open a screen, and nothing else
+            opens = headers.get(b"sec-fetch-mode") == "navigate" and not scope["path"].startswith(NO_SCREENS)
+            asked_elsewhere = site not in ("same-origin", "none") and not opens
             return (403, "this page answers only to itself, not to other sites") if asked_elsewhere else None
         origin = headers.get(b"origin")
         if site not in ("same-origin", "none") or (origin is not None and origin.partition("://")[2].lower() != host.lower()):

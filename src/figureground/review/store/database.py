@@ -8,6 +8,7 @@ is on the disk (synchronous=FULL). On PostgreSQL each function locks the row it 
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -26,6 +27,7 @@ from figureground.review.store.tables import meta, project, sample, schema_versi
 
 _CONNECTIONS = 20
 _IDLE_S = 5.0
+_PATIENCE_S = 60
 _LOCK_SPACE = 0x66696772  # so that our advisory locks are not those of another program on the same server
 
 
@@ -206,7 +208,17 @@ def _engine(address: Address) -> Engine:
 def _set_up(connection: Any, _: object) -> None:
     """What every SQLite connection is told; transactions are begun by `_begin`, not by the driver."""
     connection.isolation_level = None
-    for pragma in ("busy_timeout = 60000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    connection.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE_S}")
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:  # several open a new file at once: to this change SQLite's own patience does not apply
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

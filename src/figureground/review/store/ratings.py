@@ -28,7 +28,7 @@ class Due:
     items: tuple[tuple[int, int], ...]
     """Place and showing of the next few, in order."""
     left: int
-    """All that he has still to rate, these among them."""
+    """All that he has still to rate, these among them, and the repeats of pictures that are still to come."""
     done: int
     """What he has rated, repeats counted."""
 
@@ -138,12 +138,11 @@ def next_items(connection: Connection, reviewer: int, *, plan: Sequence[tuple[in
     own = select(rating.c.place, rating.c.showing).where(rating.c.reviewer == reviewer, _LIVE)
     rated = {(place, showing) for place, showing in connection.execute(own)}
     enough = _settled(connection, quorum)
-    due = [
-        (place, showing)
-        for place, showing in plan
-        if (place, showing) not in rated and (place not in enough if showing == 0 else (place, 0) in rated)
-    ]
-    return Due(items=tuple(due[:count]), left=len(due), done=len(rated))
+    open_ = {place for place, showing in plan if showing == 0 and (place, 0) not in rated and place not in enough}
+    first = {place for place, showing in rated if showing == 0}
+    due = [(place, s) for place, s in plan if (place, s) not in rated and place in (first | open_ if s else open_)]
+    ready = [(place, showing) for place, showing in due if showing == 0 or place in first]
+    return Due(items=tuple(ready[:count]), left=len(due), done=len(rated))
 
 
 def opinions(connection: Connection) -> list[Opinion]:
