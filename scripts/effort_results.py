@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def worked(tasks: list[Task], place: Path, workers: int) -> list[dict[str, Any]]
     place.mkdir(parents=True, exist_ok=True)
     files = {place / f"{one.data}-{one.target}-{one.id}.json".replace(" ", "-"): one for one in tasks}
     missing = {path: one for path, one in files.items() if not path.exists()}
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:  # a fork of a process that has trained may hang
         running = {pool.submit(labelled, one): path for path, one in missing.items()}
         for n, done in enumerate(as_completed(running)):
             whole = running[done].with_suffix(".partial")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.review.painter.desk import inside_of, largest, saved, spot
 
+from figureground.review.effort.annotator import Hand
 from figureground.review.regions import figures, regions, votes
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -64,6 +65,19 @@ def test_alt_and_a_digit_name_the_whole_figure(generated, fresh, visit):
     page.mouse.move(*spot(page, generated, fresh, 2, 2))
     page.keyboard.press("Alt+Digit3")
     assert "No figure here" in page.locator("#status").inner_text()
+
+
+def test_option_names_figures_on_a_mac_where_it_writes_other_letters(generated, fresh, visit):
+    page = visit(generated, fresh)
+    layer, (x, y) = striped(page, generated, fresh)
+    page.mouse.move(*spot(page, generated, fresh, x, y))
+    press = "([key, code, shiftKey]) => document.getElementById('stage').dispatchEvent(new KeyboardEvent('keydown', { key, code, shiftKey, altKey: true, bubbles: true, cancelable: true }))"
+    for key, code, shift, value in (("£", "Digit3", False, 3), ("⁄", "Digit1", True, 10), ("√", "KeyV", False, 255)):
+        assert page.evaluate(press, [key, code, shift]) is False  # ours: the browser does nothing with it
+        saved(page)
+        np.testing.assert_array_equal(generated.stored(fresh)[1], named(layer, x, y, value))
+        page.keyboard.press("Control+z")
+        saved(page)
 
 
 def test_holding_alt_shows_the_figure_until_it_is_let_go(generated, fresh, visit):
@@ -166,6 +180,7 @@ def test_votes_are_maps_like_those_of_models(desk, fresh, visit):
 def test_the_slider_has_a_stop_for_every_brush(generated, fresh, visit):
     page = visit(generated, fresh)
     page.keyboard.press("b")
+    assert page.locator("#size-said").inner_text() == f"{Hand().diameter} px"
     box = page.locator("#size").bounding_box()
     said = []
     for stop in range(12):

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,6 +78,8 @@ class Action:
     hovered: bool
     """A key on a hovered region: a page without hover would need a click more."""
     hand: Hand
+    at: tuple[tuple[float, float], ...]
+    """Where, (x, y): a pixel of the region or figure, the path of the stroke, the corners."""
     layer: np.ndarray
     """uint8 [height, width] after it."""
     miou: float
@@ -191,9 +194,11 @@ def _offers(desk: _Desk, layer: np.ndarray, hand: Hand, mark: float) -> Iterator
         yield from _painted(desk, layer, hand, score, mark)
 
 
-def _action(desk: _Desk, kind: str, words: str, cost: int, hand: Hand, layer: np.ndarray, *, hovered: bool = False) -> Action:
+def _action(
+    desk: _Desk, kind: str, words: str, cost: int, hand: Hand, layer: np.ndarray, *, at: Sequence[Any] = (), hovered: bool = False
+) -> Action:
     miou = mean_iou(desk.truth, layer)
-    return Action(kind=kind, words=words, cost=cost, hovered=hovered, hand=hand, layer=layer, miou=miou)
+    return Action(kind=kind, words=words, cost=cost, hovered=hovered, hand=hand, at=tuple(at), layer=layer, miou=miou)
 
 
 def _whole(desk: _Desk, model: int, hand: Hand, now: float) -> Action:
@@ -224,7 +229,8 @@ def _picks(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float
             after = replace(hand, source=source, tool="pick", value=hand.value if taken or value == desk.background else value)
             cost = keys + 1 + (not taken and _keyless(desk, value))
             painted = named(layer, pieces, int(piece), value)
-            yield _action(desk, "take" if taken else "rename", words, cost, after, painted, hovered=not clicks)
+            y, x = divmod(int((pieces.number == piece).argmax()), layer.shape[1])
+            yield _action(desk, "take" if taken else "rename", words, cost, after, painted, at=[(x, y)], hovered=not clicks)
 
 
 def _keyless(desk: _Desk, value: int) -> bool:
@@ -247,7 +253,7 @@ def _painted(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: flo
                 cost = len(corners) + 1 + (hand.value != value) + (hand.tool != "polygon")
                 after = replace(hand, tool="polygon", value=value)
                 words = f"polygon of {len(corners)} corners: {value}"
-                yield _action(desk, "polygon", words, cost, after, polygon(layer, corners, value=value))
+                yield _action(desk, "polygon", words, cost, after, polygon(layer, corners, value=value), at=corners.tolist())
 
 
 def _strokes(desk: _Desk, layer: np.ndarray, hand: Hand, value: int, error: np.ndarray, worth: np.ndarray) -> Iterator[Action]:
@@ -261,7 +267,7 @@ def _strokes(desk: _Desk, layer: np.ndarray, hand: Hand, value: int, error: np.n
             changed = (hand.tool != "brush", hand.snaps != snaps, hand.diameter != one.diameter, not ground and hand.value != value)
             after = replace(hand, tool="brush", snaps=snaps, diameter=one.diameter, value=hand.value if ground else value)
             painted = stroke(layer, one.path, diameter=one.diameter, value=value, segments=segments)
-            yield _action(desk, kind, f"{kind} stroke of {one.diameter} px: {value}", 1 + sum(changed), after, painted)
+            yield _action(desk, kind, f"{kind} stroke of {one.diameter} px: {value}", 1 + sum(changed), after, painted, at=one.path)
 
 
 def _worth(truth: np.ndarray, layer: np.ndarray, score: Score, value: int) -> np.ndarray:

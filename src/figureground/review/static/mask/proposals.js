@@ -28,9 +28,9 @@ export class Proposals {
     said.className = "said";
     said.setAttribute("aria-hidden", "true");
     button.type = "button";
-    button.title = says;
-    button.setAttribute("aria-label", says);
     const key = vote >= 0 ? ["Q", "Shift+Q"][vote] : source ? source <= DIRECT && `Shift+${short}` : "`";
+    button.title = key ? `${says} (${key})` : says;
+    button.setAttribute("aria-label", says);
     if (key) button.setAttribute("aria-keyshortcuts", key);
     button.append(canvas, name, said);
     button.addEventListener("click", () => this.chosen(source));
