@@ -127,6 +127,7 @@ def test_names_wrong_and_things_missing_and_too_much(generated, fresh, visit):
 def test_photographs_with_maps_of_several_models(real, visit, wanted, tools):
     """The first picture that is begun so."""
     dataset = open_dataset(str(DATA / "voc21"))
+    assert dataset.masks is not None
     for item in real.project.items:
         truth = to_layer(dataset.masks.read(item.id).dense(), dataset.classes)
         begun = work_on(real, item.place, truth, PICKS)
