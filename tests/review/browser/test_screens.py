@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.review.browser.live import until
+from tests.review.server.world import write_pool
 
 from figureground.review.options import ReviewOptions
 from figureground.review.server.security import Access
@@ -96,6 +97,19 @@ def test_the_overlay_is_the_prediction_and_yields_to_space_and_slider(live, open
     page.keyboard.press("Space")
     page.keyboard.press("4")
     assert page.locator("#sheet canvas").is_visible(), "the next picture comes with its prediction"
+
+
+def test_a_picture_that_is_gone_is_no_picture_to_rate(make_live, open_page, tmp_path):
+    pool = write_pool(tmp_path / "pool", count=2, size_hw=(48, 64))
+    live = make_live(pool=pool, options=ReviewOptions(repeats=0.0))
+    for file in (pool / "images").iterdir():
+        file.unlink()
+    page = open_page(live, "/rate", expected=BROKEN)
+    assert "Only x can be said of it" in page.locator(".absent").inner_text()
+    page.keyboard.press("5")
+    assert "cannot be rated" in page.locator("#status").inner_text()
+    page.keyboard.press("x")
+    assert [row["score"] for row in rated(live, 1)] == [None]
 
 
 def test_the_next_picture_is_there_at_once(live, open_page):

@@ -133,7 +133,7 @@ function line(mark, number) {
   const row = document.createElement("li");
   const words = document.createElement("label");
   words.textContent = inWords(mark.kind);
-  const input = Object.assign(document.createElement("input"), { type: "text", value: mark.comment, maxLength: 4000, id: `mark-${number}`, placeholder: "what, if it helps" });
+  const input = Object.assign(document.createElement("input"), { type: "text", value: mark.comment, maxLength: 4000, id: `mark-${number}`, placeholder: "note" });
   words.htmlFor = input.id;
   input.addEventListener("input", () => { mark.comment = input.value; keep(); });
   const away = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });

@@ -44,7 +44,7 @@ async function prepare(item) {
     image.src = URL.createObjectURL(new Blob([content]));
     await image.decode();
   } catch (error) {
-    problem = error instanceof ApiError ? error.message : "this picture cannot be shown";
+    problem = error instanceof ApiError ? error.message : "its file cannot be read";
   }
   try {
     layer = models ? decodeRuns(await insist(() => bytes(mapPath(known, item.place, 0)))) : null;
@@ -111,19 +111,23 @@ function show() {
   at("finished").hidden = Boolean(shown) || Boolean(filling && left > 0);
   document.querySelectorAll(".score").forEach((button) => { button.disabled = !shown; });
   if (shown) {
-    sheet.replaceChildren(shown.image, shown.canvas);
+    sheet.replaceChildren(shown.problem ? absent(shown.problem) : shown.image, shown.canvas);
     fit(sheet, shown.width, shown.height);
     reveal(true);
     writeLegend(at("legend"), shown.layer, known.classes);
     if (!shown.layer && models) at("legend").replaceChildren(Object.assign(document.createElement("li"), { textContent: "no prediction" }));
     at("said").textContent = `Picture ${done + 1}. ${shown.canvas.getAttribute("aria-label")}`;
-    if (shown.problem) say(shown.problem, { problem: true });
     since = performance.now();
   } else {
     sheet.replaceChildren();
     at("legend").replaceChildren();
   }
   tell();
+}
+
+/** What stands where a picture cannot be shown. */
+function absent(problem) {
+  return Object.assign(document.createElement("p"), { className: "absent", textContent: `This picture cannot be shown: ${problem}. Only x can be said of it.` });
 }
 
 function tell() {
@@ -134,6 +138,10 @@ function tell() {
 
 function rate(word) {
   if (!shown || undoing) return;
+  if (shown.problem && word !== "x") {
+    say("What cannot be seen cannot be rated: x takes it out.", { problem: true, seconds: 5 });
+    return;
+  }
   const score = word === "x" ? null : Number(word);
   const seconds = Math.min(3600, (performance.now() - since) / 1000);
   const body = { place: shown.place, showing: shown.showing, score, out_of_domain: score === null, seconds: Math.round(1000 * seconds) / 1000 };
