@@ -295,6 +295,20 @@ def test_checking_by_keys_alone(live, open_page):
     assert (row["verdict"], row["comment"], row["marks_json"]) == ("accepted", "a good one, 5 of 5", "[]")
 
 
+def test_a_mask_is_left_to_another_checker(live, open_page):
+    page = ready_to_check(open_page(live, "/check", token=with_masks(live)))
+    said = page.locator("#said").inner_text()
+    for _ in range(3):
+        until(page, "!document.getElementById('accept').disabled")
+        page.keyboard.press("s")
+    page.wait_for_selector("#finished:not([hidden])")
+    assert page.locator("#why").inner_text() == "No mask of another reviewer waits for a check but those that you passed over."
+    assert live.rows("lease") == []
+    page.get_by_role("button", name="Look again").click()
+    ready_to_check(page)
+    assert page.locator("#said").inner_text() == said
+
+
 def test_checking_by_mouse_alone_and_the_difference(live, open_page):
     page = ready_to_check(open_page(live, "/check", token=with_masks(live)))
     differ = (live.world.project.layer_of(1, 0) != live.world.project.layer_of(1, 1)).mean()

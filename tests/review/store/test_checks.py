@@ -98,6 +98,12 @@ def test_two_checkers_are_not_given_one_mask(database, team):
         first, second = (submitted(c, team.ann, place)[0] for place in (4, 1))
         taken = [claim(c, who) for who in (team.bob, dora, team.cleo, team.bob)]
         assert [mask and mask.number for mask in taken] == [first, second, None, first]
+        assert claim(c, team.bob, passed=[first, 10**12]) is None
+        given = claim(c, team.cleo)
+        assert given is not None
+        assert given.number == first, "what is passed over is free for others at once"
+        assert claim(c, team.bob) is None
+        assert claim(c, team.cleo, passed=[first]) is None
         claim(c, team.bob, minutes=-1)
         free = claim(c, team.cleo)
         assert free is not None

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from figureground.review.server.pictures import BYTES
-from figureground.review.server.room import MOST, CheckerVisit, Here
+from figureground.review.server.room import MOST, CheckerVisit, Here, Passed
 from figureground.review.server.runs import MEDIA, encode_runs
 from figureground.review.store import checks, masks
 
@@ -43,13 +43,17 @@ class Check(BaseModel):
 
 
 @router.get("/next")
-def due(here: Here, visit: CheckerVisit) -> dict[str, Any]:
-    """The mask of somebody else that has waited longest, kept for this checker for a while; `mask` null = none waits."""
+def due(here: Here, visit: CheckerVisit, passed: Passed = []) -> dict[str, Any]:
+    """The mask of somebody else that has waited longest, kept for this checker for a while; `mask` null = none waits.
+
+    Those that are `passed` are left to others.
+    """
     number = visit.reviewer.number
     with here.database.write() as connection:
-        found = checks.claim(connection, number)
+        found = checks.claim(connection, number, passed=passed)
         if found is None:
-            return {"mask": None, "why": "No mask of another reviewer waits for a check."}
+            more = " but those that you passed over" if passed else ""
+            return {"mask": None, "why": f"No mask of another reviewer waits for a check{more}."}
         others = [m for m in masks.of_place(connection, found.place) if m.number != found.number and m.status in HANDED_IN]
         before = checks.for_mask(connection, found.number)
     height, width = found.size_hw

@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -159,5 +160,7 @@ Here = Annotated[Room, Depends(_here)]
 Visitor = Annotated[Visit, Depends(_visitor)]
 CheckerVisit = Annotated[Visit, Depends(_checker)]
 AdminVisit = Annotated[Visit, Depends(_admin)]
+Passed = Annotated[list[Annotated[int, Field(ge=0, le=MOST)]], Query(max_length=200)]
+"""What somebody leaves to others."""
 ItemAt = Annotated[Item, Depends(_item)]
 """The sample at the path's `{place}`; 404 where there is none."""

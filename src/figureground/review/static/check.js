@@ -17,6 +17,7 @@ let marks = [];
 let kind = KINDS[0];
 let cross = [0.5, 0.5]; // right and down, as parts of the picture
 let busy = false;
+let passed = []; // masks left to others, until the page is loaded anew
 
 const draft = () => `figureground:${known.digest.slice(0, 16)}:${known.reviewer.number}:check:${task.mask}:${task.version}`;
 
@@ -25,7 +26,7 @@ async function next() {
   at("sheet").hidden = true;
   at("finished").hidden = true;
   enable();
-  const found = await insist(() => api("GET", "/api/checks/next"));
+  const found = await insist(() => api("GET", `/api/checks/next?${passed.slice(-200).map((mask) => `passed=${mask}`).join("&")}`));
   if (found.mask === null) {
     at("why").textContent = found.why;
     at("finished").hidden = false;
@@ -100,7 +101,7 @@ function press(id, on) {
 }
 
 function enable() {
-  for (const button of document.querySelectorAll(".kind, #accept, #return, #toggle")) button.disabled = !task;
+  for (const button of document.querySelectorAll(".kind, #accept, #return, #toggle, #skip")) button.disabled = !task;
 }
 
 function keep() {
@@ -188,6 +189,14 @@ async function decide(verdict) {
   await next();
 }
 
+/** Leaves the mask to somebody else; what was marked is kept here. */
+async function skip() {
+  if (!task || busy) return;
+  passed.push(task.mask);
+  say("Left to others.", { seconds: 3 });
+  await next();
+}
+
 function toggle() {
   const visible = at("mask").hidden;
   at("mask").hidden = !visible;
@@ -223,7 +232,8 @@ const run = (call) => () => Promise.resolve(call()).catch(complain);
 const [accept, back] = [run(() => decide("accepted")), run(() => decide("returned"))];
 at("accept").addEventListener("click", accept);
 at("return").addEventListener("click", back);
-at("again").addEventListener("click", run(next));
+at("skip").addEventListener("click", run(skip));
+at("again").addEventListener("click", run(() => { passed = []; return next(); }));
 at("toggle").addEventListener("click", toggle);
 at("differ").addEventListener("click", differ);
 at("opacity").addEventListener("input", (event) => setOpacity(event.target.value));
@@ -238,6 +248,6 @@ const arrows = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowR
 onKeys({
   ...Object.fromEntries(Object.entries(arrows).map(([key, way]) => [key, (event) => move(...way, event.shiftKey)])),
   ...Object.fromEntries(KINDS.map((one, number) => [String(number + 1), () => mark(one)])),
-  a: accept, r: back, u: undo, Backspace: undo, " ": toggle, d: differ, c: () => at("comment").focus(), "+": step(10), "=": step(10), "-": step(-10),
+  a: accept, r: back, s: run(skip), u: undo, Backspace: undo, " ": toggle, d: differ, c: () => at("comment").focus(), "+": step(10), "=": step(10), "-": step(-10),
 });
 next().catch(complain);

@@ -13,7 +13,7 @@ from figureground.core.errors import InputError
 from figureground.review.store import leases, masks, people
 from figureground.review.store.clock import now
 from figureground.review.store.database import one_at_a_time
-from figureground.review.store.limits import check_text
+from figureground.review.store.limits import check_text, is_number
 from figureground.review.store.masks import Mask
 from figureground.review.store.refusals import Conflict, NotAllowed
 from figureground.review.store.tables import check
@@ -54,17 +54,20 @@ class Check:
     created: str
 
 
-def claim(connection: Connection, checker: int, *, minutes: float = LEASE_MINUTES) -> Mask | None:
+def claim(connection: Connection, checker: int, *, passed: Sequence[int] = (), minutes: float = LEASE_MINUTES) -> Mask | None:
     """The submitted mask that has waited longest, is not his own, and nobody else is looking at; leased to him. None where there is none.
 
     Args:
         connection: in a write.
         checker: his number.
+        passed: masks that he leaves to others; what he has of them is given back.
         minutes: how long nobody else is given it.
     """
     one_at_a_time(connection, "lease")
     people.hold(connection, checker)
-    taken = leases.of_others(connection, checker, task="check")
+    for mask in filter(is_number, passed):
+        leases.end(connection, checker, task="check", item=mask)
+    taken = {*leases.of_others(connection, checker, task="check"), *passed}
     asked = select(mask_table.c.number).where(mask_table.c.status == "submitted", mask_table.c.reviewer != checker)
     waiting = connection.scalars(asked.order_by(mask_table.c.updated, mask_table.c.number))
     number = next((number for number in waiting if number not in taken), None)
