@@ -43,7 +43,7 @@ class Check(BaseModel):
 
 
 @router.get("/next")
-def due(here: Here, visit: CheckerVisit, passed: Passed = []) -> dict[str, Any]:
+def due(here: Here, visit: CheckerVisit, passed: Passed) -> dict[str, Any]:
     """The mask of somebody else that has waited longest, kept for this checker for a while; `mask` null = none waits.
 
     Those that are `passed` are left to others.

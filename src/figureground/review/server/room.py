@@ -160,7 +160,7 @@ Here = Annotated[Room, Depends(_here)]
 Visitor = Annotated[Visit, Depends(_visitor)]
 CheckerVisit = Annotated[Visit, Depends(_checker)]
 AdminVisit = Annotated[Visit, Depends(_admin)]
-Passed = Annotated[list[Annotated[int, Field(ge=0, le=MOST)]], Query(max_length=200)]
+Passed = Annotated[list[Annotated[int, Field(ge=0, le=MOST)]], Query(default_factory=list, max_length=200)]
 """What somebody leaves to others."""
 ItemAt = Annotated[Item, Depends(_item)]
 """The sample at the path's `{place}`; 404 where there is none."""
