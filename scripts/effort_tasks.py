@@ -42,8 +42,7 @@ def figure_tasks(sweep: Path, each: int) -> list[Task]:
         recipe = sweep / "recipe.toml"
         if not recipe.exists():
             sweep.mkdir(parents=True, exist_ok=True)
-            usual = (HERE / "recipes" / "figures.toml").read_text(encoding="utf-8")
-            recipe.write_text(usual.replace("rho = [0.5, 0.8, 0.95, 1.0]", "rho = [0.95]"), encoding="utf-8")
+            recipe.write_text((HERE / "recipes" / "effort.toml").read_text(encoding="utf-8"), encoding="utf-8")
         api.sweep(recipe, out=sweep)
         runs = _runs(sweep)
     if len(runs) < TARGETS:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from figureground.review.options import grid_of
 from figureground.review.server.room import MOST, Here, ItemAt, Visitor
 from figureground.review.store import patches
+from figureground.review.store.limits import LONGEST_SECONDS
 
 router = APIRouter(prefix="/api/patches", tags=["patches"])
 Side = Annotated[int, Query(ge=1, le=patches.MOST_CELLS)]
@@ -25,7 +26,7 @@ class Cells(BaseModel):
 
     cells: Annotated[str, Field(min_length=1, max_length=patches.MOST_CELLS**2, pattern="^[01]+$")]
     version: Annotated[int, Field(ge=0, le=MOST)]
-    seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 0.0
+    seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)] = 0.0
 
 
 @router.get("/next")

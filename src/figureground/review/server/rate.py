@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from figureground.review.schedule import schedule
 from figureground.review.server.room import MOST, Here, Room, Visit, Visitor
 from figureground.review.store import ratings
+from figureground.review.store.limits import LONGEST_SECONDS
 
 router = APIRouter(prefix="/api", tags=["rate"])
-DAY_S = 86_400.0
 
 
 class Rating(BaseModel):
@@ -24,7 +24,7 @@ class Rating(BaseModel):
     showing: Annotated[int, Field(ge=0, le=1)] = 0
     score: Annotated[int, Field(ge=1, le=5)] | None = None
     out_of_domain: bool = False
-    seconds: Annotated[float, Field(ge=0, le=DAY_S, allow_inf_nan=False)] = 0.0
+    seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)] = 0.0
 
 
 @router.get("/rate/next")
