@@ -39,13 +39,24 @@ class SmallProject:
     digest: str
     classes: ClassTable
     items: tuple[SmallItem, ...]
+    models: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
 
 
 def small_project(
-    *, samples: int = 12, size_hw: tuple[int, int] = (40, 60), name: str = "queue", digest: str = "d" * 64, classes: ClassTable = CLASSES
+    *,
+    samples: int = 12,
+    size_hw: tuple[int, int] = (40, 60),
+    name: str = "queue",
+    digest: str = "d" * 64,
+    classes: ClassTable = CLASSES,
+    models: tuple[str, ...] = (),
+    target: tuple[str, ...] = (),
 ) -> SmallProject:
     items = tuple(SmallItem(place=place, id=f"s{place:03d}", size_hw=size_hw) for place in range(samples))
-    return SmallProject(name=name, digest=digest, classes=classes, items=items)
+    sources = tuple(f"png:{model}" for model in models)
+    return SmallProject(name=name, digest=digest, classes=classes, items=items, models=models, sources=sources, target=target)
 
 
 class Cluster:

@@ -17,6 +17,8 @@ from figureground.core.types import ClassTable
 from figureground.review.layers import VOID, layer_to_runs, to_layer
 from figureground.review.options import ReviewOptions, grid_of
 from figureground.review.project import evenly, open_project
+from figureground.review.target import joined_marks, same_target, target_marks
+from figureground.review.words import counted
 from figureground.stages.mine.options import MineOptions
 
 NAMES = ("ground", "cat", "dog")
@@ -199,3 +201,82 @@ def test_grids_are_read(text, found):
 def test_other_grids_are_refused(text):
     with pytest.raises(InputError, match="grid"):
         grid_of(text)
+
+
+def test_pictures_of_a_queue_that_moved_are_looked_for_with_pool(queue, tmp_path):
+    """The remedy is the flag, not the cell of a table that nobody has written by hand."""
+    (tmp_path / "pool").rename(tmp_path / "elsewhere")
+    with pytest.raises(FormatError, match="Say where the pictures lie now with --pool DATA") as refused:
+        open_project(str(queue))
+    assert "cell" not in str(refused.value)
+    assert refused.value.fault.file is not None
+
+
+def test_a_target_is_known_by_what_it_saw_wherever_its_maps_lie(tmp_path):
+    """Copied, or as arrays instead of pictures, it is the same; with one other map it is another; rivals do not matter."""
+    pool, drawn = str(write_pool(tmp_path / "pool")), maps(1)
+
+    def opened(*specs: str):
+        return open_project(pool, options=ReviewOptions(models=specs))
+
+    first = opened(f"a={write_maps(tmp_path / 'a', drawn)}")
+    copied = opened(f"b={write_maps(tmp_path / 'b', drawn)}", f"rival={write_maps(tmp_path / 'rival', maps(2))}")
+    (tmp_path / "npy").mkdir()
+    for name, one in drawn.items():
+        np.save(tmp_path / "npy" / f"{name}.npy", one)
+    arrays = opened(f"npy:{tmp_path / 'npy'}")
+    assert first.target == copied.target == arrays.target
+    assert len(set(first.target)) == 6
+    assert first.version == copied.version
+    other = opened(f"a={write_maps(tmp_path / 'c', {**drawn, 'p4': maps(3)['p4']})}")
+    assert (first.digest, first.target[:4]) == (other.digest, other.target[:4])
+    assert not same_target(first.target, other.target)
+    assert first.version != other.version
+
+
+def test_maps_that_come_later_do_not_make_another_target(tmp_path):
+    pool, drawn = str(write_pool(tmp_path / "pool")), maps(1)
+    some = {name: one for name, one in drawn.items() if name not in ("p0", "p3")}
+    partly = open_project(pool, options=ReviewOptions(models=(f"a={write_maps(tmp_path / 'partly', some)}",)))
+    whole = open_project(pool, options=ReviewOptions(models=(f"a={write_maps(tmp_path / 'whole', drawn)}",)))
+    assert (partly.lacking(0), whole.lacking(0)) == (2, 0)
+    assert same_target(partly.target, whole.target)
+    assert joined_marks(partly.target, whole.target) == whole.target
+
+
+@given(st.lists(st.sampled_from(["", "x", "y"]), max_size=4), st.lists(st.sampled_from(["", "x", "y"]), max_size=4))
+def test_the_same_target_is_the_same_from_either_side(one, other):
+    assert same_target(one, other) is same_target(other, one)
+    assert same_target(one, one)
+
+
+@given(st.integers(0, 200))
+def test_at_most_32_maps_are_read_evenly_spread(count):
+    ids = [f"s{n}" for n in range(count)]
+    asked: list[str] = []
+
+    class Noted(dict):
+        def get(self, key):
+            asked.append(key)
+
+    assert target_marks(ids, Noted()) == ("",) * min(32, count)
+    places = [int(i[1:]) for i in asked]
+    assert places == sorted(set(places))
+    assert not places or max(np.diff([*places, count])) <= -(-count // len(places))
+
+
+def test_a_target_without_a_map_of_any_picture_is_refused(tmp_path):
+    """A folder of something else is no model of these pictures; a rival without maps is only told of."""
+    pool = str(write_pool(tmp_path / "pool"))
+    strange = write_maps(tmp_path / "strange", {"cat_0": maps(0)["p0"], "cat_1": maps(0)["p1"]})
+    message = r"strange: the target 'a' has no map of any of the 6 pictures, such as 'p0'; it has 2 maps, such as of 'cat_0'\."
+    with pytest.raises(InputError, match=message):
+        open_project(pool, options=ReviewOptions(models=(f"a={strange}",)))
+    good = f"good={write_maps(tmp_path / 'good', maps(1))}"
+    project = open_project(pool, options=ReviewOptions(models=(good, f"a={strange}")))
+    assert [project.lacking(model) for model in range(2)] == [0, 6]
+
+
+def test_numbers_and_nouns_agree():
+    assert [counted(n, "map") for n in (0, 1, 2)] == ["0 maps", "1 map", "2 maps"]
+    assert [counted(n, "class", "classes") for n in (1, 1500)] == ["1 class", "1,500 classes"]

@@ -7,14 +7,15 @@ import io
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from figureground.core.errors import ArtifactError, InputError
+from figureground.core.errors import ArtifactError, FormatError, InputError
 from figureground.core.types import ClassTable, LabelRuns, LabelSource
 from figureground.data import paths
 from figureground.data.dataset import Dataset, open_dataset
@@ -27,8 +28,11 @@ from figureground.data.predictions import open_predictions, unique_names
 from figureground.data.write import jpeg_bytes
 from figureground.review.layers import MOST_CLASSES, to_layer
 from figureground.review.options import ReviewOptions
+from figureground.review.target import Maps, target_marks
+from figureground.review.words import counted
 from figureground.runs.artifact import MANIFEST, is_artifact, read_manifest
 
+_MOVED = "Say where the pictures lie now with --pool DATA"
 _ORIENTATION, _UPRIGHT = 0x0112, 1
 _SHOWN_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
@@ -48,14 +52,6 @@ class Item:
     reason: str = ""
 
 
-class Maps(Protocol):
-    """The label maps of one model."""
-
-    def get(self, sample_id: str, /) -> LabelRuns | None:
-        """The map of a sample; None where there is none."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicted:
     """The maps of predictions, read when they are asked for."""
@@ -67,6 +63,10 @@ class Predicted:
         """The map of a sample; None where there is none; a fault raises `FormatError`."""
         return self.source.read(sample_id) if sample_id in self.ids else None
 
+    def __contains__(self, sample_id: object, /) -> bool:
+        """Whether there is a map of a sample."""
+        return sample_id in self.ids
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Project:
@@ -74,7 +74,7 @@ class Project:
 
     name: str
     digest: str
-    """sha256 over classes and samples: a database belongs to one project."""
+    """sha256 over classes and samples: a database belongs to one project, and to one target of it."""
     classes: ClassTable
     items: tuple[Item, ...]
     models: tuple[str, ...]
@@ -83,11 +83,24 @@ class Project:
     """The maps of each model."""
     files: tuple[str, ...] = ()
     """What defines it, so that nothing is written over it."""
+    sources: tuple[str, ...] = ()
+    """Where the maps of each model come from."""
+    target: tuple[str, ...] = ()
+    """Marks of the target, see `review.target`; none without a model."""
 
     @property
     def can_mask(self) -> bool:
         """False with more classes than a layer has room for."""
         return len(self.classes) <= MOST_CLASSES
+
+    @property
+    def version(self) -> str:
+        """Changes with classes, samples or target: what a browser has kept of another version is of no use."""
+        return hashlib.sha256("\n".join((self.digest, *self.target)).encode()).hexdigest()
+
+    def lacking(self, model: int) -> int:
+        """Number of samples of which a model has no map."""
+        return sum(item.id not in self.maps[model] for item in self.items)
 
     def map_of(self, place: int, model: int) -> LabelRuns | None:
         """What a model saw in a sample, with class ids and at the size of the picture; None where it has no map of it.
@@ -130,7 +143,7 @@ def open_project(where: str, *, options: ReviewOptions | None = None) -> Project
 
     Raises:
         ArtifactError: an artifact of another kind than `queue`, or one that cannot be read.
-        InputError: no data set, one without pictures, an empty queue, or a model with other classes.
+        InputError: no data set, one without pictures, an empty queue, a model with other classes, or a target without a map of any picture.
         FormatError: a fault in the files; pictures that are absent.
     """
     options = options or ReviewOptions()
@@ -169,10 +182,10 @@ def _of_queue(path: Path, pool: str) -> Project:
         )
         for place, row in enumerate(rows)
     )
-    _check_sizes(items, _sizes(items), hint="Say where the pictures lie now with --pool DATA")
+    _check_sizes(items, _sizes(items, absent=_MOVED), hint=_MOVED)
     maps = _maps(path, [details["target"], *(rival["name"] for rival in details["rivals"])])
     files = tuple(str(path / name) for name in (MANIFEST, "queue.parquet", "maps.parquet"))
-    return _project(details["pool"], classes, items, maps, files)
+    return replace(_project(details["pool"], classes, items, maps, files), sources=(str(path),) * len(maps))
 
 
 def _of_dataset(dataset: Dataset, options: ReviewOptions) -> Project:
@@ -209,15 +222,30 @@ def _project(
 
 
 def _with_models(project: Project, specs: Sequence[str]) -> Project:
-    """The project with the maps of further models; a name that is there already is refused."""
-    names, maps = list(project.models), list(project.maps)
+    """The project with the maps of further models and the marks of its target; a name that is there already is refused."""
+    names, maps, sources = list(project.models), list(project.maps), list(project.sources)
     for spec, name in zip(specs, unique_names(specs) if specs else [], strict=True):
         if name in names:
             raise InputError(f"there are two models '{name}'. Name one of them otherwise: --models NAME={spec.partition('=')[2] or spec}")
         names.append(name)
         found = open_predictions(spec, project.classes, name=name)
         maps.append(Predicted(found.source, frozenset(found.ids)))
-    return replace(project, models=tuple(names), maps=tuple(maps))
+        sources.append(found.where or spec)
+        if len(names) == 1:
+            _check_target(project, name, found.ids, found.where or spec)
+    marks = target_marks([item.id for item in project.items], maps[0]) if maps else ()
+    return replace(project, models=tuple(names), maps=tuple(maps), sources=tuple(sources), target=marks)
+
+
+def _check_target(project: Project, name: str, ids: Sequence[str], where: str) -> None:
+    """Raise `InputError` where the target has a map of no picture at all."""
+    if not {item.id for item in project.items}.isdisjoint(ids):
+        return
+    there = f"it has {counted(len(ids), 'map')}, such as of '{ids[0]}'" if ids else "it has no map at all"
+    raise InputError(
+        f"{where}: the target '{name}' has no map of any of the {counted(len(project.items), 'picture')}, such as "
+        f"'{project.items[0].id}'; {there}. Give the predictions of these pictures with --models"
+    )
 
 
 def _maps(path: Path, models: Sequence[str]) -> dict[str, dict[str, LabelRuns]]:
@@ -239,14 +267,19 @@ def _read(file: Path, columns: list[str]) -> list[dict[str, Any]]:
         raise ArtifactError(f"{file}: the queue cannot be read ({str(error)[:80]}). Mine again with the same command") from error
 
 
-def _sizes(items: Sequence[Item]) -> list[tuple[int, int]]:
-    """Height and width of every picture, from its head."""
+def _sizes(items: Sequence[Item], *, absent: str = "") -> list[tuple[int, int]]:
+    """Height and width of every picture, from its head; `absent` is the remedy where there is no such file."""
     with ThreadPoolExecutor(8) as threads:
-        return list(threads.map(_size, items))
+        return list(threads.map(partial(_size, absent=absent), items))
 
 
-def _size(item: Item) -> tuple[int, int]:
-    found = picture_size(item.image, sample=item.id)
+def _size(item: Item, *, absent: str) -> tuple[int, int]:
+    try:
+        found = picture_size(item.image, sample=item.id)
+    except FormatError as error:
+        if not absent or error.fault.code != "missing-file":
+            raise
+        raise FormatError(replace(error.fault, remedy=absent)) from error
     if found is None:
         raise refusal("unreadable-picture", "the picture is too large to open", "Cut it into tiles", file=item.image, sample=item.id)
     return found

@@ -105,7 +105,10 @@ def test_pictures_and_maps_are_those_of_the_project_and_are_kept_by_their_tag(wo
         found = decode_runs(ann.client.get(f"/api/maps/3/{model}").content)
         np.testing.assert_array_equal(found, world.project.layer_of(3, model))
     assert ann.client.get("/api/maps/3/2").status_code == 404
-    assert "max-age=3600" in ann.client.get(f"/pictures/3?v={world.project.digest[:8]}").headers["cache-control"]
+    version = ann.get("/api/project")["digest"][:8]
+    assert "max-age=3600" in ann.client.get(f"/pictures/3?v={version}").headers["cache-control"]
+    kept = [ann.client.get(f"/api/maps/3/{model}?v={version}").headers["cache-control"] for model in range(2)]
+    assert kept == ["private, max-age=3600", "private, no-cache"]  # a rival may be another one next time
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (0, 4), (4, 0)])

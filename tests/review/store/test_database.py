@@ -12,14 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, inspect, select, text
+from sqlalchemy import delete, func, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.review.store import checks, database, leases, masks, migrations, patches, people, ratings
 from figureground.review.store.address import read_address
-from figureground.review.store.database import Database, classes_of, migrate, open_database
+from figureground.review.store.database import Database, look, migrate, open_database
+from figureground.review.store.project import classes_of
 from figureground.review.store.steps import Migration, steps
 from figureground.review.store.tables import lease, meta, project, rating, sample, schema_version
 
@@ -142,12 +143,112 @@ def test_a_newer_database_is_refused_in_one_line(database_url, make_project):
 def test_another_project_is_refused_naming_both(database_url, make_project):
     """A database belongs to the samples and classes it was made for, whatever these are called."""
     open_database(database_url, make_project(name="cats", digest="a" * 64)).close()
-    with pytest.raises(InputError, match=r"of the project 'cats' \(aaaaaaaaaaaa\), not of 'dogs' \(bbbbbbbbbbbb\)") as refused:
-        open_database(database_url, make_project(name="dogs", digest="b" * 64))
+    with pytest.raises(InputError, match=r"it is of 'cats', not of 'dogs': it has other samples \(12, of which 12 are among the 13") as refused:
+        open_database(database_url, make_project(name="dogs", digest="b" * 64, samples=13))
     assert "\n" not in str(refused.value)
     opened = open_database(database_url, make_project(name="cats, moved", digest="a" * 64))
     with opened.read() as c:
         assert c.scalars(select(project.c.name)).all() == ["cats"]
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"classes": ClassTable(names=("background", "cat"), ids=(0, 3))}, "it is of 'queue': it has other classes"),
+        ({"samples": 5}, r"it has other samples \(12, of which 5 are among the 5 given\)"),
+        ({"samples": 0}, "are among the 0 given"),
+        ({"size_hw": (40, 61)}, "some pictures had another size"),
+    ],
+)
+def test_what_another_project_has_otherwise_is_said(tmp_path, make_project, given, said):
+    """Two projects of one name: a name alone would say nothing."""
+    url = f"sqlite:///{tmp_path}/x.db"
+    open_database(url, make_project()).close()
+    with pytest.raises(InputError, match=said):
+        open_database(url, make_project(digest="b" * 64, **given))
+
+
+def test_ratings_of_one_target_are_not_taken_for_those_of_another(database_url, make_project):
+    """The same pictures with another first model are refused; the same maps under another name, or with rivals, are not."""
+    first = make_project(models=("A",), target=("1", "2", ""))
+    open_database(database_url, first).close()
+    for models, target in (
+        (("A",), ("1", "2", "")),
+        (("mine", "rival"), ("1", "2", "")),
+        (("A",), ("1", "2", "3")),
+        (("A",), ("1", "", "3")),
+    ):
+        open_database(database_url, make_project(models=models, target=target)).close()
+    said = r"same pictures with another target: what people said is of 'A', and 'B' has other maps.*--models.*another --out"
+    with pytest.raises(InputError, match=said) as refused:
+        open_database(database_url, make_project(models=("B", "A"), target=("1", "2", "4")))
+    assert "\n" not in str(refused.value)
+    with pytest.raises(InputError, match="of 'A', and no model is given"):
+        open_database(database_url, make_project())
+
+
+def test_a_target_may_come_later_where_nobody_has_rated(database_url, make_project):
+    """Masks can begin without a model; ratings cannot change what they are of."""
+    opened = open_database(database_url, make_project())
+    with opened.write() as c:
+        ann = people.add(c, "Ann", role="reviewer")[0].number
+        ratings.save(c, ann, place=0, showing=0, score=3, out_of_domain=False, seconds=1)
+    opened.close()
+    late = make_project(models=("A",), target=("1",))
+    with pytest.raises(InputError, match="of the pictures without a model, and 'A' has other maps"):
+        open_database(database_url, late)
+    with unopened(database_url).write() as c:
+        c.execute(delete(rating))
+    open_database(database_url, late).close()
+    with pytest.raises(InputError, match="of 'A', and no model is given"):
+        open_database(database_url, make_project())
+
+
+def test_a_database_has_an_identity_of_its_own(database_url, make_project, tmp_path):
+    """Made with it, the same whenever it is opened, another one for another database of the same project."""
+    opened = open_database(database_url, make_project())
+    again = open_database(database_url, make_project())
+    other = open_database(f"sqlite:///{tmp_path}/other.db", make_project())
+    assert opened.identity == again.identity != other.identity
+    assert len({opened.identity, other.identity}) == 2
+    assert min(map(len, (opened.identity, other.identity))) == 32
+    for one in (opened, again, other):
+        one.close()
+
+
+def test_an_older_database_is_given_an_identity_and_takes_its_target(database_url, make_project, tmp_path):
+    """What was rated then was of a target that nobody noted; from now on it is this one."""
+    old_database(database_url, tmp_path)
+    seen = look(database_url)
+    assert seen is not None
+    assert (seen.identity, seen.people) == ("", {"Ann", "Bob"})
+    opened = open_database(database_url, make_project(samples=3, models=("A",), target=("1",)))
+    assert len(opened.identity) == 32
+    opened.close()
+    seen = look(database_url)
+    assert seen is not None
+    assert seen.identity == opened.identity
+    with pytest.raises(InputError, match="another target"):
+        open_database(database_url, make_project(samples=3, models=("B",), target=("2",)))
+
+
+def test_looking_makes_nothing(database_url, make_project, tmp_path):
+    """A database that is not there is not made, one that is is not changed, and nothing of somebody else's is taken for ours."""
+    assert look(f"sqlite:///{tmp_path}/none.db") is None
+    assert not (tmp_path / "none.db").exists()
+    if not database_url.startswith("sqlite"):
+        assert look(database_url) is None
+    opened = open_database(database_url, make_project())
+    seen = look(database_url)
+    assert seen is not None
+    assert (seen.identity, seen.digest, seen.people, seen.able) == (opened.identity, "d" * 64, frozenset(), False)
+    with opened.write() as c:
+        people.local(c, "me")
+    assert (look(database_url).people, look(database_url).able) == ({"me"}, False)
+    with opened.write() as c:
+        people.add(c, "Ann", role="reviewer")
+    assert look(database_url).able
     opened.close()
 
 
@@ -190,7 +291,7 @@ def test_what_a_server_said_before_it_hung_up_is_told():
     """The driver's own error on hanging up is not what the reader needs."""
     hung_up = OSError("network error")
     hung_up.__context__ = RuntimeError({"S": "FATAL", "M": "role  nobody\ndoes not exist"})
-    assert database._cause(DBAPIError("SELECT 1", None, hung_up)) == "role nobody does not exist"
+    assert database.cause(DBAPIError("SELECT 1", None, hung_up)) == "role nobody does not exist"
 
 
 @pytest.mark.parametrize(
@@ -377,4 +478,28 @@ def test_an_idle_connection_that_the_server_has_ended_is_replaced(postgresql, ma
         assert len(connection.execute(select(sample.c.place)).all()) == 12
     opened.close()
     other.close()
+    gc.collect()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the driver's, of a lost connection
+def test_an_error_of_the_network_is_one_of_the_database(postgresql, make_project, monkeypatch):
+    """The driver passes some on as they are; whoever asks has one kind to know, and the connection is not used again."""
+    opened = open_database(postgresql.new_database(), make_project())
+
+    def reset(*_args, **_more):
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    for what, use in (("do_execute", opened.read), ("do_commit", opened.write), ("connect", opened.read)):
+        if what == "connect":
+            opened.engine.dispose()
+        monkeypatch.setattr(opened.engine.dialect, what, reset)
+        with pytest.raises(DBAPIError, match="reset by peer"), use() as c:
+            c.execute(select(project.c.name))
+        monkeypatch.undo()
+    with opened.read() as c:
+        assert c.scalars(select(project.c.name)).all() == ["queue"]
+    opened.close()
     gc.collect()

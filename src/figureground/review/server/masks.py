@@ -158,7 +158,7 @@ def segments(
             for old in ours[: max(0, len(ours) + 1 - KEPT_SUPERPIXELS)]:
                 here.kept.pop(old, None)
             here.kept[key] = content
-    return kept(content, MEDIA, if_none_match, lasting=v == here.project.digest[:8])
+    return kept(content, MEDIA, if_none_match, lasting=v == here.project.version[:8])
 
 
 def _why_nothing(listed: int) -> str:

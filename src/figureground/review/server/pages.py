@@ -161,7 +161,7 @@ def project_facts(here: Here, visit: Visitor) -> dict[str, Any]:
     rows, columns = grid_of(here.options.grid)
     return {
         "name": here.project.name,
-        "digest": here.project.digest,
+        "digest": here.project.version,
         "count": len(here.project.items),
         "classes": classes_with_colours(here),
         "void": VOID,

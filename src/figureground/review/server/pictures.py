@@ -23,7 +23,7 @@ def picture(item: ItemAt, here: Here, visit: Visitor, if_none_match: Annotated[s
         content, media = here.project.picture(item.place)
     except FormatError as error:
         raise HTTPException(404, f"the picture of '{item.id}' cannot be shown: {error.fault.problem}") from error
-    return kept(content, media, if_none_match, lasting=v == here.project.digest[:8])
+    return kept(content, media, if_none_match, lasting=v == here.project.version[:8])
 
 
 @router.get("/api/maps/{place}/{model}", response_class=Response, responses=BYTES)
@@ -39,7 +39,8 @@ def label_map(
     layer = here.project.layer_of(item.place, model) if model < len(here.project.models) else None
     if layer is None:
         raise HTTPException(404, f"model {model} has no label map of '{item.id}'")
-    return kept(encode_runs(layer), MEDIA, if_none_match, lasting=v == here.project.digest[:8])
+    lasting = model == 0 and v == here.project.version[:8]  # a rival may be another one next time, under the same address
+    return kept(encode_runs(layer), MEDIA, if_none_match, lasting=lasting)
 
 
 def kept(content: bytes, media: str, known: str, *, lasting: bool) -> Response:

@@ -7,23 +7,24 @@ is on the disk (synchronous=FULL). On PostgreSQL each function locks the row it 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
-from typing import Any, Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, func, insert, inspect, select, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, SQLAlchemyError
 
 from figureground.core.errors import InputError
-from figureground.core.types import ClassTable
 from figureground.review.store.address import Address, read_address
 from figureground.review.store.clock import now
+from figureground.review.store.project import ReviewedProject, enrol
 from figureground.review.store.steps import steps
-from figureground.review.store.tables import meta, project, sample, schema_version
+from figureground.review.store.tables import meta, project, reviewer, schema_version
 
 _CONNECTIONS = 20
 _IDLE_S = 5.0
@@ -31,65 +32,36 @@ _PATIENCE_S = 60
 _LOCK_SPACE = 0x66696772  # so that our advisory locks are not those of another program on the same server
 
 
-class ReviewedItem(Protocol):
-    """One sample of a project."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a database tells before it is opened."""
 
-    @property
-    def place(self) -> int:
-        """Number of the sample, from 0."""
-        ...
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        ...
-
-    @property
-    def image(self) -> str | None:
-        """Path or URL of its picture."""
-        ...
-
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        ...
-
-
-class ReviewedProject(Protocol):
-    """What the store needs to know of a project."""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Changes where the samples or classes do."""
-        ...
-
-    @property
-    def classes(self) -> ClassTable:
-        """What a mask may hold."""
-        ...
-
-    @property
-    def items(self) -> Sequence[ReviewedItem]:
-        """Every sample, by place."""
-        ...
+    identity: str
+    """Empty in one of a version before identities."""
+    digest: str
+    """Of its project."""
+    people: frozenset[str]
+    """Names of all who take part or did."""
+    able: bool
+    """Somebody's token opens the page."""
 
 
 class Database:
-    """An open database; `read` and `write` give a connection in a transaction. Threads may share it."""
+    """An open database; `read` and `write` give a connection in a transaction. Threads may share it.
 
-    def __init__(self, engine: Engine, *, shown: str) -> None:
+    Where the server of a database is away, both raise SQLAlchemy's `DBAPIError`, whatever the driver raises.
+    """
+
+    def __init__(self, engine: Engine, *, shown: str, identity: str = "") -> None:
         self.engine, self.shown = engine, shown
+        self.identity = identity
+        """Made with the database, and kept for as long as it is: labels say by it where they are from."""
         self._lock = threading.Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A connection that sees one state of the database for as long as the block lasts, and writes nothing."""
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield connection
@@ -97,8 +69,14 @@ class Database:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A connection whose changes are all kept when the block ends, and on the disk then; none of them when it fails."""
-        with self._lock, self.engine.connect().execution_options(figureground_writes=True) as connection, connection.begin():
+        with self._lock, self._connect().execution_options(figureground_writes=True) as connection, connection.begin():
             yield connection
+
+    def _connect(self) -> Connection:
+        try:
+            return self.engine.connect()
+        except OSError as error:
+            raise OperationalError("connect", None, error) from error
 
     def close(self) -> None:
         """Gives every connection back; the object is of no use afterwards."""
@@ -113,7 +91,7 @@ def open_database(url: str, project: ReviewedProject) -> Database:
         project: what is reviewed.
 
     Raises:
-        InputError: it cannot be reached, is none of ours, is newer than this code, or belongs to another project.
+        InputError: it cannot be reached, is none of ours, is newer than this code, belongs to another project, or is of another target.
     """
     address = read_address(url)
     engine = _engine(address)
@@ -122,16 +100,47 @@ def open_database(url: str, project: ReviewedProject) -> Database:
         with database.write() as connection:
             one_at_a_time(connection, "schema")
             migrate(connection, shown=address.shown)
-            _enrol(connection, project, shown=address.shown)
+            database.identity = enrol(connection, project, shown=address.shown)
     except DBAPIError as error:
         engine.dispose()
-        raise InputError(
-            f"--database {address.shown}: it cannot be opened ({_cause(error)}). Correct the address, or ask who runs it"
-        ) from error
+        raise _unopened(address, error) from error
     except BaseException:
         engine.dispose()
         raise
     return database
+
+
+def look(url: str) -> Seen | None:
+    """What a database says of itself, without making or changing anything; None where there is none of ours yet.
+
+    Raises:
+        InputError: it cannot be reached.
+    """
+    address = read_address(url)
+    if address.url.get_backend_name() == "sqlite" and not Path(address.url.database or "").exists():
+        return None
+    database = Database(_engine(address), shown=address.shown)
+    try:
+        with database.read() as connection:
+            return _seen(connection)
+    except DBAPIError as error:
+        raise _unopened(address, error) from error
+    finally:
+        database.close()
+
+
+def _seen(connection: Connection) -> Seen | None:
+    there = inspect(connection)
+    if not {schema_version.name, project.name, reviewer.name} <= set(there.get_table_names()):
+        return None
+    columns = {column["name"] for column in there.get_columns(project.name)}
+    found = connection.execute(select(*(column for column in (project.c.digest, project.c.identity) if column.name in columns))).first()
+    if found is None:
+        return None
+    people = connection.execute(select(reviewer.c.name, reviewer.c.token_hash, reviewer.c.revoked)).all()
+    able = any(one.token_hash is not None and one.revoked is None for one in people)
+    identity = str(found._mapping.get("identity", ""))
+    return Seen(identity=identity, digest=found.digest, people=frozenset(one.name for one in people), able=able)
 
 
 def migrate(connection: Connection, *, shown: str = "", upto: int | None = None) -> int:
@@ -171,23 +180,6 @@ def one_at_a_time(connection: Connection, what: str) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK_SPACE, words.index(what))))
 
 
-def classes_of(connection: Connection) -> ClassTable:
-    """The classes of the project."""
-    return read_classes(connection.execute(select(project.c.classes_json)).scalar_one())
-
-
-def read_classes(content: str) -> ClassTable:
-    """Classes from their JSON."""
-    found: dict[str, Any] = json.loads(content)
-    return ClassTable(names=tuple(found["names"]), ids=tuple(found["ids"]), background=found["background"], ignore=found["ignore"])
-
-
-def write_classes(classes: ClassTable) -> str:
-    """Classes as JSON: names, ids, background, ignore."""
-    found = {"names": classes.names, "ids": classes.ids, "background": classes.background, "ignore": classes.ignore}
-    return json.dumps(found, ensure_ascii=False)
-
-
 def _engine(address: Address) -> Engine:
     lasting = address.url.get_backend_name() == "postgresql"
     engine = create_engine(
@@ -199,6 +191,7 @@ def _engine(address: Address) -> Engine:
     if lasting:
         event.listen(engine, "checkout", _try_out)
         event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "handle_error", _as_lost)
     else:
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
@@ -243,26 +236,22 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _enrol(connection: Connection, reviewed: ReviewedProject, *, shown: str) -> None:
-    """Notes the project in a new database; in one that has a project, checks that it is this one."""
-    found = connection.execute(select(project.c.name, project.c.digest)).one_or_none()
-    if found is None:
-        classes = write_classes(reviewed.classes)
-        values = {"name": reviewed.name, "digest": reviewed.digest, "classes_json": classes, "created": now()}
-        connection.execute(insert(project).values(number=1, **values))
-        rows = [{"place": i.place, "id": i.id, "height": i.size_hw[0], "width": i.size_hw[1]} for i in reviewed.items]
-        if rows:
-            connection.execute(insert(sample), rows)
-    elif found.digest != reviewed.digest:
-        raise InputError(
-            f"--database {shown}: it is of the project '{found.name}' ({found.digest[:12]}), not of '{reviewed.name}' "
-            f"({reviewed.digest[:12]}). Give the queue it was made for, or another database"
-        )
+def _as_lost(context: ExceptionContext) -> Exception | None:
+    """What the driver passes on of the network as it is, such as a reset connection, becomes an error like those that it wraps."""
+    error = context.original_exception
+    if not isinstance(error, OSError):
+        return None
+    context.is_disconnect = True
+    return OperationalError(context.statement, None, error)
 
 
-def _cause(error: DBAPIError) -> str:
+def _unopened(address: Address, error: DBAPIError) -> InputError:
+    return InputError(f"--database {address.shown}: it cannot be opened ({cause(error)}). Correct the address, or ask who runs it")
+
+
+def cause(error: SQLAlchemyError) -> str:
     """What the driver says, in a few words; what a server said before it hung up stands behind the driver's own error."""
-    said, link = [], error.orig
+    said, link = [], error.orig if isinstance(error, DBAPIError) else error
     while link is not None:
         said.append(link.args[0] if link.args else link)
         link = link.__cause__ or link.__context__

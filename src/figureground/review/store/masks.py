@@ -14,9 +14,10 @@ from figureground.core.errors import InputError
 from figureground.review.layers import MOST_CLASSES, VOID
 from figureground.review.store import leases
 from figureground.review.store.clock import now
-from figureground.review.store.database import classes_of, one_at_a_time
+from figureground.review.store.database import one_at_a_time
 from figureground.review.store.limits import check_actions, check_seconds, check_text, is_number, size_of_place
 from figureground.review.store.people import hold
+from figureground.review.store.project import classes_of
 from figureground.review.store.refusals import Absent, Conflict
 from figureground.review.store.tables import mask as masks
 from figureground.review.store.tables import mask_save, mask_tile, sample

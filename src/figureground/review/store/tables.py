@@ -14,8 +14,10 @@ def _columns(kind: type, names: str) -> list[Column]:
 schema_version = Table("schema_version", meta, Column("number", Integer, primary_key=True), *_columns(Text, "name applied"))
 """One row a migration that was applied."""
 
-project = Table("project", meta, *_columns(Integer, "number"), *_columns(Text, "name digest classes_json created"))
-"""One row: what this database is about."""
+project = Table(
+    "project", meta, *_columns(Integer, "number"), *_columns(Text, "name digest classes_json created identity target_name target_json")
+)
+"""One row: what this database is about. `identity` is made with it; `target_json` holds the marks of the target, null = not known."""
 
 sample = Table("sample", meta, *_columns(Integer, "place height width"), *_columns(Text, "id"))
 """The samples of the project; `place` is the number by which every other table names one."""
