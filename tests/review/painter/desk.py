@@ -9,17 +9,20 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 from scipy import ndimage
+from sqlalchemy import select
 
 from figureground.review.options import ReviewOptions
 from figureground.review.project import open_project
-from figureground.review.store import checks, masks, people
-from figureground.review.store.database import open_database
+from figureground.review.store import checks, masks, people, tables
+from figureground.review.store.database import Database, open_database
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 NETWORKS = ("espnetv2_s_2.0", "dicenet_s_1.75", "espnetv2_s_1.0")
@@ -77,29 +80,40 @@ class Desk:
             self.process.wait()
             self.process = None
 
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The database, beside the server."""
+        opened = open_database(f"sqlite:///{self.folder / 'labels.sqlite'}", self.project)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
     def stored(self, place: int) -> tuple[masks.Mask, np.ndarray]:
         """What the database holds of a picture: the mask and its layer."""
-        database = open_database(f"sqlite:///{self.folder / 'labels.sqlite'}", self.project)
-        try:
-            with database.read() as connection:
-                (found,) = masks.of_place(connection, place)
-                return found, masks.layer(connection, found.number)
-        finally:
-            database.close()
+        with self.database() as database, database.read() as connection:
+            (found,) = masks.of_place(connection, place)
+            return found, masks.layer(connection, found.number)
+
+    def leases(self) -> list[tuple]:
+        """Who is at what."""
+        with self.database() as database, database.read() as connection:
+            return [tuple(row) for row in connection.execute(select(tables.lease))]
 
     def send_back(self, place: int, *, comment: str, marks: list[tuple[int, int, checks.Kind]]) -> None:
         """A checker returns the mask of a picture."""
-        database = open_database(f"sqlite:///{self.folder / 'labels.sqlite'}", self.project)
-        try:
-            with database.write() as connection:
-                checker, _ = people.add(connection, "eve", role="checker")
-                (found,) = masks.of_place(connection, place)
-                said = [checks.Mark(x=x, y=y, kind=kind) for x, y, kind in marks]
-                checks.save(
-                    connection, checker.number, mask=found.number, version=found.version, verdict="returned", comment=comment, marks=said
-                )
-        finally:
-            database.close()
+        self._check(place, "returned", comment, [checks.Mark(x=x, y=y, kind=kind) for x, y, kind in marks])
+
+    def accept(self, place: int) -> None:
+        """A checker accepts the mask of a picture."""
+        self._check(place, "accepted", "", [])
+
+    def _check(self, place: int, verdict: checks.Verdict, comment: str, marks: list[checks.Mark]) -> None:
+        with self.database() as database, database.write() as connection:
+            checker, _ = people.add(connection, "eve", role="checker")
+            (found,) = masks.of_place(connection, place)
+            said = {"verdict": verdict, "comment": comment, "marks": marks}
+            checks.save(connection, checker.number, mask=found.number, version=found.version, **said)
 
     def layer_of(self, place: int, model: int) -> np.ndarray:
         found = self.project.layer_of(place, model)

@@ -77,6 +77,7 @@ def test_a_server_killed_in_mid_work_loses_nothing(tmp_path, visit):
         page.keyboard.press("Control+Enter")  # not while the server is away
         page.locator("#status", has_text="Not handed in").wait_for()
         desk.start()
+        page.locator("#status", has_text="The connection is back; everything is saved.").wait_for()
         saved(page)
         layer = desk.stored(0)[1]
         assert (layer[region_at(start, x, y)] == 8).all()

@@ -293,6 +293,45 @@ def test_a_mask_that_was_sent_back_shows_why_and_the_end_is_told(tmp_path, visit
         desk.kill()
 
 
+def test_a_picture_is_left_to_others_and_an_accepted_mask_is_only_looked_at(tmp_path, visit):
+    queue, models = generated_review(tmp_path / "data", pictures=2)
+    desk = Desk(queue, models, tmp_path).start()
+    try:
+        page = visit(desk)
+        page.keyboard.press("x")
+        page.wait_for_url("**/mask?place=1")
+        ready(page)
+        page.get_by_role("button", name="Skip").click()
+        page.locator("#finished").wait_for()
+        assert page.locator("#why").inner_text().endswith("or you passed it over.")
+        assert desk.leases() == []
+        page.get_by_role("link", name="Look again").click()
+        page.wait_for_url("**/mask?place=0")
+        ready(page)
+        page.keyboard.press("Control+Enter")
+        page.wait_for_url("**/mask?place=1")
+        ready(page)
+        desk.accept(0)
+        page = visit(desk, 0)
+        before = desk.stored(0)
+        page.mouse.move(*spot(page, desk, 0, *inside_of(largest(before[1]))))
+        for key in ("9", "t", "Shift+a", "m", "Enter", "z", "y"):
+            page.keyboard.press(key)
+        page.locator("#status", has_text="Nothing to be redone").wait_for()
+        page.keyboard.press("b")
+        page.mouse.down()
+        page.mouse.up()
+        page.locator("#status", has_text="accepted: it is not changed any more").wait_for()
+        assert page.locator("#saved").get_attribute("data-state") == "saved"
+        after = desk.stored(0)
+        assert (after[0], after[1].tolist()) == (before[0], before[1].tolist())
+        page.keyboard.press("Control+Enter")
+        page.wait_for_url("**/mask?place=1")
+        ready(page)
+    finally:
+        desk.kill()
+
+
 def test_two_fingers_zoom_and_undo_what_the_first_began(generated, fresh, visit):
     start = generated.layer_of(fresh, 0)
     page = visit(generated, fresh, viewport={"width": 820, "height": 1180}, has_touch=True)

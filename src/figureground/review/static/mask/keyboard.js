@@ -7,8 +7,8 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 const TOOL_KEYS = { p: "pick", b: "brush", e: "erase", g: "polygon", f: "fill" };
 
 export class Keyboard {
-  constructor(screen, pointer, { submit }) {
-    Object.assign(this, { screen, pointer, submit });
+  constructor(screen, pointer, { submit, skip }) {
+    Object.assign(this, { screen, pointer, submit, skip });
     document.addEventListener("keydown", (event) => this.#down(event));
     document.addEventListener("keyup", (event) => this.#up(event));
     window.addEventListener("blur", () => { this.#hold(false); screen.holdAlt(false); });
@@ -82,7 +82,7 @@ export class Keyboard {
     return {
       z: () => (shift ? screen.redo() : screen.undo()), y: () => screen.redo(), u: () => screen.undo(),
       tab: () => screen.cycle(shift ? -1 : 1), ".": () => screen.cycle(1), ",": () => screen.cycle(-1),
-      w: () => screen.toggleWhole(), q: () => screen.showVote(shift ? 1 : 0),
+      x: () => this.skip(), w: () => screen.toggleWhole(), q: () => screen.showVote(shift ? 1 : 0),
       m: () => screen.takeAll(), n: () => screen.step(shift ? -1 : 1), t: () => screen.tidy(), s: () => screen.toggleSnap(),
       c: () => screen.openPalette(), "/": () => screen.openPalette(), i: () => screen.sample(), v: () => screen.name(VOID),
       h: () => screen.toggleLabels(), o: () => screen.setOpacity(screen.opacity + (shift ? 0.1 : -0.1)),

@@ -22,7 +22,7 @@ const SAVED = {
   conflict: "Changed elsewhere", refused: "Not taken",
 };
 
-let known, classes, drafts, tabs, loader, screen, sync = null, place = null, ahead = null;
+let known, classes, drafts, tabs, loader, screen, sync = null, place = null, ahead = null, passed = [], lost = false;
 
 function unreachable() { say("No connection to the server. Your work is kept here; it goes on when the server answers.", { problem: true }); }
 
@@ -37,7 +37,7 @@ async function start() {
     worked: (spent) => sync.note(spent),
     segments: async () => loader.segments(place),
   });
-  new Keyboard(screen, new Pointer(screen), { submit });
+  new Keyboard(screen, new Pointer(screen), { submit, skip });
   connect();
   if (!drafts.lasting) say("This browser keeps no drafts: wait for “Saved” before you close the page.", { problem: true, seconds: 8 });
   const asked = new URLSearchParams(location.search).get("place");
@@ -49,7 +49,7 @@ function connect() {
   const clicks = {
     undo: () => screen.undo(), redo: () => screen.redo(), tidy: () => screen.tidy(), whole: () => screen.toggleWhole(), snap: () => screen.toggleSnap(), take: () => screen.takeAll(),
     closer: () => screen.view.zoom(1.4), farther: () => screen.view.zoom(1 / 1.4), fit: () => screen.view.fit(), find: () => screen.openPalette(),
-    submit, mine: () => settle(true), theirs: () => settle(false),
+    submit, skip, mine: () => settle(true), theirs: () => settle(false),
   };
   for (const [id, click] of Object.entries(clicks)) by(id).addEventListener("click", click);
   for (const button of document.querySelectorAll("button[data-tool]")) button.addEventListener("click", () => screen.setTool(button.dataset.tool));
@@ -58,7 +58,7 @@ function connect() {
   window.addEventListener("beforeunload", (event) => { if (sync && sync.state !== "saved" && !drafts.lasting) event.preventDefault(); });
 }
 
-const next = (skip = -1) => patient(() => api("GET", `/api/masks/next?skip=${skip}`));
+const next = (skip = -1) => patient(() => api("GET", `/api/masks/next?skip=${skip}${passed.slice(-200).map((one) => `&passed=${one}`).join("")}`));
 
 // Opens a picture: first what an earlier page could not send, then the layer, then what is left of the drafts on top of it.
 async function open(found) {
@@ -79,7 +79,7 @@ async function open(found) {
   sync = new Sync({ place, version, layer, drafts, send, told });
   await adopt(batches, boxes, why);
   const { levels, maps, votes } = await bundle, notes = await remarks(status);
-  const painter = new Painter({ layer, models: maps, votes, background: classes.background, names: (value) => classes.name(value) });
+  const painter = new Painter({ layer, models: maps, votes, background: classes.background, names: (value) => classes.name(value), locked: status === "accepted" });
   by("loading").hidden = true;
   by("which").textContent = id;
   screen.begin(painter, { levels, notes });
@@ -158,8 +158,8 @@ function told(state, detail = "") {
   mark.title = detail;
   by("conflict").hidden = state !== "conflict";
   if (state === before) return;
-  if (state === "offline") say("No connection. What you do is kept here and sent later.", { problem: true, seconds: 6 });
-  if (state === "saved" && before === "offline") say("The connection is back; everything is saved.", { seconds: 4 });
+  if (state === "offline") { lost = true; say("No connection. What you do is kept here and sent later.", { problem: true, seconds: 6 }); }
+  if (state === "saved" && lost) { lost = false; say("The connection is back; everything is saved.", { seconds: 4 }); }
   if (state === "signed-out") say("You are signed out. Sign in again in another tab; your work is kept here.", { problem: true });
   if (state === "refused") say(`The server does not take this: ${detail}`, { problem: true });
   if (state === "conflict") { say("This mask was changed in another tab or browser. Nothing of yours is lost: choose what to keep.", { problem: true, seconds: 10 }); by("mine").focus(); }
@@ -193,7 +193,7 @@ async function submit() {
   try {
     screen.cancel();
     if (!(await sync.flush())) { say("Not handed in: your work is kept here, but the server does not have all of it yet.", { problem: true, seconds: 6 }); return; }
-    await api("POST", `/api/masks/${place}/submit`, { version: sync.version });
+    if (!screen.painter.locked) await api("POST", `/api/masks/${place}/submit`, { version: sync.version });
     const left = place, after = await ahead;
     await open(after?.place !== undefined && after?.place !== null && after.place !== left ? after : await next());
   } catch (error) {
@@ -202,6 +202,22 @@ async function submit() {
   } finally {
     handing = false;
     by("submit").disabled = false;
+  }
+}
+
+// Leaves the picture to others; what was drawn stays as it is and comes back when the page is loaded anew.
+async function skip() {
+  if (handing || !sync || screen.busy) return;
+  handing = true;
+  try {
+    screen.cancel();
+    if (!(await sync.flush())) { say("The server does not have all of your work yet: wait a moment.", { problem: true, seconds: 6 }); return; }
+    passed.push(place);
+    await open(await next());
+  } catch (error) {
+    complain(error);
+  } finally {
+    handing = false;
   }
 }
 

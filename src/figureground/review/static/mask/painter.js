@@ -11,8 +11,9 @@ const SLOW_RUNS = 400_000; // a layer in more pieces is searched for regions onl
 export class Painter {
   // `layer`: LabelLayer; `models`: Regions or null of each model's map; `votes`: Regions of the vote of most and of any, or none; `names(place)`:
   // the name of a class; `done(words)` hears of actions.
-  constructor({ layer, models, votes = [], background, names, done = () => {} }) {
-    Object.assign(this, { layer, models, votes, background, names, done });
+  // `locked`: the mask was accepted and is only looked at.
+  constructor({ layer, models, votes = [], background, names, locked = false, done = () => {} }) {
+    Object.assign(this, { layer, models, votes, background, names, locked, done });
     this.maps = [...models, ...votes];
     this.figures = new WeakMap(); // Regions of a map -> those of its foreground
     this.history = new History();
@@ -80,8 +81,12 @@ export class Painter {
     return [this.layer.at(column, row), ...this.maps.map((map) => map && map.value[map.at(column, row)])];
   }
 
+  // Says that nothing is changed here; false, as an action that changed nothing.
+  #refuse() { this.done("This mask was accepted: it is not changed any more", false); return false; }
+
   // One action that paints spans with one class. A stroke that is under way ends before any other action begins.
   paint(spans, value, words) {
+    if (this.locked) return this.#refuse();
     this.endStroke();
     const delta = new Delta();
     this.layer.paint(spans, value, delta);
@@ -97,6 +102,7 @@ export class Painter {
 
   // Takes a region or figure as its source has it, or under another name: the one action that most masks are made of.
   pick(found, value = null) {
+    if (this.locked) return this.#refuse();
     const what = `${found.from ? "Figure" : "Region"} of ${this.whose(found.source).of}`, was = this.names(found.value);
     const taken = value === null || (value === found.value && !found.from);
     const words = taken ? `${what} taken: ${was}` : `${what} named ${this.names(value)}${found.from ? "" : `, was ${was}`}`;
@@ -111,6 +117,7 @@ export class Painter {
   takeAll(source) {
     const map = this.maps[source - 1];
     if (!map) return false;
+    if (this.locked) return this.#refuse();
     this.endStroke();
     const delta = new Delta(), { runs } = map, pixels = new Uint8Array(this.layer.pixels.length);
     for (let y = 0; y < runs.height; y += 1) {
@@ -122,6 +129,7 @@ export class Painter {
 
   // Regions smaller than two ten-thousandths of the picture, at least 12 pixels, go to their neighbours.
   tidy() {
+    if (this.locked) return this.#refuse();
     this.endStroke();
     const { layer } = this, { height, width } = layer, least = Math.max(12, Math.round(height * width * 2e-4)), delta = new Delta();
     layer.replace(tidied(layer.pixels, height, width, least), delta);
@@ -129,9 +137,11 @@ export class Painter {
   }
 
   beginStroke(x, y, value, diameter) {
+    if (this.locked) return this.#refuse();
     this.endStroke();
     this.stroke = { delta: new Delta(), value, diameter, last: [x, y], taken: new Set(), inside: new Map() };
     this.moveStroke(x, y);
+    return true;
   }
 
   moveStroke(x, y) {
