@@ -46,12 +46,15 @@ def main(demo: Path) -> None:
         with served(project, database, options) as base, sync_playwright() as runner:
             browser = runner.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
             page = browser.new_context(viewport=SIZE, color_scheme="light").new_page()
-            for name in ("rate", "patches", "progress"):
+            for name in ("rate", "patches", "mask", "progress"):
                 page.goto(f"{base}/{name}")
                 page.wait_for_load_state("networkidle")
+                page.wait_for_timeout(800)
                 if name == "patches":
                     page.keyboard.press("m")
-                page.wait_for_timeout(800)
+                if name == "mask":
+                    page.keyboard.press("n")  # to the largest region of the layer
+                page.wait_for_timeout(3500)  # what the page says about a key goes away
                 picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
                 picture.save(ASSETS / f"review-{name}.jpg", quality=QUALITY, optimize=True, progressive=True)
                 print(f"review-{name}.jpg: {(ASSETS / f'review-{name}.jpg').stat().st_size / 1024:.0f} KiB")
