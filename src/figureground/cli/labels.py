@@ -23,10 +23,12 @@ def export(
     """Write masks for another tool: COCO, Label Studio, CVAT or index PNG."""
     del debug
     from figureground.cli.terminal import make_console, print_json
+    from figureground.core.errors import InputError
     from figureground.data.dataset import open_dataset
     from figureground.data.spec import chosen, parse_spec
     from figureground.review.exchange.labels import open_labels, with_images
     from figureground.review.exchange.spec import write_masks
+    from figureground.review.words import counted
     from figureground.runs.progress import terminal_reporter
     from figureground.runs.sources import check_sources
 
@@ -35,6 +37,8 @@ def export(
     found = open_labels(labels, which="all" if which == "all" else "accepted")
     for note in found.notes:
         reporter.say(f"note: {note}")
+    if not found.masks:
+        raise InputError(f"{labels}: there is no mask in it. Label some, or name labels that hold masks")
     check_sources(Path(parse_spec(to).where), labels.iterdir())
     images = {sample.id: sample.image for sample in open_dataset(data).samples} if data else {}
     written = write_masks(to, with_images(found.masks, images), found.classes, reporter=reporter)
@@ -42,7 +46,7 @@ def export(
         print_json({"path": written.path, "samples": written.samples, "regions": written.regions})
         return
     console = make_console()
-    console.print(f"{written.samples} masks, {written.regions} regions.", markup=False, soft_wrap=True)
+    console.print(f"{counted(written.samples, 'mask')}, {counted(written.regions, 'region')}.", markup=False, soft_wrap=True)
     console.print(f"Labels: {written.path}", markup=False, soft_wrap=True)
 
 
@@ -63,6 +67,7 @@ def import_(
     from figureground.review.exchange.labels import write_labels
     from figureground.review.exchange.pictures import KnownPictures
     from figureground.review.exchange.spec import read_masks
+    from figureground.review.words import counted
     from figureground.runs.artifact import read_manifest
     from figureground.runs.progress import terminal_reporter
 
@@ -85,7 +90,7 @@ def import_(
         print_json({"path": path, "masks": count, "samples": len(dataset)})
         return
     console = make_console()
-    console.print(f"{count} masks for {len(dataset)} samples, {status}.", markup=False, soft_wrap=True)
+    console.print(f"{counted(count, 'mask')} for {counted(len(dataset), 'sample')}, {status}.", markup=False, soft_wrap=True)
     console.print(f"Labels: {path / 'masks.parquet'}", markup=False, soft_wrap=True)
 
 

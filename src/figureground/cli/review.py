@@ -29,7 +29,21 @@ def review(
     add: Annotated[
         list[str] | None,
         typer.Option(
-            "--add", help="NAME:ROLE lets somebody take part and shows the token once. Roles: reviewer, checker, admin. May be repeated."
+            "--add",
+            help="NAME:ROLE lets somebody take part and shows the token once, or gives that role to who is there. "
+            "Roles: reviewer, checker, admin. May be repeated.",
+        ),
+    ] = None,
+    new_token: Annotated[
+        list[str] | None,
+        typer.Option("--new-token", help="NAME of somebody who lost the token, or was revoked: a new one, shown once. May be repeated."),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            "--masks",
+            help="Labels whose masks are to be checked here: what `labels import` wrote, or another review. Each comes once.",
+            show_default=False,
         ),
     ] = None,
     allowed_host: Annotated[
@@ -59,6 +73,8 @@ def review(
         database=database,
         reviewer=reviewer,
         add=add or (),
+        new_token=new_token or (),
+        masks=masks,
         browser=not no_browser,
         say=lambda text: typer.echo(text),
     )

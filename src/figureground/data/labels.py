@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -214,6 +214,14 @@ class Labels:
             if found is None or order.index(mask.status) < order.index(found.status):
                 best[mask.id] = mask
         return {mask.id: best[mask.id] for mask in self.masks if mask.id in best}
+
+
+def review_of(details: Mapping[str, Any]) -> str | None:
+    """Identity of the review database that labels were written from, by the `details` of their manifest; None where they were imported.
+
+    It is empty where they were written before databases had one.
+    """
+    return details.get("review", "") if "project" in details else None
 
 
 def reviewer_name(name: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from figureground.core.errors import InputError
 from figureground.core.options import option
 
 MOST_CELLS = 128
+"""In a row or a column of a grid of patches."""
+_ASKED = ("quorum", "worst", "repeats", "grid", "labellers", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,11 @@ class ReviewOptions:
     grid: str = option("16x16", help="Rows and columns of the grid of patches.")
     labellers: int = option(1, help="Reviewers who draw a mask of the same picture.", bounds=(1, 10))
     seed: int = option(0, help="Of the order in which pictures are rated.", bounds=(0, 2**31 - 1))
+
+
+def asked(options: ReviewOptions) -> dict[str, Any]:
+    """The options by which one can tell afterwards what people were asked."""
+    return {name: getattr(options, name) for name in _ASKED}
 
 
 def grid_of(text: str) -> tuple[int, int]:

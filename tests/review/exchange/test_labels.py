@@ -113,6 +113,23 @@ def test_a_name_that_no_reviewer_can_have_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_people_said_in_a_review_is_not_replaced(tmp_path: Path) -> None:
+    """Labels of masks alone would take the ratings with them; labels that were imported are replaced as before."""
+    where = artifact(tmp_path / "labels", [row("a", "ann", "accepted", 3, 1)])
+    write_labels(where, [mask("b", 3)], CLASSES, reviewer="cvat", source="")
+    manifest = json.loads((where / "manifest.json").read_text())
+    for of_review in ({"project": "queue", "review": "0f" * 16}, {"project": "queue"}):
+        (where / "manifest.json").write_text(json.dumps({**manifest, "details": {**manifest["details"], **of_review}}))
+        with pytest.raises(ArtifactError, match=r"labels: holds what people said in a review.*another --out, or remove it"):
+            write_labels(where, [mask("c", 3)], CLASSES, reviewer="cvat", source="")
+        assert [m.id for m in read_labels(where).masks] == ["b"]
+
+
+def test_where_there_is_no_mask_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"coco:empty\.json: there is no mask"):
+        write_labels(tmp_path / "labels", [], CLASSES, reviewer="coco", source="coco:empty.json")
+
+
 def test_damaged_labels_are_one_error(tmp_path: Path) -> None:
     where = artifact(tmp_path / "labels", [row("a", "ann", "accepted", 9, 1)])
     with pytest.raises(FormatError, match=r"sample 'a': the mask holds 9"):

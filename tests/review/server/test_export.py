@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from figureground.review.exchange.labels import open_labels
-from figureground.review.server.serve import LabelsWriter
+from figureground.review.server.labels_writer import LabelsWriter
 
 
 @pytest.fixture
@@ -28,6 +28,8 @@ def test_the_labels_are_a_zip_of_the_artifact(labelled, tmp_path):
     answer = labelled.local().client.get("/api/export/labels")
     assert answer.headers["content-disposition"] == 'attachment; filename="labels.zip"'
     zipfile.ZipFile(io.BytesIO(answer.content)).extractall(tmp_path)
+    told = json.loads((tmp_path / "labels" / "manifest.json").read_text())
+    assert ([model["name"] for model in told["details"]["models"]], told["options"]["quorum"]) == (["target", "rival"], 1)
     found = open_labels(tmp_path / "labels", which="all")
     assert [mask.id for mask in found.masks] == [labelled.project.items[3].id]
     np.testing.assert_array_equal(found.masks[0].runs.dense(), labelled.project.layer_of(3, 0))
@@ -55,19 +57,17 @@ def test_accepted_masks_only(labelled):
 
 
 def test_the_artifact_is_written_where_the_server_was_told_and_again_only_after_changes(make_world, tmp_path):
-    world = make_world()
-    writer = LabelsWriter(world.database, world.project, tmp_path / "labels", world.room)
-    world.room.exporter = writer
+    world, manifest = make_world(), tmp_path / "labels" / "manifest.json"
+    world.room.exporter = LabelsWriter(world.database, world.project, tmp_path / "labels")
     ann = world.local()
-    assert writer.behind
     assert ann.post("/api/export") == {"where": str(tmp_path / "labels")}
-    assert (tmp_path / "labels" / "manifest.json").is_file()
-    writer()
-    assert not writer.behind
+    first = manifest.stat().st_mtime_ns
     ann.get("/api/project")
-    assert not writer.behind, "reading changes nothing"
+    ann.post("/api/export")
+    assert manifest.stat().st_mtime_ns == first, "reading changes nothing"
     ann.post("/api/ratings", {"place": 0, "showing": 0, "score": 4, "out_of_domain": False, "seconds": 1.0})
-    assert writer.behind
+    ann.post("/api/export")
+    assert manifest.stat().st_mtime_ns != first
 
 
 def test_without_a_place_for_labels_that_is_said(world):

@@ -1,7 +1,8 @@
-"""Starting and ending: ports, people, gold, the database beside the labels, and the whole verb as a process."""
+"""Starting and ending: ports, gold, the database beside the labels, and the whole verb as a process."""
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -11,6 +12,8 @@ import time
 import urllib.request
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from tests.review.conftest import BINARIES, Cluster
 from tests.review.server.world import with_models
 from tests.support import hear_ctrl_c
 
@@ -18,8 +21,9 @@ from figureground.core.errors import ArtifactError, FormatError, InputError
 from figureground.review.exchange.labels import open_labels
 from figureground.review.options import ReviewOptions
 from figureground.review.project import open_project
-from figureground.review.server import serve as serving
-from figureground.review.server.serve import Where, default_database, gold_table, listen, serve
+from figureground.review.server import labels_writer
+from figureground.review.server.gold import gold_table
+from figureground.review.server.serve import Where, default_database, listen, serve
 from figureground.runs.artifact import read_manifest
 
 PROGRAM = """
@@ -62,18 +66,6 @@ def test_tokens_are_wanted_as_soon_as_others_can_come(where, tokens):
     assert where.tokens is where.access("ann").tokens is tokens
 
 
-def test_beyond_this_machine_somebody_must_be_able_to_come_in(pool, tmp_path):
-    with pytest.raises(InputError, match="--add NAME:admin"):
-        serve(str(pool), out=tmp_path / "labels", options=ReviewOptions(), where=Where(port=0, sign_in=True), browser=False)
-    assert not (tmp_path / "labels").exists()
-
-
-@pytest.mark.parametrize("text", ["ann", "ann:king", ":admin", "a/b:admin", " ann:admin"])
-def test_who_is_added_has_a_name_and_a_role(pool, tmp_path, text):
-    with pytest.raises(InputError):
-        serve(str(pool), out=tmp_path / "labels", options=ReviewOptions(), where=Where(port=0), add=[text], browser=False)
-
-
 def test_what_is_no_labels_artifact_is_left_alone(pool, tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "diary.txt").write_text("dear diary")
@@ -83,20 +75,25 @@ def test_what_is_no_labels_artifact_is_left_alone(pool, tmp_path):
 
 def test_the_database_lies_beside_the_labels(tmp_path):
     assert default_database(tmp_path / "made" / "labels") == f"sqlite:///{tmp_path}/made/labels.sqlite"
-    assert (tmp_path / "made").is_dir()
+    assert not (tmp_path / "made").exists()
 
 
 def test_gold_is_read_by_id(pool, tmp_path):
-    project = open_project(str(pool), options=with_models(ReviewOptions(), pool))
-    (tmp_path / "gold.csv").write_text("id,rating\np3,5\np0,x\n")
-    assert gold_table(str(tmp_path / "gold.csv"), project) == {3: 5, 0: None}
-    for text, problem in (("id,rating\np99,5\n", "'p99'"), ("id,rating\np1,9\n", "1 to 5, or x")):
-        (tmp_path / "gold.csv").write_text(text)
+    project, file = open_project(str(pool), options=with_models(ReviewOptions(), pool)), tmp_path / "gold.csv"
+    file.write_text("id,rating\np3,5\np0,x\np3,5\n")
+    assert gold_table(str(file), project) == {3: 5, 0: None}
+    for text, problem in (
+        ("id,rating\np99,5\n", "'p99' is no sample of the project"),
+        ("id,rating\np99,5\np98,1\n", "'p99', 'p98' are no samples of the project"),
+        ("id,rating\np1,9\n", "1 to 5, or x .* got '9' for 'p1'"),
+        ("id,rating\np1,4\np2,4\np1,x\n", "'p1' has two ratings, x and 4"),
+    ):
+        file.write_text(text)
         with pytest.raises(InputError, match=problem):
-            gold_table(str(tmp_path / "gold.csv"), project)
-    (tmp_path / "gold.csv").write_text("id,score\np1,3\n")
+            gold_table(str(file), project)
+    file.write_text("id,score\np1,3\n")
     with pytest.raises(FormatError, match="`rating`"):
-        gold_table(str(tmp_path / "gold.csv"), project)
+        gold_table(str(file), project)
 
 
 def start(pool, out):
@@ -150,22 +147,68 @@ def test_the_same_command_goes_on_where_it_was(pool, tmp_path):
 
 
 def test_labels_are_written_every_few_minutes_and_a_failure_does_not_end_it(make_world, tmp_path, monkeypatch):
+    """Something in the way, then a database that is away, then neither: written at last, and not again while nothing is new."""
     world = make_world()
     out = tmp_path / "labels"
-    writer = serving.LabelsWriter(world.database, world.project, out, world.room)
-    said, waits = [], []
+    writer = labels_writer.LabelsWriter(world.database, world.project, out)
+    said, waits, written = [], [], []
+
+    def away():
+        raise OperationalError("connect", None, ConnectionResetError(104, "Connection reset by peer"))
 
     class Ended:
         def wait(self, seconds):
             waits.append(seconds)
             if len(waits) == 2:
                 (out / "diary.txt").unlink()
-            return len(waits) > 2
+                monkeypatch.setattr(type(world.database), "_connect", lambda self: away())
+            elif len(waits) == 3:
+                monkeypatch.undo()
+            elif len(waits) > 3:
+                written.append((out / "manifest.json").stat().st_mtime_ns)
+            return len(waits) > 5
 
     out.mkdir()
     (out / "diary.txt").write_text("in the way")
-    serving._write_now_and_then(writer, Ended(), said.append)
-    assert len(said) == 1
-    assert "tried again" in said[0]
-    assert (out / "manifest.json").is_file()
-    assert waits == [serving.WRITE_EVERY_S] * 3
+    labels_writer.write_now_and_then(writer, Ended(), said.append)
+    assert [("left alone" in words, "the database does not answer" in words, "tried again" in words) for words in said] == [
+        (True, False, True),
+        (False, True, True),
+    ]
+    assert waits == [labels_writer.WRITE_EVERY_S] * 6
+    assert len(written) == 3
+    assert len(set(written)) == 1
+
+
+@pytest.mark.slow
+def test_a_database_that_is_away_at_the_end_is_one_sentence(pool, tmp_path):
+    """The server of the database stops, then Ctrl-C: no traceback, exit 2, and what to do."""
+    if not BINARIES:
+        pytest.skip("PostgreSQL is not installed")
+    cluster = Cluster()
+    try:
+        url = cluster.new_database()
+        command = [sys.executable, "-m", "figureground", "review", str(pool), "--out", str(tmp_path / "labels"), "--port", "0"]
+        command += ["--no-browser", "--database", url]
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=hear_ctrl_c,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        ) as process:
+            said = ""
+            while "Review:" not in said:
+                said += process.stdout.readline()
+            time.sleep(1)
+            cluster.stop()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+    finally:
+        cluster.stop()
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    assert "internal error" not in errors
+    assert "it does not answer" in errors
+    assert "run the same command again when it is back" in " ".join(errors.split())

@@ -143,7 +143,9 @@ def test_a_newer_database_is_refused_in_one_line(database_url, make_project):
 def test_another_project_is_refused_naming_both(database_url, make_project):
     """A database belongs to the samples and classes it was made for, whatever these are called."""
     open_database(database_url, make_project(name="cats", digest="a" * 64)).close()
-    with pytest.raises(InputError, match=r"it is of 'cats', not of 'dogs': it has other samples \(12, of which 12 are among the 13") as refused:
+    with pytest.raises(
+        InputError, match=r"it is of 'cats', not of 'dogs': it has other samples \(12, of which 12 are among the 13"
+    ) as refused:
         open_database(database_url, make_project(name="dogs", digest="b" * 64, samples=13))
     assert "\n" not in str(refused.value)
     opened = open_database(database_url, make_project(name="cats, moved", digest="a" * 64))

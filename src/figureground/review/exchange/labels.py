@@ -17,11 +17,11 @@ from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.types import ClassTable, LabelRuns
 from figureground.data.faults import refusal
 from figureground.data.labelmap import RUN_FIELDS, check_runs, columns_to_runs, runs_to_columns
-from figureground.data.labels import KIND, MASKS, SCHEMA, MaskStatus, read_labels, reviewer_name
+from figureground.data.labels import KIND, MASKS, SCHEMA, MaskStatus, read_labels, review_of, reviewer_name
 from figureground.data.masks import check_ids
 from figureground.data.prediction_artifact import READ_FAULTS
 from figureground.review.exchange.masks import LabelledMask, checked
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, read_manifest
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact, read_manifest
 
 Which = Literal["accepted", "all"]
 _BEST_FIRST: tuple[MaskStatus, ...] = ("accepted", "submitted", "returned", "draft")
@@ -111,12 +111,17 @@ def write_labels(
         reporter: told what is there already; default nobody.
 
     Raises:
+        ArtifactError: `out` holds the labels of a review, or something else.
         InputError: no mask, a name that no reviewer can have, or a directory that cannot be written.
         FormatError: a mask with a value that is no class id.
     """
     reporter = reporter or QuietReporter()
+    if is_artifact(out) and (there := read_manifest(out)).kind == KIND and review_of(there.details) is not None:
+        raise ArtifactError(
+            f"{out}: holds what people said in a review, which masks alone would replace. Choose another --out, or remove it"
+        )
     maker = reviewer_name(named or reviewer)
-    kept = [replace(mask, by=maker if named else _maker(mask.by, maker)) for mask in checked(masks, classes)]
+    kept = [replace(mask, by=maker if named else _maker(mask.by, maker)) for mask in checked(masks, classes, where=source)]
     table = _table(kept, status)
     inputs, options = {"masks": _digest(table, classes)}, {"source": source, "status": status}
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=options)

@@ -58,8 +58,8 @@ def names_of(classes: ClassTable) -> dict[int, str]:
     return table
 
 
-def checked(masks: Iterable[LabelledMask], classes: ClassTable) -> Iterator[LabelledMask]:
-    """The same masks, each looked at before it is written.
+def checked(masks: Iterable[LabelledMask], classes: ClassTable, *, where: str = "") -> Iterator[LabelledMask]:
+    """The same masks, each looked at before it is written; `where` they are from is for messages.
 
     Raises:
         InputError: an id that is empty, comes twice or is no Unicode text; or no mask at all.
@@ -76,7 +76,7 @@ def checked(masks: Iterable[LabelledMask], classes: ClassTable) -> Iterator[Labe
         seen.add(mask.id)
         yield mask
     if not seen:
-        raise InputError("there is no mask. Label some, or name labels that hold masks")
+        raise InputError(f"{where + ': ' if where else ''}there is no mask. Label some, or name labels that hold masks")
 
 
 def file_names(masks: Iterable[LabelledMask]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from figureground.review.project import Project
 from figureground.review.server import assets, checks, export, masks, pages, patches, pictures, progress, rate
 from figureground.review.server import people as people_routes
 from figureground.review.server.room import Exporter, Room, find_visit, room_of
-from figureground.review.server.security import NO_SCREENS, SAFE, Access, Shield
+from figureground.review.server.security import NO_SCREENS, Access, Shield
 from figureground.review.store import people
 from figureground.review.store.database import Database
 from figureground.review.store.refusals import Absent, Conflict, NotAllowed
@@ -59,28 +59,8 @@ def create_app(
     app.add_exception_handler(FiguregroundError, _refused)
     app.add_exception_handler(DBAPIError, _no_database)
     app.add_exception_handler(Exception, _our_fault)
-    app.add_middleware(_Counter, room=room)
     app.add_middleware(Shield, access=access)
     return app
-
-
-class _Counter:
-    """Counts what was changed, so that the labels artifact is written again only where there is something new."""
-
-    def __init__(self, app: Any, room: Room) -> None:
-        self.app, self.room = app, room
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["method"] in SAFE:
-            await self.app(scope, receive, send)
-            return
-
-        async def sending(message: Any) -> None:
-            if message["type"] == "http.response.start" and message["status"] < 400:
-                self.room.changes += 1
-            await send(message)
-
-        await self.app(scope, receive, sending)
 
 
 def _said(status: int, problem: str, headers: Any = None) -> JSONResponse:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from figureground.core.errors import InputError
 from figureground.review.exchange.labels import open_labels
 from figureground.review.exchange.spec import write_masks
+from figureground.review.options import asked
 from figureground.review.server.room import AdminVisit, Here, Room
 from figureground.review.store.labels import write_labels
 
@@ -50,7 +51,7 @@ def take(kind: Kind, here: Here, visit: AdminVisit, which: Annotated[Literal["ac
 
 def _written(here: Room, kind: Kind, which: Literal["accepted", "all"], folder: Path) -> Path:
     labels = folder / "labels"
-    write_labels(here.database, here.project, labels)
+    write_labels(here.database, here.project, labels, options=asked(here.options))
     if kind == "labels":
         return _zipped(labels)
     out = folder / NAMES[kind]

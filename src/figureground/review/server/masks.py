@@ -18,10 +18,10 @@ from figureground.review.server.pictures import BYTES, kept
 from figureground.review.server.room import MOST, Here, ItemAt, Room, Visit, Visitor
 from figureground.review.server.runs import MEDIA, encode_runs
 from figureground.review.store import checks, masks, ratings
+from figureground.review.store.limits import LONGEST_SECONDS, MOST_ACTIONS
 from figureground.review.superpixels import LARGEST, SMALLEST, segment_size, superpixels
 
 router = APIRouter(prefix="/api", tags=["masks"])
-DAY_S = 86_400.0
 MOST_BOXES = 20_000
 KEPT_SUPERPIXELS = 8
 """Pictures whose superpixels are remembered: one reviewer needs two at a time."""
@@ -49,8 +49,8 @@ class Boxes(BaseModel):
 
     key: Annotated[str, Field(min_length=1, max_length=64, pattern="^[0-9A-Za-z_-]+$")]
     version: Annotated[int, Field(ge=0, le=MOST)]
-    actions: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    seconds: Annotated[float, Field(ge=0, le=DAY_S, allow_inf_nan=False)] = 0.0
+    actions: Annotated[int, Field(ge=0, le=MOST_ACTIONS)] = 0
+    seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)] = 0.0
     boxes: Annotated[list[Box], Field(max_length=MOST_BOXES)]
 
 

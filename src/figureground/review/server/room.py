@@ -66,8 +66,6 @@ class Room:
     together: Together = field(init=False)
     """For small writes that come by the hundred."""
     local: people.Reviewer | None = None
-    changes: int = 0
-    """Requests that changed something; whoever writes the labels artifact sees by it whether there is anything new."""
     kept: dict[Any, Any] = field(default_factory=dict)
     """Room for what a route works out once, such as a reviewer's order; keys begin with the name of the route's file."""
     lock: threading.Lock = field(default_factory=threading.Lock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import logging
 import signal
 import socket
 import sys
@@ -11,29 +12,30 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
-from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from figureground.core.errors import ArtifactError, FiguregroundError, InputError
-from figureground.data.faults import some
+from figureground.core.errors import ArtifactError, InputError
 from figureground.data.labels import reviewer_name
-from figureground.data.tables import read_table
 from figureground.review.options import ReviewOptions, grid_of
 from figureground.review.project import Project, open_project
+from figureground.review.server import admission
 from figureground.review.server.app import create_app
-from figureground.review.server.room import Room
+from figureground.review.server.gold import gold_table
+from figureground.review.server.labels_writer import LabelsWriter, write_now_and_then
 from figureground.review.server.security import Access, is_loopback
 from figureground.review.store import people, ratings
-from figureground.review.store.database import Database, open_database
-from figureground.review.store.labels import write_labels
-from figureground.runs.artifact import is_artifact, read_manifest
+from figureground.review.store.database import Database, Seen, cause, look, open_database
+from figureground.review.store.incoming import Incoming, read_incoming, take_in
+from figureground.review.store.labels import check_origin
+from figureground.review.words import counted
+from figureground.runs.artifact import is_artifact
 
-WRITE_EVERY_S = 180.0
 WILDCARDS = ("0.0.0.0", "::", "")
 
 
@@ -61,32 +63,6 @@ class Where:
         return Access(local=reviewer, tokens=self.tokens, hosts=frozenset(name.lower() for name in names), addresses=wild)
 
 
-@dataclass(slots=True, eq=False)
-class LabelsWriter:
-    """Writes the labels artifact of a review, one at a time, and knows whether there is anything new."""
-
-    database: Database
-    project: Project
-    out: Path
-    room: Room | None = None
-    written: int = -1
-    """Number of changes that the artifact holds."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __call__(self) -> dict[str, Any]:
-        """Writes it now."""
-        with self.lock:
-            changes = self.room.changes if self.room else 0
-            write_labels(self.database, self.project, self.out, sources=self.project.files)
-            self.written = changes
-        return {"where": str(self.out)}
-
-    @property
-    def behind(self) -> bool:
-        """True where something was changed since it was written."""
-        return self.room is not None and self.room.changes != self.written
-
-
 class _Server(uvicorn.Server):
     """The server, ended by Ctrl-C or SIGTERM without raising it anew: the labels are written afterwards."""
 
@@ -106,6 +82,15 @@ class _Server(uvicorn.Server):
         self.handle_exit(sig, frame)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What comes into the database at the start."""
+
+    admission: admission.Admission
+    gold: dict[int, int | None] | None
+    incoming: Incoming | None
+
+
 def serve(
     queue: str,
     *,
@@ -115,6 +100,8 @@ def serve(
     database: str = "",
     reviewer: str = "",
     add: Sequence[str] = (),
+    new_token: Sequence[str] = (),
+    masks: Path | None = None,
     browser: bool = True,
     say: Callable[[str], None] = print,
 ) -> Path:
@@ -127,7 +114,9 @@ def serve(
         where: host and port; default loopback, port 8765.
         database: URL; default a SQLite file beside `out`, of the same name with `.sqlite`.
         reviewer: name of the local reviewer; default the login name.
-        add: `NAME:ROLE` of people to let in; their tokens are said once.
+        add: `NAME:ROLE` of people to let in, whose tokens are said once, or who are given that role.
+        new_token: names of people who are given a new token, said once.
+        masks: labels whose masks are to be checked here.
         browser: open one.
         say: told in sentences what happens.
 
@@ -135,36 +124,39 @@ def serve(
         `out`.
 
     Raises:
-        InputError: a taken port, a bad option, nobody who could sign in.
-        ArtifactError: `out` or the queue is something else.
+        InputError: a taken port, a bad option, nobody who could sign in, a database that is away.
+        ArtifactError: `out`, `masks` or the queue is something else, or `out` holds labels of another database.
         FormatError: a fault in the files.
     """
-    where = where or Where()
+    where, local = where or Where(), reviewer_name(reviewer) if reviewer else _login()
     grid_of(options.grid)
-    _check_out(out)
+    url = database or default_database(out)
+    seen = look(url) if database or Path(f"{out.absolute()}.sqlite").exists() else None
+    _check_out(out, seen)
+    asked = admission.read_admission(add, new_token, seen=seen)
+    if where.tokens:
+        admission.check_somebody(asked, seen=seen)
     with contextlib.closing(listen(where.host, where.port)) as listener:
         project = open_project(queue, options=options)
-        url = database or default_database(out)
+        gold = gold_table(options.gold, project) if options.gold else None
+        given = _Given(admission=asked, gold=gold, incoming=read_incoming(masks, project) if masks else None)
+        if not database:
+            out.absolute().parent.mkdir(parents=True, exist_ok=True)
         opened = open_database(url, project)
-        try:
-            _prepare(opened, project, options, add, where, say)
-            writer = LabelsWriter(opened, project, out)
-            app = create_app(project, opened, options, access=where.access(reviewer or _login()), exporter=writer)
-            writer.room = app.state.room
+        with _reaching(opened), contextlib.closing(opened):
+            _prepare(opened, given, tokens=where.tokens, say=say)
+            writer = LabelsWriter(opened, project, out, options)
+            app = create_app(project, opened, options, access=where.access(local), exporter=writer)
             with contextlib.suppress(KeyboardInterrupt):  # before the server itself listens to Ctrl-C
                 _announce(project, where, listener, url if not database else "", say)
                 _run(app, listener, writer, address_of(where, listener) if browser else "", say)
-            if writer.behind or not is_artifact(out):
-                writer()
-        finally:
-            opened.close()
+            writer()
     say(f"Labels: {out}")
     return out
 
 
 def default_database(out: Path) -> str:
     """The SQLite file beside the labels: they are replaced as a whole each time, so it cannot lie in them."""
-    out.absolute().parent.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{out.absolute()}.sqlite"
 
 
@@ -197,67 +189,33 @@ def address_of(where: Where, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}/"
 
 
-def gold_table(path: str, project: Project) -> dict[int, int | None]:
-    """Place -> known rating, of a table with `id` and `rating`; None = out of domain, written `x`.
-
-    Raises:
-        InputError: an id that is not in the project, or a rating that is not 1 to 5 or x.
-        FormatError: the table cannot be read.
-    """
-    table = read_table(path)
-    table.require("id")
-    table.require("rating")
-    places = {item.id: item.place for item in project.items}
-    if absent := [row["id"] for row in table.rows if row["id"] not in places]:
-        raise InputError(f"{path}: {some(absent)} are no samples of the project. Leave them out, or correct the ids")
-    words = {str(score): score for score in range(ratings.LOWEST, ratings.HIGHEST + 1)} | {"x": None}
-    if bad := [row["rating"] for row in table.rows if row["rating"].strip() not in words]:
-        raise InputError(f"{path}: a rating is 1 to 5, or x for out of domain; got '{bad[0][:40]}'")
-    return {places[row["id"]]: words[row["rating"].strip()] for row in table.rows}
-
-
-def _check_out(out: Path) -> None:
-    if is_artifact(out):
-        read_manifest(out, kind="labels")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+def _check_out(out: Path, seen: Seen | None) -> None:
+    check_origin(out, identity=seen.identity if seen else "", digest=seen.digest if seen else "")
+    if not is_artifact(out) and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ArtifactError(f"{out}: exists and is no figureground artifact, so it is left alone. Choose another --out, or empty it")
 
 
-def _prepare(
-    database: Database, project: Project, options: ReviewOptions, add: Sequence[str], where: Where, say: Callable[[str], None]
-) -> None:
-    """Gold items and people, before anybody comes."""
+def _prepare(database: Database, given: _Given, *, tokens: bool, say: Callable[[str], None]) -> None:
+    """Gold items, people, and masks from elsewhere, before anybody comes."""
     with database.write() as connection:
-        if options.gold:
-            ratings.set_gold(connection, gold_table(options.gold, project))
-        made = [_let_in(connection, text, say) for text in add]
+        if given.gold is not None:
+            ratings.set_gold(connection, given.gold)
+        words = admission.admit(connection, given.admission)
+        if given.incoming is not None:
+            words.append(take_in(connection, given.incoming))
         able = [one.role for one in people.who_can_enter(connection)]
-        if where.tokens and not able:
-            raise InputError(
-                "every reviewer needs a token here, and nobody has one yet. Let yourself in with --add NAME:admin, "
-                f"others with --add NAME:ROLE; roles are {', '.join(people.ROLES)}"
-            )
-    for words in filter(None, made):
-        say(words)
-    if where.tokens and "admin" not in able:
-        say("Nobody is an admin: people and exports are out of reach. Start with --add NAME:admin to change that")
-
-
-def _let_in(connection: Connection, text: str, say: Callable[[str], None]) -> str:
-    """Adds somebody written NAME:ROLE; the words that tell the token, empty for somebody who is there already."""
-    name, _, role = text.rpartition(":")
-    if role not in people.ROLES or not name:
-        raise InputError(f"--add '{text}': expected NAME:ROLE with a role of {', '.join(people.ROLES)}, such as ann:reviewer")
-    if reviewer_name(name) in {person.name for person in people.everyone(connection)}:
-        say(f"'{name}' takes part already; the token stays as it is")
-        return ""
-    reviewer, token = people.add(connection, name, role=role)
-    return f"Token of '{reviewer.name}' ({reviewer.role}), shown this once: {token}"
+    for sentence in words:
+        say(sentence)
+    if tokens and "admin" not in able:
+        say("Nobody is an admin: people and exports are out of reach. Start with --add NAME:admin to change that; who is there stays")
 
 
 def _announce(project: Project, where: Where, listener: socket.socket, beside: str, say: Callable[[str], None]) -> None:
     count = len(project.items)
-    say(f"{count:,} {'picture' if count == 1 else 'pictures'} of {project.name}, {len(project.models)} models")
+    say(f"{counted(count, 'picture')} of {project.name}, {counted(len(project.models), 'model')}")
+    for number, model in enumerate(project.models):
+        if lacking := project.lacking(number):
+            say(f"{lacking:,} of {counted(count, 'picture')} {'has' if lacking == 1 else 'have'} no map of '{model}'")
     if not project.can_mask:
         say(f"{len(project.classes)} classes are too many to paint: pictures can be rated and marked with patches")
     if beside:
@@ -269,6 +227,23 @@ def _announce(project: Project, where: Where, listener: socket.socket, beside: s
     say(f"Review: {address_of(where, listener)}   (Ctrl-C ends it)")
 
 
+@contextlib.contextmanager
+def _reaching(database: Database) -> Iterator[None]:
+    """A database that is away is one sentence; what its lost connections have to say beside it is no news."""
+    connections = logging.getLogger("sqlalchemy.pool")
+    level = connections.level
+    connections.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise InputError(
+            f"--database {database.shown}: it does not answer ({cause(error)}). What people said is in it; "
+            "run the same command again when it is back, and the labels are written"
+        ) from error
+    finally:
+        connections.setLevel(level)
+
+
 def _run(app: Any, listener: socket.socket, writer: LabelsWriter, address: str, say: Callable[[str], None]) -> None:
     """Serves until it is ended, and writes the labels now and then."""
     config = uvicorn.Config(
@@ -276,7 +251,7 @@ def _run(app: Any, listener: socket.socket, writer: LabelsWriter, address: str, 
     )
     server = _Server(config)
     ended = threading.Event()
-    threads = [threading.Thread(target=_write_now_and_then, args=(writer, ended, say), daemon=True)]
+    threads = [threading.Thread(target=write_now_and_then, args=(writer, ended, say), daemon=True)]
     if address:
         threads.append(threading.Thread(target=_open_browser, args=(server, ended, address), daemon=True))
     for thread in threads:
@@ -286,15 +261,6 @@ def _run(app: Any, listener: socket.socket, writer: LabelsWriter, address: str, 
     finally:
         ended.set()
         threads[0].join(timeout=120)  # it may be writing just now
-
-
-def _write_now_and_then(writer: LabelsWriter, ended: threading.Event, say: Callable[[str], None]) -> None:
-    while not ended.wait(WRITE_EVERY_S):
-        if writer.behind:
-            try:
-                writer()
-            except (FiguregroundError, OSError) as error:
-                say(f"the labels could not be written now, and are tried again: {error}")
 
 
 def _open_browser(server: uvicorn.Server, ended: threading.Event, address: str) -> None:

@@ -15,15 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection, Select, select
 
-from figureground.core.errors import InputError
+from figureground.core.errors import ArtifactError, InputError
 from figureground.core.progress import Reporter
 from figureground.core.types import ClassTable
 from figureground.data.labelmap import runs_to_columns
-from figureground.data.labels import CHECKS, KIND, MASKS, OPINIONS, PATCHES, RATINGS, REVIEWERS, SCHEMA
+from figureground.data.labels import CHECKS, KIND, MASKS, OPINIONS, PATCHES, RATINGS, REVIEWERS, SCHEMA, review_of
 from figureground.review.layers import VOID, layer_to_runs
 from figureground.review.store import checks, masks, patches, people, ratings, tables
-from figureground.review.store.database import Database, ReviewedProject
-from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
+from figureground.review.store.database import Database
+from figureground.review.store.project import ReviewedProject
+from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact, read_manifest
 
 _MASKS_A_GROUP = 64
 _one_writer = threading.Lock()
@@ -39,7 +40,13 @@ class _Names:
 
 
 def write_labels(
-    database: Database, project: ReviewedProject, out: Path, *, sources: Iterable[str | Path] = (), reporter: Reporter | None = None
+    database: Database,
+    project: ReviewedProject,
+    out: Path,
+    *,
+    options: Mapping[str, Any] | None = None,
+    sources: Iterable[str | Path] = (),
+    reporter: Reporter | None = None,
 ) -> Path:
     """Writes all that people said as a labels artifact, and returns its directory.
 
@@ -48,39 +55,72 @@ def write_labels(
 
     Args:
         database: of the project.
-        project: gives ids, pictures and classes.
-        out: directory of the artifact; an older one there is replaced.
+        project: gives ids, pictures, classes and models.
+        out: directory of the artifact; an older one of this database there is replaced.
+        options: what people were asked, for the manifest; see `review.options.asked`.
         sources: files that are read for the project, and must not lie in `out`.
         reporter: told what is replaced; default nobody.
 
     Raises:
-        ArtifactError: `out` holds something else.
+        ArtifactError: `out` holds something else, or labels from elsewhere.
         InputError: `out` cannot be written.
     """
+    asked = dict(options or {})
     with _one_writer, database.read() as connection:
-        state = _state(connection)
+        check_origin(out, identity=database.identity, digest=project.digest)
         classes = with_void(project.classes)
-        key = artifact_key(kind=KIND, schema=SCHEMA, inputs={"project": project.digest, "database": state}, options={})
+        inputs = {"project": project.digest, "database": _state(connection)}
+        details = _details(database, project, classes)
+        told = hashlib.sha256(json.dumps(details, sort_keys=True).encode()).hexdigest()
+        key = artifact_key(kind=KIND, schema=SCHEMA, inputs={**inputs, "details": told}, options=asked)
         if finished(out, kind=KIND, key=key):
             return out
         writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
         try:
-            counts = _write(connection, project, classes, writer.path)
-            writer.finish(
-                options={},
-                inputs={"project": project.digest, "database": state},
-                counts={"samples": len(project.items), **counts},
-                details={
-                    "project": project.name,
-                    "classes": list(classes.names),
-                    "ids": list(classes.ids),
-                    "background": classes.background,
-                    "ignore": classes.ignore,
-                },
-            )
+            counts = {"samples": len(project.items), **_write(connection, project, classes, writer.path)}
+            writer.finish(options=asked, inputs=inputs, seed=asked.get("seed"), counts=counts, details=details)
         except OSError as error:
             raise InputError(f"{out}: cannot write there ({error.strerror or error}). Choose another --out") from error
     return out
+
+
+def check_origin(out: Path, *, identity: str, digest: str) -> None:
+    """Raise `ArtifactError` where `out` holds labels that are not from this database, so that nobody's work is replaced.
+
+    Args:
+        out: where labels are to be written.
+        identity: of the database; empty where there is none yet.
+        digest: of its project, by which labels from before identities are known.
+    """
+    if not is_artifact(out):
+        return
+    manifest = read_manifest(out, kind=KIND)
+    origin = review_of(manifest.details)
+    if origin is None:
+        raise ArtifactError(
+            f"{out}: holds masks that `labels import` wrote, which a review would replace. Choose another --out "
+            f"(--masks {out} brings these masks into the review), or remove it"
+        )
+    if origin != identity if origin else not digest or manifest.inputs.get("project") != digest:
+        raise ArtifactError(
+            f"{out}: holds labels from another review database, which would be replaced. "
+            "Give the --database that they were written from, choose another --out, or remove it"
+        )
+
+
+def _details(database: Database, project: ReviewedProject, classes: ClassTable) -> dict[str, Any]:
+    """What the labels are about: for the manifest."""
+    marks = hashlib.sha256("\n".join(project.target).encode()).hexdigest()
+    models = [{"name": name, "source": source} for name, source in zip(project.models, project.sources, strict=True)]
+    return {
+        "review": database.identity,
+        "project": project.name,
+        "models": [{**model, "digest": marks if number == 0 else None} for number, model in enumerate(models)],
+        "classes": list(classes.names),
+        "ids": list(classes.ids),
+        "background": classes.background,
+        "ignore": classes.ignore,
+    }
 
 
 def with_void(classes: ClassTable) -> ClassTable:

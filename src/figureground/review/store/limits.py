@@ -9,7 +9,9 @@ from figureground.review.store.refusals import Absent
 from figureground.review.store.tables import sample
 
 HIGHEST_NUMBER = 2**31 - 1
-LONGEST_SECONDS = 86_400
+DAY_S = 86_400
+LONGEST_SECONDS = DAY_S
+"""Of one rating, or between two saves."""
 MOST_ACTIONS = 1_000_000
 
 

@@ -16,7 +16,7 @@ from figureground.review.store import leases
 from figureground.review.store.clock import now
 from figureground.review.store.database import one_at_a_time
 from figureground.review.store.limits import check_actions, check_seconds, check_text, is_number, size_of_place
-from figureground.review.store.people import hold
+from figureground.review.store.people import can_work, hold
 from figureground.review.store.project import classes_of
 from figureground.review.store.refusals import Absent, Conflict
 from figureground.review.store.tables import mask as masks
@@ -210,7 +210,7 @@ def release(connection: Connection, reviewer: int, *, place: int) -> None:
 
 def _others(connection: Connection, own: int) -> dict[int, set[int]]:
     """Place -> who else has drawn it, or is at it now."""
-    staying = or_(masks.c.status.in_(("submitted", "accepted")), and_(masks.c.status == "returned", person.c.revoked.is_(None)))
+    staying = or_(masks.c.status.in_(("submitted", "accepted")), and_(masks.c.status == "returned", can_work()))
     drawn = select(masks.c.place, masks.c.reviewer).join(person, person.c.number == masks.c.reviewer)
     found = leases.of_others(connection, own, task="mask")
     for place, who in connection.execute(drawn.where(staying, masks.c.reviewer != own)):

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
 from figureground.core.errors import InputError
 from figureground.data.labels import reviewer_name
@@ -45,9 +45,8 @@ def add(connection: Connection, name: str, *, role: Role) -> tuple[Reviewer, str
         InputError: the name cannot be one or is taken, or there is no such role.
     """
     name, token = reviewer_name(name), secrets.token_urlsafe(32)
-    if role not in ROLES:
-        raise InputError(f"there is no role '{role}'. Known: {', '.join(ROLES)}")
-    if _by_name(connection, name) is not None:
+    _check_role(role)
+    if by_name(connection, name) is not None:
         raise InputError(f"there is a reviewer '{name}' already. Choose another name, or give a new token to this one")
     return _insert(connection, name, role=role, token_hash=_digest(token)), token
 
@@ -72,7 +71,7 @@ def local(connection: Connection, name: str) -> Reviewer:
         InputError: the name cannot be one, or was revoked.
     """
     name = reviewer_name(name)
-    found = _by_name(connection, name)
+    found = by_name(connection, name)
     if found is None:
         return _insert(connection, name, role="admin", token_hash=None)
     if found.revoked is not None:
@@ -106,6 +105,43 @@ def who_can_enter(connection: Connection) -> list[Reviewer]:
     """The people whose token opens the page, in the order they came."""
     able = (person.c.revoked.is_(None), person.c.token_hash.is_not(None))
     return [_reviewer(row) for row in connection.execute(select(person).where(*able).order_by(person.c.number))]
+
+
+def by_name(connection: Connection, name: str) -> Reviewer | None:
+    """The person of a name; None where there is none."""
+    row = connection.execute(select(person).where(person.c.name == reviewer_name(name))).one_or_none()
+    return None if row is None else _reviewer(row)
+
+
+def has_token(connection: Connection, number: int) -> bool:
+    """True where somebody was given a token: neither the local reviewer was, nor who is known by masks from elsewhere alone."""
+    return connection.scalar(select(person.c.token_hash).where(person.c.number == number)) is not None
+
+
+def give_role(connection: Connection, number: int, role: Role) -> None:
+    """Gives a person another role, from the next request on.
+
+    Raises:
+        Absent: nobody has that number.
+        InputError: there is no such role.
+    """
+    _check_role(role)
+    by_number(connection, number)
+    connection.execute(update(person).where(person.c.number == number).values(role=role))
+
+
+def known(connection: Connection, name: str) -> Reviewer:
+    """The person of a name, made where there is none yet: a reviewer without a token, who cannot enter before one is given.
+
+    Raises:
+        InputError: the name cannot be one.
+    """
+    return by_name(connection, name) or _insert(connection, reviewer_name(name), role="reviewer", token_hash=None)
+
+
+def can_work() -> ColumnElement[bool]:
+    """Of a query that joins people: those who can go on with what they began. Without a token that is the local reviewer, an admin."""
+    return and_(person.c.revoked.is_(None), or_(person.c.token_hash.is_not(None), person.c.role == "admin"))
 
 
 def revoke(connection: Connection, number: int) -> None:
@@ -158,9 +194,9 @@ def _insert(connection: Connection, name: str, *, role: Role, token_hash: str | 
     return by_number(connection, number)
 
 
-def _by_name(connection: Connection, name: str) -> Reviewer | None:
-    row = connection.execute(select(person).where(person.c.name == name)).one_or_none()
-    return None if row is None else _reviewer(row)
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise InputError(f"there is no role '{role}'. Known: {', '.join(ROLES)}")
 
 
 def _reviewer(row: Row) -> Reviewer:

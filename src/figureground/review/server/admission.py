@@ -1,0 +1,94 @@
+"""Who may come in: people who are let in, given another role or a new token when the server is started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import Connection
+
+from figureground.core.errors import InputError
+from figureground.data.faults import some
+from figureground.data.labels import reviewer_name
+from figureground.review.store import people
+from figureground.review.store.database import Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What was asked for at the start."""
+
+    added: tuple[tuple[str, people.Role], ...] = ()
+    """Name and role of those who are let in, or given that role."""
+    renewed: tuple[str, ...] = ()
+    """Names of those who are given a new token."""
+
+
+def read_admission(add: Sequence[str], new_token: Sequence[str], *, seen: Seen | None) -> Admission:
+    """What `--add NAME:ROLE` and `--new-token NAME` ask for.
+
+    Args:
+        add: texts of the first.
+        new_token: texts of the second.
+        seen: the database; None where there is none yet.
+
+    Raises:
+        InputError: no such role, a name that cannot be one, or a new token for nobody.
+    """
+    found = Admission(added=tuple(map(_added, add)), renewed=tuple(_name(text, "--new-token") for text in new_token))
+    known = (seen.people if seen else frozenset()) | {name for name, _ in found.added}
+    for name in found.renewed:
+        if name not in known:
+            there = f"There {'is' if len(known) == 1 else 'are'} {some(sorted(known))}" if known else "Let somebody in with --add NAME:ROLE"
+            raise InputError(f"--new-token '{name}': nobody of this name takes part. {there}")
+    return found
+
+
+def check_somebody(asked: Admission, *, seen: Seen | None) -> None:
+    """Raise `InputError` where everybody needs a token and nobody has one."""
+    if not (asked.added or asked.renewed or (seen and seen.able)):
+        raise InputError(
+            "every reviewer needs a token here, and nobody has one yet. Let yourself in with --add NAME:admin, "
+            f"others with --add NAME:ROLE; roles are {', '.join(people.ROLES)}"
+        )
+
+
+def admit(connection: Connection, asked: Admission) -> list[str]:
+    """Does what was asked, and tells of each in a sentence; a token is told this once."""
+    return [_let_in(connection, name, role) for name, role in asked.added] + [_renew(connection, name) for name in asked.renewed]
+
+
+def _added(text: str) -> tuple[str, people.Role]:
+    name, _, role = text.rpartition(":")
+    if role not in people.ROLES or not name:
+        raise InputError(f"--add '{text}': expected NAME:ROLE with a role of {', '.join(people.ROLES)}, such as ann:reviewer")
+    return _name(name, "--add"), cast(people.Role, role)
+
+
+def _name(text: str, flag: str) -> str:
+    try:
+        return reviewer_name(text)
+    except InputError as error:
+        raise InputError(f"{flag} '{text[:80]}': {error}") from error
+
+
+def _let_in(connection: Connection, name: str, role: people.Role) -> str:
+    found = people.by_name(connection, name)
+    if found is None:
+        _, token = people.add(connection, name, role=role)
+        return f"Token of '{name}' ({role}), shown this once: {token}"
+    people.give_role(connection, found.number, role)
+    now_is = f"'{name}' takes part already, as {role}" if found.role == role else f"'{name}' was {found.role} and is {role} now"
+    if found.revoked is not None:
+        return f"{now_is}, but was revoked: only --new-token '{name}' lets in again"
+    if not people.has_token(connection, found.number):
+        return f"{now_is}. Token, shown this once: {people.new_token(connection, found.number)}"
+    return f"{now_is}; the token stays as it is"
+
+
+def _renew(connection: Connection, name: str) -> str:
+    found = people.by_name(connection, name)
+    if found is None:
+        raise InputError(f"--new-token '{name}': nobody of this name takes part")
+    return f"New token of '{name}' ({found.role}), shown this once: {people.new_token(connection, found.number)}. The old one has ended"
