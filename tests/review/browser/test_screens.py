@@ -421,3 +421,19 @@ def test_digits_lead_from_the_start_to_the_screens(live, open_page):
     page = open_page(live, "/")
     page.keyboard.press("5")
     page.wait_for_url("**/progress")
+
+
+def test_a_role_is_changed_after_a_question(make_live, open_page):
+    live = make_live(access=Access(tokens=True))
+    live.world.add("ann", "reviewer")
+    page = open_page(live, "/people", token=live.world.add("root", "admin"))
+    roles = lambda: {row["name"]: row["role"] for row in live.rows("reviewer")}  # noqa: E731
+    choice = page.get_by_label("Role of ann")
+    assert page.get_by_label("Role of root").count() == 0
+    choice.select_option("checker")
+    page.get_by_role("button", name="No").click()
+    assert (choice.input_value(), roles()) == ("reviewer", {"ann": "reviewer", "root": "admin"})
+    choice.select_option("admin")
+    page.get_by_role("button", name="Yes").click()
+    until(page, "document.getElementById('status').textContent.includes('ann is admin now')")
+    assert (choice.input_value(), roles()) == ("admin", {"ann": "admin", "root": "admin"})

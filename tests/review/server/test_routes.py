@@ -8,6 +8,7 @@ import pytest
 from figureground.review.options import ReviewOptions
 from figureground.review.server.progress import distribution, number_words, share_words, time_words
 from figureground.review.server.runs import decode_runs, encode_runs
+from figureground.review.store import people
 from figureground.review.store.ratings import Opinion
 
 NAN = float("nan")
@@ -251,6 +252,28 @@ def test_an_admin_lets_people_in_and_cannot_lock_himself_out(any_world):
     me = admin.get("/api/project")["reviewer"]["number"]
     assert admin.ask("POST", f"/api/people/{me}/revoke").status_code == 409
     assert admin.ask("POST", "/api/people/999/revoke").status_code == 404
+
+
+def test_an_admin_gives_roles_and_keeps_his_own(any_world):
+    """A role holds from the next request on, with the token and the session that were there; nobody takes the last admin's away."""
+    admin, ann = any_world.visitor("root", "admin"), any_world.visitor("ann")
+    me, number = (one.get("/api/project")["reviewer"]["number"] for one in (admin, ann))
+    assert ann.client.get("/check").status_code == 403
+    assert admin.post(f"/api/people/{number}/role", {"role": "checker"}) == {"role": "checker"}
+    assert ann.client.get("/check").status_code == 200
+    assert admin.post(f"/api/people/{number}/role", {"role": "reviewer"}) == {"role": "reviewer"}
+    assert ann.client.get("/check").status_code == 403
+    answer = admin.ask("POST", f"/api/people/{me}/role", {"role": "reviewer"})
+    assert (answer.status_code, answer.json()["error"]) == (409, "this is you: ask another admin to change your role")
+    assert admin.ask("POST", "/api/people/999/role", {"role": "reviewer"}).status_code == 404
+    assert admin.ask("POST", f"/api/people/{number}/role", {"role": "owner"}).status_code == 422
+
+
+def test_who_has_no_token_is_told_from_who_takes_part(any_world):
+    with any_world.database.write() as connection:
+        people.known(connection, "Lin")
+    admin = any_world.visitor("root", "admin")
+    assert "has no token" in admin.client.get("/people").text
 
 
 def test_names_and_projects_are_escaped_on_every_page(world):

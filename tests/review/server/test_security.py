@@ -214,6 +214,7 @@ ADMIN_ONLY = [
     ("POST", "/api/people"),
     ("POST", "/api/people/1/revoke"),
     ("POST", "/api/people/1/token"),
+    ("POST", "/api/people/1/role"),
     ("GET", "/api/export/labels"),
     ("POST", "/api/export"),
     ("GET", "/people"),

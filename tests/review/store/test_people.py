@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import func, inspect, select
 
@@ -127,6 +129,31 @@ def test_one_name_in_two_spellings_is_one_name(database):
         people.add(c, "Ren\u00e9", role="reviewer")
     with pytest.raises(InputError, match="already"), database.write() as c:
         people.add(c, "Rene\u0301", role="reviewer")
+
+
+def test_a_role_is_given_and_the_token_stays(database):
+    """What somebody may do changes; who they are, and how they enter, does not."""
+    with database.write() as c:
+        ann, token = people.add(c, "Ann", role="reviewer")
+        people.give_role(c, ann.number, "admin")
+        assert people.by_token(c, token) == people.by_name(c, "Ann") == replace(ann, role="admin")
+    with pytest.raises(InputError, match="no role 'owner'"), database.write() as c:
+        people.give_role(c, ann.number, "owner")  # type: ignore[arg-type]
+    with pytest.raises(Absent, match="no reviewer number 99"), database.write() as c:
+        people.give_role(c, 99, "admin")
+
+
+def test_who_is_known_by_work_from_elsewhere_cannot_enter(database):
+    """A name and no token, once; with a token it is a reviewer like any other."""
+    with database.write() as c:
+        lin = people.known(c, "Lin")
+        assert people.known(c, "Lin") == lin
+        assert (lin.role, people.has_token(c, lin.number), people.who_can_enter(c)) == ("reviewer", False, [])
+        assert people.by_token(c, people.new_token(c, lin.number)) == lin
+        assert people.has_token(c, lin.number)
+        assert people.by_name(c, "Nobody") is None
+    with pytest.raises(InputError, match="printable"), database.write() as c:
+        people.known(c, "a/b")
 
 
 def test_nobody_has_that_number(database):

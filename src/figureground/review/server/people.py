@@ -26,12 +26,20 @@ class Newcomer(BaseModel):
     role: people.Role
 
 
+class NewRole(BaseModel):
+    """What somebody may do from now on."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    role: people.Role
+
+
 @router.get("/people", include_in_schema=False)
 def screen(here: Here, visit: AdminVisit) -> Response:
     """The screen People."""
     with here.database.read() as connection:
-        found = people.everyone(connection)
-    return pages.page("people", here, visit, people=found, roles=people.ROLES)
+        found, able = people.everyone(connection), {one.number for one in people.who_can_enter(connection)}
+    return pages.page("people", here, visit, people=found, able=able, roles=people.ROLES)
 
 
 @router.get("/api/people", tags=["people"])
@@ -56,6 +64,17 @@ def new_token(number: Number, here: Here, visit: AdminVisit) -> dict[str, str]:
         token = people.new_token(connection, number)
     here.forget_visits()
     return {"token": token}
+
+
+@router.post("/api/people/{number}/role", tags=["people"])
+def give_role(number: Number, given: NewRole, here: Here, visit: AdminVisit) -> dict[str, str]:
+    """Gives somebody else another role, at once; one's own stays, so that there is an admin left."""
+    if number == visit.reviewer.number:
+        raise HTTPException(409, "this is you: ask another admin to change your role")
+    with here.database.write() as connection:
+        people.give_role(connection, number, given.role)
+    here.forget_visits()
+    return {"role": given.role}
 
 
 @router.post("/api/people/{number}/revoke", tags=["people"])

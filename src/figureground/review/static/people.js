@@ -1,4 +1,4 @@
-// The screen People: somebody new, a new token, an end.
+// The screen People: somebody new, another role, a new token, an end.
 import "./plain.js";
 import { api, complain, say } from "./api.js";
 import { onKeys } from "./keys.js";
@@ -62,6 +62,15 @@ for (const button of document.querySelectorAll("[data-revoke]")) button.addEvent
   if (!(await sure(`Revoke ${name}?`, "The right to enter ends at once. What was done stays."))) return;
   await api("POST", `/api/people/${revoke}/revoke`);
   location.reload();
+}));
+for (const choice of document.querySelectorAll("[data-role]")) choice.addEventListener("change", () => guarded(async () => {
+  const { name, person, role } = choice.dataset;
+  const wanted = choice.value;
+  choice.value = role; // until it is done
+  if (!(await sure(`${name}: ${wanted} instead of ${role}?`, "It holds at once. What was done stays."))) return;
+  await api("POST", `/api/people/${person}/role`, { role: wanted });
+  choice.value = choice.dataset.role = wanted;
+  say(`${name} is ${wanted} now.`, { seconds: 5 });
 }));
 at("copy").addEventListener("click", () => copy("token-text"));
 at("copy-link").addEventListener("click", () => copy("token-link"));
