@@ -3,8 +3,8 @@
 python scripts/effort_results.py --out DIR [--data DATA] [--figures SWEEP] [--each N]
 
 DATA holds `voc21` and `predictions/<network>/voc21`; without it only drawn figures are labelled. SWEEP is the directory of a sweep of drawn
-figures of any size, at rho 0.95 among others and with three seeds at least; where its networks are not trained yet they are, by its
-`recipe.toml` or else by recipes/figures.toml. Default: below DIR. DIR keeps what is done: an interrupted run goes on there. With --docs the
+figures of any size, with three seeds at least (of several rhos the highest is taken); where its networks are not trained yet they are, by
+its `recipe.toml` or else by recipes/effort.toml. Default: below DIR. DIR keeps what is done: an interrupted run goes on there. With --docs the
 page goes elsewhere, for a trial.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from effort_tasks import FIGURES, PHOTOGRAPHS, TARGETS, Task, figure_tasks, flipped, network_of, photograph_tasks, read
+from effort_tasks import FIGURES, PHOTOGRAPHS, TARGETS, Task, figure_tasks, flipped, network_of, photograph_tasks, read, strength_of
 
 from figureground.data.colours import class_colours
 from figureground.review.effort.annotator import KINDS, Tools, Work, pick_and_rename
@@ -64,7 +64,7 @@ SPENT = {
 }
 ABOUT = {
     FIGURES: """Pictures of {width} x {height} pixels with one figure of {classes} classes; a network (`{network}`) trained on pictures whose
-class and ground are tied (rho 0.95) is the target, from {targets} seeds in turn, the same network from {rivals} other seeds its rivals.""",
+class and ground are tied (rho {rho:g}) is the target, from {targets} seeds in turn, the same network from {rivals} other seeds its rivals.""",
     PHOTOGRAPHS: """Pictures of `voc21`; {models} published networks are the target in turn, the other {rivals} its rivals.""",
 }
 TEXT = """# Is a mask chosen faster than drawn?
@@ -246,18 +246,18 @@ def exact_costs(tasks: list[Task]) -> list[float]:
 def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
     """The tables of one data set."""
     exact, outlined = np.array(exact_costs(tasks)), np.array([endless(row["polygons"]["0.95"]) for row in rows])
-    head = "| mean IoU | polygons | choose and rename | with clicks for hover | up to 5 actions | a tenth of polygons or less |"
-    lines: list[str] = [head, "| --- |" + " --- |" * 5]
+    head = "| mean IoU | polygons | choose and rename | part of the polygons' | with clicks for hover | up to 5 actions | a tenth of polygons or less |"
+    lines: list[str] = [head, "| --- |" + " --- |" * 6]
     lines += [f"| {mark} | " + " | ".join(against(rows, str(mark))) + " |" for mark in MARKS]
     fit = [
-        "| mean IoU | pictures | polygons | choose and rename | up to 5 actions | a tenth of polygons or less |",
-        "| --- |" + " --- |" * 5,
+        "| mean IoU | pictures | polygons | choose and rename | part of the polygons' | up to 5 actions | a tenth of polygons or less |",
+        "| --- |" + " --- |" * 6,
     ]
     for mark in MARKS:
         some = [row for row in rows if row["best map renamed"] >= mark]
         if some:
-            drawn, chosen, _, few, tenth = against(some, str(mark))
-            fit.append(f"| {mark} | {len(some)} of {len(rows)} | {drawn} | {chosen} | {few} | {tenth} |")
+            drawn, chosen, part, _, few, tenth = against(some, str(mark))
+            fit.append(f"| {mark} | {len(some)} of {len(rows)} | {drawn} | {chosen} | {part} | {few} | {tenth} |")
     spent = {kind: sum(row["work"]["screen"]["spent"][kind] for row in rows) for kind in KINDS}
     much = [row for row in rows if row["flipped"] >= MUCH]
     best, after = (np.array([row[name] for row in rows]) for name in ("best map renamed", "after grabCut"))
@@ -286,7 +286,8 @@ def about(task: Task) -> str:
     height, width = truth.shape
     rivals = len(task.predictions) - 1
     network = network_of(task.predictions[0]) if task.data == FIGURES else ""
-    facts = {"width": width, "height": height, "classes": len(dataset.classes) - 1, "network": network, "targets": TARGETS}
+    rho = strength_of(Path(task.predictions[0]).parents[1]) if task.data == FIGURES else 0.0
+    facts = {"width": width, "height": height, "classes": len(dataset.classes) - 1, "network": network, "rho": rho, "targets": TARGETS}
     return ABOUT[task.data].format(models=rivals + 1, rivals=rivals, **facts)
 
 
@@ -300,11 +301,13 @@ def tools_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(tools)
 
 
-def against(rows: list[dict[str, Any]], mark: str) -> tuple[str, str, str, str, str]:
-    """Actions by polygons, by choosing, by choosing without hover; shares of pictures up to 5 actions, and up to a tenth of polygons."""
+def against(rows: list[dict[str, Any]], mark: str) -> tuple[str, str, str, str, str, str]:
+    """Actions by polygons, by choosing, these as a part of those (median), by choosing without hover; pictures up to 5 actions and a tenth."""
     drawn = np.array([endless(row["polygons"][mark]) for row in rows])
     chosen, clicked = (np.array([endless(row["work"]["screen"][way][mark]) for row in rows]) for way in ("cost", "with clicks for hover"))
-    return quartiles(drawn), quartiles(chosen), middle(clicked), share(chosen <= 5), share((10 * chosen <= drawn) & np.isfinite(chosen))
+    part = float(np.quantile(chosen / drawn, 0.5, method="inverted_cdf"))
+    shares = share(chosen <= 5), share((10 * chosen <= drawn) & np.isfinite(chosen))
+    return quartiles(drawn), quartiles(chosen), share(part) if np.isfinite(part) else "-", middle(clicked), *shares
 
 
 def endless(cost: int | None) -> float:

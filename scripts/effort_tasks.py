@@ -47,21 +47,26 @@ def figure_tasks(sweep: Path, each: int) -> list[Task]:
         runs = _runs(sweep)
     if len(runs) < TARGETS:
         raise SystemExit(
-            f"{sweep}: {len(runs)} networks of one kind by `ce` at rho 0.95; {TARGETS} seeds are needed. Add seeds to the recipe"
+            f"{sweep}: {len(runs)} networks of one kind by `ce` at one rho; {TARGETS} seeds are needed. Add seeds to the recipe"
         )
     specs = [str(path) for path in runs]
     chosen = [(*specs[k:], *specs[:k]) for k in range(TARGETS)]
     names = [path.parent.name.replace("-", " ") for path in runs[:TARGETS]]
-    return list(_drawn_lots(FIGURES, f"{sweep / 'data' / 'rho-0.95'}?split=test", names, chosen, each))
+    return list(_drawn_lots(FIGURES, f"{sweep / 'data' / runs[0].parents[1].name}?split=test", names, chosen, each))
 
 
 def _runs(sweep: Path) -> list[Path]:
-    """The predictions of the network of which there are most seeds, by seed."""
-    found: dict[str, list[Path]] = defaultdict(list)
-    for manifest in sorted(sweep.glob("runs/*/ce/rho-0.95/seed-*/predictions/manifest.json")):
-        found[network_of(str(manifest.parent))].append(manifest.parent)
-    runs = max(found.values(), key=len, default=[])
-    return sorted(runs, key=lambda path: int(path.parent.name.partition("-")[2]))
+    """The predictions of the network and rho of which there are most seeds, of several the highest rho, by seed."""
+    found: dict[Path, list[Path]] = defaultdict(list)
+    for manifest in sorted(sweep.glob("runs/*/ce/rho-*/seed-*/predictions/manifest.json")):
+        found[manifest.parents[2]].append(manifest.parent)
+    most = max(found, key=lambda folder: (len(found[folder]), strength_of(folder)), default=None)
+    return sorted(found[most], key=lambda path: int(path.parent.name.partition("-")[2])) if most else []
+
+
+def strength_of(folder: Path) -> float:
+    """The rho of a sweep's folder `rho-R`."""
+    return float(folder.name.partition("-")[2])
 
 
 def network_of(predictions: str) -> str:
