@@ -64,6 +64,13 @@ def test_the_end_is_seen_though_the_count_of_the_server_is_older_than_the_last_r
     assert page.locator("#count").inner_text() == "6 rated, 0 left"
 
 
+def test_digits_are_keys_on_every_keyboard(live, open_page):
+    page = ready_to_rate(open_page(live, "/rate"))
+    event = "new KeyboardEvent('keydown', { key: '\u00e9', code: 'Digit2', bubbles: true, cancelable: true })"
+    page.evaluate(f"document.body.dispatchEvent({event}) && null")
+    assert [row["score"] for row in rated(live, 1)] == [2]
+
+
 def test_rating_by_mouse_alone(live, open_page):
     page = ready_to_rate(open_page(live, "/rate"))
     page.get_by_role("button", name="fair").click()

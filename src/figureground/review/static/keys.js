@@ -7,7 +7,8 @@ export function onKeys(handlers) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.altKey || document.querySelector("dialog[open]") || event.target.closest?.(TYPED)) return;
     const chord = event.ctrlKey || event.metaKey ? `Ctrl+${event.key.toLowerCase()}` : event.key;
-    const handler = handlers[chord] ?? (chord.length === 1 ? handlers[chord.toLowerCase()] : undefined);
+    const digit = event.ctrlKey || event.metaKey ? null : /^Digit(\d)$/.exec(event.code); // keyboards that want Shift for digits
+    const handler = handlers[chord] ?? (chord.length === 1 ? handlers[chord.toLowerCase()] : undefined) ?? handlers[digit?.[1]];
     if (!handler) return;
     const control = event.target.closest?.("button, a[href], summary, input[type=range]");
     if (control && (event.key === "Enter" || event.key === " ")) return; // they press what has the focus
