@@ -291,7 +291,8 @@ def labels() -> list[str]:
     return [
         "## labels\n",
         "Written by `review`, and by `labels import` with masks alone: what people said, with who and when. The manifest's `details` hold the",
-        "project and its classes.\n",
+        "project and its classes; of a review also its models (name, where the maps are from, and of the target a digest of maps it gave) and,",
+        "as `review`, the identity of its database, while `options` hold what people were asked.\n",
         *(schema_table(f"labels/{name}", f"{name}.parquet", schema) for name, schema in TABLES.items()),
     ]
 
