@@ -200,8 +200,10 @@ def test_a_target_may_come_later_where_nobody_has_rated(database_url, make_proje
     late = make_project(models=("A",), target=("1",))
     with pytest.raises(InputError, match="of the pictures without a model, and 'A' has other maps"):
         open_database(database_url, late)
-    with unopened(database_url).write() as c:
+    left = unopened(database_url)
+    with left.write() as c:
         c.execute(delete(rating))
+    left.close()
     open_database(database_url, late).close()
     with pytest.raises(InputError, match="of 'A', and no model is given"):
         open_database(database_url, make_project())

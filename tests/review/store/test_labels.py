@@ -18,7 +18,7 @@ from figureground.data.labelmap import encode_runs
 from figureground.data.labels import TABLES, ErrorMark, read_labels
 from figureground.review.store import checks, masks, patches, people, ratings
 from figureground.review.store.database import open_database
-from figureground.review.store.labels import layer_to_runs, with_void, write_labels
+from figureground.review.store.labels import check_origin, layer_to_runs, with_void, write_labels
 from figureground.runs.artifact import read_manifest
 
 RNG = np.random.default_rng(2)
@@ -256,6 +256,37 @@ def test_masks_that_came_from_another_tool(full, project, tmp_path):
         ("s005", 0, 0, 0, None),
     ]
     assert found.reviewers == ()
+
+
+def test_labels_from_before_identities_are_known_by_their_project(full, project, tmp_path):
+    """Written by the version before: the same project goes on, another one does not, and neither does a database that is not there."""
+    out = write_labels(full, project, tmp_path / "labels")
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["details"].pop("review") == full.identity
+    manifest["key"] = "of another version"
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    for digest in ("", "e" * 64):
+        with pytest.raises(ArtifactError, match="from another review database"):
+            check_origin(out, identity="", digest=digest)
+    check_origin(out, identity=full.identity, digest=project.digest)
+    write_labels(full, project, out)
+    assert read_manifest(out).details["review"] == full.identity
+    with pytest.raises(ArtifactError, match="from another review database"):
+        check_origin(out, identity="0f" * 16, digest=project.digest)
+
+
+def test_labels_tell_what_they_are_of(full, tmp_path, make_project):
+    """The models, which of them was rated, and what was asked; something else asked makes other labels."""
+    of_two = make_project(models=("A", "B"), target=("1", "2"))
+    out = write_labels(full, of_two, tmp_path / "labels", options={"quorum": 3, "seed": 7})
+    first = read_manifest(out)
+    assert [(model["name"], model["source"]) for model in first.details["models"]] == [("A", "png:A"), ("B", "png:B")]
+    assert [model["digest"] is None for model in first.details["models"]] == [False, True]
+    assert (first.options, first.seed) == ({"quorum": 3, "seed": 7}, 7)
+    write_labels(full, make_project(models=("A", "B"), target=("1", "3")), out, options={"quorum": 3, "seed": 7})
+    assert read_manifest(out).details["models"][0]["digest"] != first.details["models"][0]["digest"]
+    write_labels(full, of_two, out, options={"quorum": 2, "seed": 7})
+    assert read_manifest(out).options["quorum"] == 2
 
 
 def test_what_stands_at_out_is_not_written_over(full, project, tmp_path):
