@@ -128,6 +128,10 @@ def test_what_people_said_in_a_review_is_not_replaced(tmp_path: Path) -> None:
 def test_where_there_is_no_mask_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"coco:empty\.json: there is no mask"):
         write_labels(tmp_path / "labels", [], CLASSES, reviewer="coco", source="coco:empty.json")
+    artifact(tmp_path / "labels", [])
+    code, _, stderr = run_program("labels", "export", "labels", "--to", "coco:x.json", cwd=tmp_path)
+    assert (code, stderr.count("\n")) == (2, 1)
+    assert "labels: there is no mask in it" in stderr
 
 
 def test_damaged_labels_are_one_error(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_ratings_of_one_model_are_not_taken_for_those_of_another(pool, tmp_path,
     """The rival in the target's place is refused, and the labels tell which model it was and what was asked."""
     served(pool, tmp_path / "labels", monkeypatch, asked=lambda app, _: rate(app))
     rival = ReviewOptions(models=(f"target=png:{pool / 'rival'}",))
-    with pytest.raises(InputError, match="another target: what people said is of 'target'"):
+    with pytest.raises(InputError, match="another target: it was begun with 'target'"):
         served(pool, tmp_path / "labels", monkeypatch, options=rival)
     manifest = read_manifest(tmp_path / "labels")
     assert [(m["name"], m["source"], m["digest"] is None) for m in manifest.details["models"]] == [

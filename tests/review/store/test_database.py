@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, func, insert, inspect, select, text
+from sqlalchemy import func, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from figureground.core.errors import InputError
@@ -171,10 +171,17 @@ def test_what_another_project_has_otherwise_is_said(tmp_path, make_project, give
         open_database(url, make_project(digest="b" * 64, **given))
 
 
+def rate_once(opened: Database) -> None:
+    """One rating by somebody."""
+    with opened.write() as c:
+        ann = people.add(c, "Ann", role="reviewer")[0].number
+        ratings.save(c, ann, place=0, showing=0, score=3, out_of_domain=False, seconds=1)
+    opened.close()
+
+
 def test_ratings_of_one_target_are_not_taken_for_those_of_another(database_url, make_project):
     """The same pictures with another first model are refused; the same maps under another name, or with rivals, are not."""
-    first = make_project(models=("A",), target=("1", "2", ""))
-    open_database(database_url, first).close()
+    rate_once(open_database(database_url, make_project(models=("A",), target=("1", "2", ""))))
     for models, target in (
         (("A",), ("1", "2", "")),
         (("mine", "rival"), ("1", "2", "")),
@@ -182,31 +189,24 @@ def test_ratings_of_one_target_are_not_taken_for_those_of_another(database_url, 
         (("A",), ("1", "", "3")),
     ):
         open_database(database_url, make_project(models=models, target=target)).close()
-    said = r"same pictures with another target: what people said is of 'A', and 'B' has other maps.*--models.*another --out"
+    said = r"same pictures with another target: it was begun with 'A', and 'B' has other maps.*--models.*another --out"
     with pytest.raises(InputError, match=said) as refused:
         open_database(database_url, make_project(models=("B", "A"), target=("1", "2", "4")))
     assert "\n" not in str(refused.value)
-    with pytest.raises(InputError, match="of 'A', and no model is given"):
+    with pytest.raises(InputError, match="begun with 'A', and no model is given"):
         open_database(database_url, make_project())
 
 
-def test_a_target_may_come_later_where_nobody_has_rated(database_url, make_project):
+def test_a_target_may_come_later_where_nobody_has_rated(database_url, make_project, tmp_path):
     """Masks can begin without a model; ratings cannot change what they are of."""
-    opened = open_database(database_url, make_project())
-    with opened.write() as c:
-        ann = people.add(c, "Ann", role="reviewer")[0].number
-        ratings.save(c, ann, place=0, showing=0, score=3, out_of_domain=False, seconds=1)
-    opened.close()
-    late = make_project(models=("A",), target=("1",))
-    with pytest.raises(InputError, match="of the pictures without a model, and 'A' has other maps"):
-        open_database(database_url, late)
-    left = unopened(database_url)
-    with left.write() as c:
-        c.execute(delete(rating))
-    left.close()
-    open_database(database_url, late).close()
-    with pytest.raises(InputError, match="of 'A', and no model is given"):
-        open_database(database_url, make_project())
+    begun = f"sqlite:///{tmp_path}/begun.db"
+    for models, target in (((), ()), (("A",), ("1",))):
+        open_database(begun, make_project(models=models, target=target)).close()
+    with pytest.raises(InputError, match="begun with 'A', and 'B' has other maps"):
+        open_database(begun, make_project(models=("B",), target=("2",)))
+    rate_once(open_database(database_url, make_project()))
+    with pytest.raises(InputError, match="begun without a model, and 'A' has other maps"):
+        open_database(database_url, make_project(models=("A",), target=("1",)))
 
 
 def test_a_database_has_an_identity_of_its_own(database_url, make_project, tmp_path):

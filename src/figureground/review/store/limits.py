@@ -5,9 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from figureground.core.errors import InputError
+from figureground.review import options
 from figureground.review.store.refusals import Absent
 from figureground.review.store.tables import sample
 
+MOST_CELLS = options.MOST_CELLS
+"""In a row or a column of a grid of patches."""
 HIGHEST_NUMBER = 2**31 - 1
 DAY_S = 86_400
 LONGEST_SECONDS = DAY_S

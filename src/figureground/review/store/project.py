@@ -135,19 +135,19 @@ def _target(reviewed: ReviewedProject, marks: Sequence[str]) -> dict[str, Any]:
 def _check_target(connection: Connection, found: Row, reviewed: ReviewedProject, *, shown: str) -> None:
     """Raise `InputError` where ratings would be taken for those of another model; what is new of the same target is noted.
 
-    A database from before targets were noted takes the one it is opened with, and so does one that had no model, as long as nobody has
-    rated.
+    A database from before targets were noted takes the one it is opened with, and so does one that was begun without a model, as long as
+    nobody has rated.
     """
     known: list[str] | None = None if found.target_json is None else json.loads(found.target_json)
     if known is not None and same_target(known, reviewed.target):
         marks = joined_marks(known, reviewed.target)
-    elif not known and (known is None or connection.execute(select(rating.c.number).limit(1)).first() is None):
+    elif known is None or (not known and connection.execute(select(rating.c.number).limit(1)).first() is None):
         marks = reviewed.target
     else:
-        was = f"'{found.target_name}'" if known else "the pictures without a model"
+        begun = f"with '{found.target_name}'" if known else "without a model"
         given = f"'{reviewed.models[0]}' has other maps of them" if reviewed.models else "no model is given"
         raise InputError(
-            f"--database {shown}: it is of the same pictures with another target: what people said is of {was}, and {given}. "
+            f"--database {shown}: it is of the same pictures with another target: it was begun {begun}, and {given}. "
             "Give the same target first (--models; rivals come behind it), or review the other one with another --out"
         )
     if tuple(known or ()) != marks:
