@@ -15,7 +15,7 @@ from figureground.core.errors import FormatError
 from figureground.review.project import Item
 from figureground.review.server.pages import refuse_unpaintable
 from figureground.review.server.pictures import BYTES, kept
-from figureground.review.server.room import MOST, Here, ItemAt, Room, Visit, Visitor
+from figureground.review.server.room import MOST, Here, ItemAt, Passed, Room, Visit, Visitor
 from figureground.review.server.runs import MEDIA, encode_runs
 from figureground.review.store import checks, masks, ratings
 from figureground.review.store.limits import LONGEST_SECONDS, MOST_ACTIONS
@@ -63,18 +63,20 @@ class Submission(BaseModel):
 
 
 @router.get("/masks/next")
-def due(here: Here, visit: Visitor, skip: Annotated[int, Query(ge=-1, le=MOST)] = -1) -> dict[str, Any]:
+def due(here: Here, visit: Visitor, passed: Passed, skip: Annotated[int, Query(ge=-1, le=MOST)] = -1) -> dict[str, Any]:
     """The picture to draw next, leased to the reviewer; `place` null and `why` where there is none.
 
-    `skip` names the picture at hand: a page that loads the one after it in good time.
+    `skip` names the picture at hand: a page that loads the one after it in good time. Those that are `passed` are left to others.
     """
     refuse_unpaintable(here)
     with here.database.write() as connection:
         places = ratings.worklist(connection, worst=here.options.worst, quorum=here.options.quorum)
-        others = [place for place in places if place != skip]
+        for one in passed:
+            masks.release(connection, visit.reviewer.number, place=one)
+        others = [place for place in places if place != skip and place not in passed]
         place = masks.claim(connection, visit.reviewer.number, places=others, labellers=here.options.labellers)
     if place is None or place == skip:
-        return {"place": None, "why": _why_nothing(len(places)), "left": len(places)}
+        return {"place": None, "why": _why_nothing(len(places), passed=len(passed)), "left": len(places)}
     height, width = here.project.items[place].size_hw
     return {"place": place, "why": "", "height": height, "width": width, "id": here.project.items[place].id, "left": len(places)}
 
@@ -161,10 +163,11 @@ def segments(
     return kept(content, MEDIA, if_none_match, lasting=v == here.project.version[:8])
 
 
-def _why_nothing(listed: int) -> str:
+def _why_nothing(listed: int, *, passed: int) -> str:
     if not listed:
         return "No picture is on the work list yet: rate some first; the lowest rated come here."
-    return "Every picture of the work list is drawn, or somebody else is drawing it."
+    more = ", or you passed it over" if passed else ""
+    return f"Every picture of the work list is drawn, or somebody else is drawing it{more}."
 
 
 def _start(here: Room, item: Item) -> np.ndarray:
