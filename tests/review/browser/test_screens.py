@@ -397,6 +397,15 @@ def test_people_are_let_in_and_sent_away(make_live, open_page):
     zoe.get_by_text("not known, or it was revoked").wait_for()
 
 
+def test_the_address_that_is_handed_on_is_one_that_others_reach(make_live, open_page):
+    live = make_live(access=Access(tokens=True, elsewhere="http://ann-laptop:8765/"))
+    admin = open_page(live, "/people", token=live.world.add("root", "admin"))
+    admin.get_by_label("Name").fill("Zoë")
+    admin.get_by_role("button", name="Add").click()
+    admin.wait_for_selector("#token:not([hidden])")
+    assert admin.locator("#token-link").inner_text() == f"http://ann-laptop:8765/enter#{admin.locator('#token-text').inner_text()}"
+
+
 def test_leaving_by_the_menu(make_live, open_page):
     live = make_live(access=Access(tokens=True))
     page = open_page(live, "/", token=live.world.add("ann", "reviewer"))

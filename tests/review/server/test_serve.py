@@ -64,6 +64,8 @@ def test_a_host_that_is_not_ours_is_refused():
 )
 def test_tokens_are_wanted_as_soon_as_others_can_come(where, tokens):
     assert where.tokens is where.access("ann").tokens is tokens
+    told = f"http://{socket.gethostname()}:8765/" if where.host == "0.0.0.0" else ""
+    assert where.access("ann", 8765).elsewhere == told
 
 
 def test_what_is_no_labels_artifact_is_left_alone(pool, tmp_path):

@@ -39,7 +39,7 @@ def screen(here: Here, visit: AdminVisit) -> Response:
     """The screen People."""
     with here.database.read() as connection:
         found, able = people.everyone(connection), {one.number for one in people.who_can_enter(connection)}
-    return pages.page("people", here, visit, people=found, able=able, roles=people.ROLES)
+    return pages.page("people", here, visit, people=found, able=able, roles=people.ROLES, elsewhere=here.access.elsewhere)
 
 
 @router.get("/api/people", tags=["people"])

@@ -53,6 +53,8 @@ class Access:
     """True: every reviewer signs in with a token; there is no local reviewer."""
     hosts: frozenset[str] = frozenset()
     """Names beside those of loopback, in lower case and without port."""
+    elsewhere: str = ""
+    """The address of the page for other machines; '' = the one by which an admin has come."""
     addresses: bool = False
     """True: any address in digits is a name of ours, as when listening on all; rebinding needs a name, so this is safe."""
 

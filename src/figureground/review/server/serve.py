@@ -56,11 +56,16 @@ class Where:
         """True where every reviewer needs a token."""
         return self.sign_in or bool(self.names) or not is_loopback(self.host)
 
-    def access(self, reviewer: str) -> Access:
+    def elsewhere(self, port: int) -> str:
+        """The address for other machines where the page listens on all of this one's; '' where nothing is known of it."""
+        return f"http://{socket.gethostname()}:{port}/" if self.host in WILDCARDS else ""
+
+    def access(self, reviewer: str, port: int = 0) -> Access:
         """The same for the app; `reviewer` is the local one."""
         wild = self.host in WILDCARDS
         names = {*self.names, *({socket.gethostname(), socket.getfqdn()} if wild else {self.host})}
-        return Access(local=reviewer, tokens=self.tokens, hosts=frozenset(name.lower() for name in names), addresses=wild)
+        hosts = frozenset(name.lower() for name in names)
+        return Access(local=reviewer, tokens=self.tokens, hosts=hosts, addresses=wild, elsewhere=self.elsewhere(port))
 
 
 class _Server(uvicorn.Server):
@@ -146,7 +151,7 @@ def serve(
         with _reaching(opened), contextlib.closing(opened):
             _prepare(opened, given, tokens=where.tokens, say=say)
             writer = LabelsWriter(opened, project, out, options)
-            app = create_app(project, opened, options, access=where.access(local), exporter=writer)
+            app = create_app(project, opened, options, access=where.access(local, listener.getsockname()[1]), exporter=writer)
             with contextlib.suppress(KeyboardInterrupt):  # before the server itself listens to Ctrl-C
                 _announce(project, where, listener, url if not database else "", say)
                 _run(app, listener, writer, address_of(where, listener) if browser else "", say)
@@ -222,8 +227,8 @@ def _announce(project: Project, where: Where, listener: socket.socket, beside: s
         say(f"Database: {beside.removeprefix('sqlite:///')}")
     if not is_loopback(where.host):
         say("Tokens and pictures travel as they are over http. Beyond a network you trust, put a proxy with https before it")
-    if where.host in WILDCARDS:
-        say(f"Review: http://{socket.gethostname()}:{listener.getsockname()[1]}/")
+    if elsewhere := where.elsewhere(listener.getsockname()[1]):
+        say(f"Review: {elsewhere}")
     say(f"Review: {address_of(where, listener)}   (Ctrl-C ends it)")
 
 

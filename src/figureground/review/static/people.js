@@ -9,7 +9,9 @@ const problem = at("problem");
 function showToken(name, token) {
   at("token-name").textContent = name;
   at("token-text").textContent = token;
-  at("token-link").textContent = `${location.origin}/enter#${token}`;
+  const { elsewhere } = at("token").dataset; // who sits at the server has come by an address that is nobody else's
+  const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+  at("token-link").textContent = `${here && elsewhere ? elsewhere : `${location.origin}/`}enter#${token}`;
   at("token").hidden = false;
   at("token").focus();
 }
