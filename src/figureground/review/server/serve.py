@@ -212,7 +212,7 @@ def _prepare(database: Database, given: _Given, *, tokens: bool, say: Callable[[
     for sentence in words:
         say(sentence)
     if tokens and "admin" not in able:
-        say("Nobody is an admin: people and exports are out of reach. Start with --add NAME:admin, whoever is there already or new, to change that")
+        say("Nobody is an admin: people and exports are out of reach. Start with --add NAME:admin to change that")
 
 
 def _announce(project: Project, where: Where, listener: socket.socket, beside: str, say: Callable[[str], None]) -> None:
