@@ -19,7 +19,7 @@ def put(c, who, place, cells, version, seconds=1.0):
 def test_every_cell_comes_back(database, team):
     """Grids of any size, also those that do not fill their last byte; each size is a grid of its own, and so is each reviewer's."""
     with database.write() as c:
-        for rows, columns in ((1, 1), (16, 16), (3, 5), (1, 256), (256, 256), (7, 9)):
+        for rows, columns in ((1, 1), (16, 16), (3, 5), (1, 128), (128, 128), (7, 9)):
             cells = RNG.random((rows, columns)) < 0.4
             assert put(c, team.ann, 2, cells, 0) == 1
             found = patches.load(c, 2, reviewer=team.ann, rows=rows, columns=columns)
@@ -81,9 +81,9 @@ def test_several_are_leased_at_once(database, team):
 
 def test_what_is_no_grid_is_refused(database, team):
     """Empty, too fine, of other axes, or of numbers."""
-    shapes = [np.ones(shape, bool) for shape in ((0, 4), (4, 0), (257, 1), (4,), (1, 1, 1))]
+    shapes = [np.ones(shape, bool) for shape in ((0, 4), (4, 0), (129, 1), (4,), (1, 1, 1))]
     for cells in [*shapes, np.ones((2, 2), np.uint8)]:
-        with pytest.raises(InputError, match=r"bool|1 to 256"), database.write() as c:
+        with pytest.raises(InputError, match=r"bool|1 to 128"), database.write() as c:
             put(c, team.ann, 0, cells, 0)
 
 
@@ -95,6 +95,6 @@ def test_grids_of_nothing_and_of_nobody(database, team):
     with database.write() as c:
         for place, rows, columns in ((2**50, 2, 2), (0, 2**50, 2), (-1, 2, 2), (0, 2, -1)):
             assert patches.load(c, place, reviewer=team.ann, rows=rows, columns=columns) is None
-        for rows, columns in ((0, 2), (2, 257), (2**50, 2)):
-            with pytest.raises(InputError, match="1 to 256"):
+        for rows, columns in ((0, 2), (2, 129), (2**50, 2)):
+            with pytest.raises(InputError, match="1 to 128"):
                 patches.next_places(c, team.ann, places=[0], rows=rows, columns=columns)

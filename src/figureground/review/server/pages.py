@@ -18,6 +18,7 @@ from figureground.review.layers import MOST_CLASSES, VOID
 from figureground.review.options import grid_of
 from figureground.review.server.room import CheckerVisit, Here, Room, Visit, Visitor
 from figureground.review.store import people
+from figureground.review.store.limits import DAY_S
 from figureground.version import __version__
 
 router = APIRouter()
@@ -133,7 +134,7 @@ def sign_in(given: Token, here: Here, request: Request) -> Response:
         raise HTTPException(401, "this token is not known, or it was revoked. Ask an admin for a new one")
     answer = JSONResponse({"name": reviewer.name, "role": reviewer.role})
     secure = request.url.scheme == "https"
-    answer.set_cookie(here.cookie, key, max_age=people.SESSION_DAYS * 86_400, path="/", secure=secure, httponly=True, samesite="strict")
+    answer.set_cookie(here.cookie, key, max_age=people.SESSION_DAYS * DAY_S, path="/", secure=secure, httponly=True, samesite="strict")
     return answer
 
 

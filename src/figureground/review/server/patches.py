@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from figureground.review.options import grid_of
 from figureground.review.server.room import MOST, Here, ItemAt, Visitor
 from figureground.review.store import patches
-from figureground.review.store.limits import LONGEST_SECONDS
+from figureground.review.store.limits import LONGEST_SECONDS, MOST_CELLS
 
 router = APIRouter(prefix="/api/patches", tags=["patches"])
-Side = Annotated[int, Query(ge=1, le=patches.MOST_CELLS)]
+Side = Annotated[int, Query(ge=1, le=MOST_CELLS)]
 
 
 class Cells(BaseModel):
@@ -24,7 +24,7 @@ class Cells(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    cells: Annotated[str, Field(min_length=1, max_length=patches.MOST_CELLS**2, pattern="^[01]+$")]
+    cells: Annotated[str, Field(min_length=1, max_length=MOST_CELLS**2, pattern="^[01]+$")]
     version: Annotated[int, Field(ge=0, le=MOST)]
     seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)] = 0.0
 

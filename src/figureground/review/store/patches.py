@@ -12,13 +12,11 @@ from figureground.core.errors import InputError
 from figureground.review.store import leases
 from figureground.review.store.clock import now
 from figureground.review.store.database import one_at_a_time
-from figureground.review.store.limits import check_seconds, is_number, size_of_place
+from figureground.review.store.limits import MOST_CELLS, check_seconds, is_number, size_of_place
 from figureground.review.store.people import hold
 from figureground.review.store.refusals import Conflict
 from figureground.review.store.tables import patch
 
-MOST_CELLS = 256
-"""In a row or a column."""
 LEASE_MINUTES = 5.0
 
 
