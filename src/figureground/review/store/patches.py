@@ -50,7 +50,7 @@ def save(connection: Connection, place: int, *, reviewer: int, cells: np.ndarray
         connection: in a write.
         place: of the picture.
         reviewer: his number.
-        cells: bool [rows, columns], True = foreground; 1 to 256 each way.
+        cells: bool [rows, columns], True = foreground; 1 to 128 each way.
         version: the one they were changed from; 0 = there was none.
         seconds: spent since the last save.
 
