@@ -3,8 +3,8 @@
 python scripts/effort_results.py --out DIR [--data DATA] [--figures SWEEP] [--each N]
 
 DATA holds `voc21` and `predictions/<network>/voc21`; without it only drawn figures are labelled. SWEEP is the directory of a sweep of drawn
-figures of any size, with three seeds at least (of several rhos the highest is taken); where its networks are not trained yet they are, by
-its `recipe.toml` or else by recipes/effort.toml. Default: below DIR. DIR keeps what is done: an interrupted run goes on there. With --docs the
+figures of any size; the networks of its highest rho are the targets. Where its networks are not trained yet they are, by its `recipe.toml`
+or else by recipes/effort.toml. Default: below DIR. DIR keeps what is done: an interrupted run goes on there. With --docs the
 page goes elsewhere, for a trial.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from effort_tasks import FIGURES, PHOTOGRAPHS, TARGETS, Task, figure_tasks, flipped, network_of, photograph_tasks, read, strength_of
+from effort_tasks import FIGURES, PHOTOGRAPHS, Task, figure_tasks, flipped, network_of, photograph_tasks, read, rho_of
 
 from figureground.data.colours import class_colours
 from figureground.review.effort.annotator import KINDS, Tools, Work, pick_and_rename
@@ -64,7 +64,7 @@ SPENT = {
 }
 ABOUT = {
     FIGURES: """Pictures of {width} x {height} pixels with one figure of {classes} classes; a network (`{network}`) trained on pictures whose
-class and ground are tied (rho {rho:g}) is the target, from {targets} seeds in turn, the same network from {rivals} other seeds its rivals.""",
+class and ground are tied (rho {rho}) is the target; its rivals are {rivals} networks of the same kind (rho {others}) from other seeds.""",
     PHOTOGRAPHS: """Pictures of `voc21`; {models} published networks are the target in turn, the other {rivals} its rivals.""",
 }
 TEXT = """# Is a mask chosen faster than drawn?
@@ -286,8 +286,9 @@ def about(task: Task) -> str:
     height, width = truth.shape
     rivals = len(task.predictions) - 1
     network = network_of(task.predictions[0]) if task.data == FIGURES else ""
-    rho = strength_of(Path(task.predictions[0]).parents[1]) if task.data == FIGURES else 0.0
-    facts = {"width": width, "height": height, "classes": len(dataset.classes) - 1, "network": network, "rho": rho, "targets": TARGETS}
+    rhos = [rho_of(Path(one)) for one in task.predictions] if task.data == FIGURES else [0.0]
+    told = {"rho": f"{rhos[0]:g}", "others": ", ".join(f"{rho:g}" for rho in sorted(set(rhos[1:])))}
+    facts = {"width": width, "height": height, "classes": len(dataset.classes) - 1, "network": network, **told}
     return ABOUT[task.data].format(models=rivals + 1, rivals=rivals, **facts)
 
 

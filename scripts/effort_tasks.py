@@ -19,8 +19,6 @@ HERE = Path(__file__).resolve().parent
 FIGURES, PHOTOGRAPHS = "figures", "voc21"
 FLIPPED = 0.2
 """Flipped share of the foreground from which a picture is a flip failure."""
-TARGETS = 3
-"""Seeds that are the target in turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,37 +34,38 @@ class Task:
 
 
 def figure_tasks(sweep: Path, each: int) -> list[Task]:
-    """Flip failures of networks trained on drawn figures; the same network from all other seeds is the rivals."""
-    runs = _runs(sweep)
-    if len(runs) < TARGETS:
-        recipe = sweep / "recipe.toml"
+    """Flip failures of networks trained on drawn figures.
+
+    Targets are the networks of the highest rho; rivals are those of the lower ones, or the targets' other seeds where there is one rho only.
+    """
+    recipe, runs = sweep / "recipe.toml", _runs(sweep)
+    if len(runs) < 2:
         if not recipe.exists():
             sweep.mkdir(parents=True, exist_ok=True)
             recipe.write_text((HERE / "recipes" / "effort.toml").read_text(encoding="utf-8"), encoding="utf-8")
         api.sweep(recipe, out=sweep)
         runs = _runs(sweep)
-    if len(runs) < TARGETS:
-        raise SystemExit(
-            f"{sweep}: {len(runs)} networks of one kind by `ce` at one rho; {TARGETS} seeds are needed. Add seeds to the recipe"
-        )
-    specs = [str(path) for path in runs]
-    chosen = [(*specs[k:], *specs[:k]) for k in range(TARGETS)]
-    names = [path.parent.name.replace("-", " ") for path in runs[:TARGETS]]
-    return list(_drawn_lots(FIGURES, f"{sweep / 'data' / runs[0].parents[1].name}?split=test", names, chosen, each))
+    if len(runs) < 2:
+        raise SystemExit(f"{sweep}: a target and a rival are needed, two networks of one kind by `ce`. Add seeds or rhos to the recipe")
+    rho = max(map(rho_of, runs))
+    targets, others = [run for run in runs if rho_of(run) == rho], [run for run in runs if rho_of(run) < rho]
+    chosen = [(str(run), *(str(one) for one in others or targets if one != run)) for run in targets]
+    names = [run.parent.name.replace("-", " ") for run in targets]
+    return list(_drawn_lots(FIGURES, f"{sweep / 'data' / targets[0].parents[1].name}?split=test", names, chosen, each))
 
 
 def _runs(sweep: Path) -> list[Path]:
-    """The predictions of the network and rho of which there are most seeds, of several the highest rho, by seed."""
-    found: dict[Path, list[Path]] = defaultdict(list)
-    for manifest in sorted(sweep.glob("runs/*/ce/rho-*/seed-*/predictions/manifest.json")):
-        found[manifest.parents[2]].append(manifest.parent)
-    most = max(found, key=lambda folder: (len(found[folder]), strength_of(folder)), default=None)
-    return sorted(found[most], key=lambda path: int(path.parent.name.partition("-")[2])) if most else []
+    """The predictions of the network of which there are most, by rho and seed."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for manifest in sweep.glob("runs/*/ce/rho-*/seed-*/predictions/manifest.json"):
+        found[network_of(str(manifest.parent))].append(manifest.parent)
+    runs = max((found[name] for name in sorted(found)), key=len, default=[])
+    return sorted(runs, key=lambda run: (rho_of(run), int(run.parent.name.partition("-")[2])))
 
 
-def strength_of(folder: Path) -> float:
-    """The rho of a sweep's folder `rho-R`."""
-    return float(folder.name.partition("-")[2])
+def rho_of(predictions: Path) -> float:
+    """How strongly class and ground were tied for a network, by its folder `rho-R`."""
+    return float(predictions.parents[1].name.partition("-")[2])
 
 
 def network_of(predictions: str) -> str:

@@ -348,9 +348,9 @@ def test_marks_outlive_a_reload(live, open_page):
 def test_progress_and_exports(make_live, open_page, tmp_path):
     live = make_live()
     with_masks(live)
-    from figureground.review.server.serve import LabelsWriter
+    from figureground.review.server.labels_writer import LabelsWriter
 
-    live.world.room.exporter = LabelsWriter(live.world.database, live.world.project, tmp_path / "labels", live.world.room)
+    live.world.room.exporter = LabelsWriter(live.world.database, live.world.project, tmp_path / "labels", live.world.room.options)
     page = ready_to_rate(open_page(live, "/rate", expected=("409",)))
     for key in "1245":
         ready_to_rate(page).keyboard.press(key)
