@@ -82,7 +82,7 @@ superpixels), a polygon. The keys and clicks that show another map or take anoth
 counts are bounds from above, and so are those at the lower marks, which are read off the same work. Medians with quartiles.
 
 ```bash
-python scripts/effort_results.py --out DIR --data DATA --each {each}
+python scripts/effort_results.py --out DIR --data DATA --each {each}{more}
 ```
 
 {sections}
@@ -139,7 +139,8 @@ def main() -> None:
         *(photograph_tasks(given.data, given.each) if given.data else ()),
     ]
     rows = worked(tasks, given.out / "rows", given.workers)
-    write_page(given.docs, rows, tasks, given.each)
+    more = f" --figures SWEEP --drawn {given.drawn}" if given.figures else ""
+    write_page(given.docs, rows, tasks, given.each, more)
 
 
 def worked(tasks: list[Task], place: Path, workers: int) -> list[dict[str, Any]]:
@@ -208,7 +209,7 @@ def cut(picture: np.ndarray, figure: np.ndarray) -> np.ndarray:
     return (sure % 2).astype(np.uint8)
 
 
-def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: int) -> None:
+def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: int, more: str) -> None:
     """Rows, picture and page."""
     page = docs / "results" / "effort.md"
     for folder in ("results", "assets"):
@@ -223,6 +224,7 @@ def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: 
     text = TEXT.format(
         most=MOST,
         each=each,
+        more=more,
         sections="\n".join(section(data, some, [one for one in tasks if one.data == data]) for data, some in by_data.items()),
         start=100 * shown["work"]["screen"]["start"],
         steps=steps,
