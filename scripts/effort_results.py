@@ -71,6 +71,8 @@ TEXT = """# Is a mask chosen faster than drawn?
 
 <!-- Written by scripts/effort_results.py; every figure is from the runs it describes. -->
 
+{short}
+
 An annotator who knows the truth labels flip failures (at least 20 % of the foreground has another foreground class), drawn by lot, in two
 ways, and the clicks and keys are counted until the mean IoU of the picture (over the classes, background included, in truth or layer)
 reaches a mark. **Polygons**: on an empty layer, a click a corner, one action to close, one key for the class; corners are moved until they
@@ -225,12 +227,26 @@ def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: 
         most=MOST,
         each=each,
         more=more,
+        short=in_short(by_data),
         sections="\n".join(section(data, some, [one for one in tasks if one.data == data]) for data, some in by_data.items()),
         start=100 * shown["work"]["screen"]["start"],
         steps=steps,
         polygons=shown["polygons"]["0.95"],
     )
     page.write_text(text, encoding="utf-8")
+
+
+def in_short(by_data: dict[str, list[dict[str, Any]]]) -> str:
+    """The medians of all data sets in one paragraph."""
+    said = []
+    for mark in (str(MARKS[0]), str(MARKS[-1])):
+        told = [
+            f"{against(rows, mark)[1].split()[0]} for {against(rows, mark)[0].split()[0]} ({TITLES[data].lower()})"
+            for data, rows in by_data.items()
+        ]
+        said.append(f"to a mean IoU of {mark}: {', '.join(told)}")
+    whole = f"**In short.** Actions by choosing and renaming for those by polygons, medians: {'; '.join(said)}. A wrong name costs a key; what is left"
+    return f"{whole} then is borders,\nand how good those of the networks are stands at the end of each section."
 
 
 def exact_costs(tasks: list[Task]) -> list[float]:
