@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from effort_tasks import FIGURES, PHOTOGRAPHS, Task, figure_tasks, flipped, network_of, photograph_tasks, read, rho_of
+from effort_tasks import FIGURES, PHOTOGRAPHS, RECIPE, Task, figure_tasks, flipped, network_of, photograph_tasks, read, rho_of
 
 from figureground.data.colours import class_colours
 from figureground.review.effort.annotator import KINDS, Tools, Work, pick_and_rename
@@ -141,7 +141,8 @@ def main() -> None:
         *(photograph_tasks(given.data, given.each) if given.data else ()),
     ]
     rows = worked(tasks, given.out / "rows", given.workers)
-    more = f" --figures SWEEP --drawn {given.drawn}" if given.figures else ""
+    usual = given.figures is None or (given.figures / "recipe.toml").read_text(encoding="utf-8") == RECIPE.read_text(encoding="utf-8")
+    more = f"{'' if usual else ' --figures SWEEP'} --drawn {given.drawn}"
     write_page(given.docs, rows, tasks, given.each, more)
 
 
@@ -237,16 +238,15 @@ def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: 
 
 
 def in_short(by_data: dict[str, list[dict[str, Any]]]) -> str:
-    """The medians of all data sets in one paragraph."""
-    said = []
-    for mark in (str(MARKS[0]), str(MARKS[-1])):
-        told = [
-            f"{against(rows, mark)[1].split()[0]} for {against(rows, mark)[0].split()[0]} ({TITLES[data].lower()})"
-            for data, rows in by_data.items()
-        ]
-        said.append(f"to a mean IoU of {mark}: {', '.join(told)}")
-    whole = f"**In short.** Actions by choosing and renaming for those by polygons, medians: {'; '.join(said)}. A wrong name costs a key; what is left"
-    return f"{whole} then is borders,\nand how good those of the networks are stands at the end of each section."
+    """The medians of all data sets, a line a mark."""
+    lines = ["**In short.** Actions by choosing and renaming, and by polygons, medians:", ""]
+    for mark in (str(mark) for mark in MARKS):
+        told = [(TITLES[data].lower(), *(words.split()[0] for words in against(rows, mark)[:2])) for data, rows in by_data.items()]
+        lines.append(f"- to a mean IoU of {mark}: " + "; ".join(f"{title} {chosen} and {drawn}" for title, drawn, chosen in told))
+    rest = (
+        "A wrong name costs a key; what is left then is borders, and how good those of the networks are stands at the end of each section."
+    )
+    return "\n".join([*lines, "", rest])
 
 
 def exact_costs(tasks: list[Task]) -> list[float]:

@@ -15,7 +15,7 @@ from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.predictions import open_predictions
 from figureground.review.layers import VOID
 
-HERE = Path(__file__).resolve().parent
+RECIPE = Path(__file__).resolve().parent / "recipes" / "effort.toml"
 FIGURES, PHOTOGRAPHS = "figures", "voc21"
 FLIPPED = 0.2
 """Flipped share of the foreground from which a picture is a flip failure."""
@@ -42,7 +42,7 @@ def figure_tasks(sweep: Path, each: int) -> list[Task]:
     if len(runs) < 2:
         if not recipe.exists():
             sweep.mkdir(parents=True, exist_ok=True)
-            recipe.write_text((HERE / "recipes" / "effort.toml").read_text(encoding="utf-8"), encoding="utf-8")
+            recipe.write_text(RECIPE.read_text(encoding="utf-8"), encoding="utf-8")
         api.sweep(recipe, out=sweep)
         runs = _runs(sweep)
     if len(runs) < 2:
