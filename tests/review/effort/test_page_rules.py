@@ -146,7 +146,7 @@ def check_proposals(case, layer, found):
 
 
 def test_the_network_with_most_seeds_is_found_whatever_its_name(tmp_path, monkeypatch):
-    """By the number of the seed; another objective, another rho, and predictions that are not finished do not count."""
+    """By rho and by the number of the seed; another objective and predictions that are not finished do not count."""
     monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[3] / "scripts"))
     tasks = importlib.import_module("effort_tasks")
     seeds = [f"large/ce/rho-0.95/seed-{n}" for n in (10, 2, 0)] + [f"large/{one}/seed-1" for one in ("dice/rho-0.95", "ce/rho-0.5")]
@@ -155,5 +155,5 @@ def test_the_network_with_most_seeds_is_found_whatever_its_name(tmp_path, monkey
         (tmp_path / "runs" / one / "predictions" / "manifest.json").touch()
     (tmp_path / "runs" / "large/ce/rho-0.95/seed-3/predictions").mkdir(parents=True)
     found = tasks._runs(tmp_path)
-    assert [path.parent.name for path in found] == ["seed-0", "seed-2", "seed-10"]
+    assert [(tasks.rho_of(path), path.parent.name) for path in found] == [(0.5, "seed-1"), (0.95, "seed-0"), (0.95, "seed-2"), (0.95, "seed-10")]
     assert {tasks.network_of(str(path)) for path in found} == {"large"}
