@@ -17,6 +17,10 @@ class InputError(FiguregroundError, ValueError):
     exit_code = 2
 
 
+class BusyError(InputError):
+    """Another run writes at the same place right now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing wrong with one file or one sample: what, where, and the remedy."""

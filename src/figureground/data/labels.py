@@ -74,6 +74,7 @@ CHECKS = pa.schema(
         pa.field("mask_version", _INT),
         *_fields(_TEXT, "verdict comment"),
         pa.field("marks", pa.list_(_MARK)),
+        pa.field("seconds", _FLOAT),
         pa.field("created", _TEXT),
     ]
 )
@@ -174,6 +175,7 @@ class MaskCheck:
     """`accepted` or `returned`."""
     comment: str
     marks: tuple[ErrorMark, ...]
+    seconds: float
     created: str
 
 
@@ -298,7 +300,7 @@ def _table(folder: Path, name: str) -> pa.Table:
 
 
 _OPTIONAL = ("image", "version", "actions", "seconds")
-"""What masks that come from another tool need not have."""
+"""What masks that come from another tool need not have, and checks from before their time was kept do not."""
 
 
 def _records(folder: Path, name: str, make: Callable[..., Any]) -> list[Any]:
@@ -319,8 +321,8 @@ def _grid(*, rows: int, columns: int, cells: Sequence[bool], **said: Any) -> Pat
     return PatchGrid(cells=np.array(cells, bool).reshape(rows, columns), **said)
 
 
-def _mask_check(*, marks: Sequence[dict[str, Any]] | None, **said: Any) -> MaskCheck:
-    return MaskCheck(marks=tuple(ErrorMark(**mark) for mark in marks or ()), **said)
+def _mask_check(*, marks: Sequence[dict[str, Any]] | None, seconds: float | None, **said: Any) -> MaskCheck:
+    return MaskCheck(marks=tuple(ErrorMark(**mark) for mark in marks or ()), seconds=seconds or 0.0, **said)
 
 
 def _masks(folder: Path, classes: ClassTable) -> list[GivenMask]:

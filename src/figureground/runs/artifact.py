@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from figureground.core.errors import ArtifactError, Fault, InputError
+from figureground.core.errors import ArtifactError, BusyError, Fault, InputError
 from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.whole_file import is_temporary, write_atomically
 from figureground.runs.sources import check_sources, named_place, partial_place, replaced_place
@@ -111,6 +111,7 @@ class ArtifactWriter:
 
     Raises:
         ArtifactError: `out` holds something that is not an artifact of this kind.
+        BusyError: another run writes there.
         InputError: `out` cannot be written, holds one of the sources, or holds what its artifact did not write.
     """
 
@@ -132,7 +133,7 @@ class ArtifactWriter:
                 write_atomically(self.path / KEY_FILE, key.encode())
             (self.path / SHARDS).mkdir(exist_ok=True)
         except BlockingIOError as error:
-            raise InputError(f"{self.out}: another run is writing there right now. Wait for it, or choose another --out") from error
+            raise BusyError(f"{self.out}: another run is writing there right now. Wait for it, or choose another --out") from error
         except OSError as error:
             raise InputError(f"{self.out}: cannot write there ({error.strerror}). Choose another --out") from error
 

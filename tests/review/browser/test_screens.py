@@ -292,6 +292,7 @@ def test_checking_by_keys_alone(live, open_page):
     page.keyboard.press("r")
     row = live.wait_for("check_", 1)[0]
     assert (row["verdict"], row["marks_json"]) == ("returned", '[{"x": 156, "y": 88, "kind": "missing", "comment": ""}]')
+    assert 0 < row["seconds"] < 600
     ready_to_check(page)
     until(page, "!document.getElementById('accept').disabled && document.querySelectorAll('#list li').length === 0")
     page.keyboard.press("c")

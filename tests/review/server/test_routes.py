@@ -189,8 +189,8 @@ def test_the_masks_of_others_are_there_to_compare_with(world):
 
 @pytest.mark.parametrize(
     "change",
-    [{"marks": [{"x": 64, "y": 0, "kind": "extra"}]}, {"marks": [{"x": 0, "y": 0, "kind": "ugly"}]}, {"comment": "a\0b"}, {"comment": "x" * 4001}, {"verdict": "maybe"}, {"marks": [{"x": 1, "y": 1, "kind": "extra"}] * 1001}],
-    ids=["outside", "kind", "nul", "long", "verdict", "many"],
+    [{"marks": [{"x": 64, "y": 0, "kind": "extra"}]}, {"marks": [{"x": 0, "y": 0, "kind": "ugly"}]}, {"comment": "a\0b"}, {"comment": "x" * 4001}, {"verdict": "maybe"}, {"marks": [{"x": 1, "y": 1, "kind": "extra"}] * 1001}, {"seconds": -1}],
+    ids=["outside", "kind", "nul", "long", "verdict", "many", "seconds"],
 )  # fmt: skip
 def test_a_crooked_check_is_refused(any_world, change):
     number = any_world.draw(any_world.visitor("ann"), 2)

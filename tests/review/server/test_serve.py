@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -24,7 +25,8 @@ from figureground.review.project import open_project
 from figureground.review.server import labels_writer
 from figureground.review.server.gold import gold_table
 from figureground.review.server.serve import Where, default_database, listen, serve
-from figureground.runs.artifact import read_manifest
+from figureground.runs.artifact import LOCK_FILE, read_manifest
+from figureground.runs.sources import partial_place
 
 PROGRAM = """
 import sys
@@ -146,6 +148,35 @@ def test_the_same_command_goes_on_where_it_was(pool, tmp_path):
             process.communicate(timeout=60)
             assert process.returncode == 0
     assert "'bob' takes part already" in said
+
+
+HOLDER = """
+import fcntl, sys
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_servers_that_end_at_once_write_one_after_the_other(make_world, tmp_path, monkeypatch):
+    """Where another process writes the same labels, it is waited for; one that never ends is told, and nothing is written."""
+    world, out = make_world(), tmp_path / "labels"
+    writer = labels_writer.LabelsWriter(world.database, world.project, out)
+    lock = partial_place(out) / LOCK_FILE
+    lock.parent.mkdir()
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        monkeypatch.setattr(labels_writer, "PATIENCE_S", 0.2)
+        with pytest.raises(InputError, match="another run is writing there"):
+            writer()
+        assert not out.exists()
+        monkeypatch.setattr(labels_writer, "PATIENCE_S", 60)
+        ending = threading.Timer(0.5, other.stdin.close)
+        ending.start()
+        writer()
+    ending.join()
+    assert read_manifest(out).kind == "labels"
 
 
 def test_labels_are_written_every_few_minutes_and_a_failure_does_not_end_it(make_world, tmp_path, monkeypatch):

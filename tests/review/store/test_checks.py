@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -120,7 +122,7 @@ def test_what_is_no_check_is_refused(database, team):
     outside = [Mark(x=60, y=0, kind="extra"), Mark(x=0, y=40, kind="extra"), Mark(x=-1, y=0, kind="extra")]
     wrong = [{"marks": [mark]} for mark in [*outside, Mark(x=0, y=0, kind="ugly"), Mark(x=0, y=0, kind="extra", comment="\0")]]  # type: ignore[arg-type]
     wrong += [{"verdict": "perhaps"}, {"comment": "x" * 4001}, {"comment": "a\0b"}, {"comment": "\ud800"}]
-    wrong += [{"marks": [Mark(x=0, y=0, kind="extra")] * 1001}]
+    wrong += [{"marks": [Mark(x=0, y=0, kind="extra")] * 1001}, {"seconds": -1}, {"seconds": math.nan}]
     for bad in wrong:
         with pytest.raises(InputError), database.write() as c:
             save(c, team.bob, **good | bad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def full(database, team):
         version = masks.save_boxes(c, drawn, key="k", version=1, boxes=[], actions=2, seconds=4)
         version = masks.submit(c, drawn, version=version)
         marks = [checks.Mark(x=1, y=2, kind="extra", comment="see")]
-        checks.save(c, team.bob, mask=drawn, version=version, verdict="returned", comment="so", marks=marks)
+        checks.save(c, team.bob, mask=drawn, version=version, verdict="returned", comment="so", marks=marks, seconds=5.5)
         masks.open_(c, 1, reviewer=team.bob, start=np.zeros((40, 60), np.uint8))
         people.revoke(c, team.cleo)
     return database
@@ -67,7 +68,7 @@ def test_everything_comes_back(full, project, tmp_path):
     assert (drawn.id, drawn.reviewer, drawn.status, drawn.version, drawn.actions, drawn.seconds) == ("s005", "Ann", "returned", 3, 2, 4)
     assert (drawn.runs.dense() == np.array([0, 3, 7, 255])[np.minimum(LAYER, 3)]).all()
     (check,) = found.checks
-    assert (check.id, check.labeller, check.checker, check.mask_version) == ("s005", "Ann", "Bob", 3)
+    assert (check.id, check.labeller, check.checker, check.mask_version, check.seconds) == ("s005", "Ann", "Bob", 3, 5.5)
     assert (check.verdict, check.comment, check.marks) == ("returned", "so", (ErrorMark(x=1, y=2, kind="extra", comment="see"),))
     assert [(p.name, p.role, p.revoked is None) for p in found.reviewers] == [
         ("Ann", "reviewer", True),
@@ -256,6 +257,14 @@ def test_masks_that_came_from_another_tool(full, project, tmp_path):
         ("s005", 0, 0, 0, None),
     ]
     assert found.reviewers == ()
+
+
+def test_checks_from_before_their_time_was_kept(full, project, tmp_path):
+    """It is 0, and all else is as it was."""
+    out = write_labels(full, project, tmp_path / "labels")
+    (known,) = read_labels(out).checks
+    spoil(out, "checks", lambda t: t.drop_columns(["seconds"]))
+    assert read_labels(out).checks == (replace(known, seconds=0.0),)
 
 
 def test_labels_from_before_identities_are_known_by_their_project(full, project, tmp_path):

@@ -86,7 +86,8 @@ def test_patches_masks_and_checks_by_hand(database, team):
             if place:
                 version = masks.submit(c, number, version=version)
             if place > 1:
-                checks.save(c, team.bob, mask=number, version=version, verdict="accepted" if place == 2 else "returned")
+                verdict = "accepted" if place == 2 else "returned"
+                checks.save(c, team.bob, mask=number, version=version, verdict=verdict, seconds=12 * place)
         masks.submit(c, masks.open_(c, 2, reviewer=team.cleo, start=SMALL).number, version=1)
         found = progress(c, quorum=1, worst=0, labellers=1, grid=(4, 4))
         doubled = progress(c, quorum=1, worst=0, labellers=2, grid=(4, 4))
@@ -99,5 +100,5 @@ def test_patches_masks_and_checks_by_hand(database, team):
     ann, bob, cleo = found.reviewers
     assert (ann.patches.done, ann.patches.per_hour, bob.patches.done, bob.patches.seconds) == (2, 200, 2, 37)
     assert (ann.masks.done, ann.masks.seconds, ann.masks.per_hour, ann.returned) == (3, 360, 30, 1)
-    assert (bob.checks.done, math.isnan(bob.checks.per_hour), cleo.masks.done, bob.returned) == (2, True, 1, 0)
+    assert (bob.checks.done, bob.checks.per_hour, cleo.masks.done, bob.returned) == (2, 120, 1, 0)
     assert [(stage.total, stage.left) for stage in finished.stages[2:]] == [(12, 8), (5, 0)]

@@ -12,6 +12,7 @@ from figureground.review.server.pictures import BYTES
 from figureground.review.server.room import MOST, CheckerVisit, Here, Passed
 from figureground.review.server.runs import MEDIA, encode_runs
 from figureground.review.store import checks, masks
+from figureground.review.store.limits import LONGEST_SECONDS
 
 router = APIRouter(prefix="/api/checks", tags=["checks"])
 Words = Annotated[str, Field(max_length=checks.LONGEST_COMMENT, pattern=r"^[^\x00]*$")]
@@ -40,6 +41,7 @@ class Check(BaseModel):
     verdict: checks.Verdict
     comment: Words = ""
     marks: Annotated[list[Mark], Field(max_length=checks.MOST_MARKS)] = []
+    seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)] = 0.0
 
 
 @router.get("/next")
@@ -89,5 +91,6 @@ def check(given: Check, here: Here, visit: CheckerVisit) -> dict[str, int]:
             verdict=given.verdict,
             comment=given.comment,
             marks=marks,
+            seconds=given.seconds,
         )
     return {"check": number}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from figureground.core.errors import FiguregroundError
+from figureground.core.errors import BusyError, FiguregroundError
 from figureground.review.options import ReviewOptions, asked
 from figureground.review.project import Project
 from figureground.review.store.database import Database, cause
 from figureground.review.store.labels import write_labels
 
 WRITE_EVERY_S = 180.0
+PATIENCE_S = 60.0
+"""How long another server that writes the same labels is waited for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,9 +37,16 @@ class LabelsWriter:
 
     def __call__(self) -> dict[str, Any]:
         """Writes it now."""
+        until = time.monotonic() + PATIENCE_S
         with self.lock:
-            write_labels(self.database, self.project, self.out, options=asked(self.options), sources=self.project.files)
-        return {"where": str(self.out)}
+            while True:
+                try:
+                    write_labels(self.database, self.project, self.out, options=asked(self.options), sources=self.project.files)
+                    return {"where": str(self.out)}
+                except BusyError:
+                    if time.monotonic() >= until:
+                        raise
+                time.sleep(0.1)
 
 
 def write_now_and_then(writer: LabelsWriter, ended: threading.Event, say: Callable[[str], None]) -> None:

@@ -17,6 +17,8 @@ let marks = [];
 let kind = KINDS[0];
 let cross = [0.5, 0.5]; // right and down, as parts of the picture
 let busy = false;
+let since = performance.now(); // when the mask was first seen, later by the time that the page was hidden
+let hidden = 0; // when it was hidden
 let passed = []; // masks left to others, until the page is loaded anew
 
 const draft = () => `figureground:${known.digest.slice(0, 16)}:${known.reviewer.number}:check:${task.mask}:${task.version}`;
@@ -59,6 +61,7 @@ async function show(picture) {
   earlier();
   draw();
   enable();
+  since = performance.now();
   at("sheet").focus({ preventScroll: true });
   at("said").textContent = `A mask of ${task.width} by ${task.height} pixels. ${[...at("legend").children].map((row) => row.textContent).join(", ")}`;
 }
@@ -177,7 +180,8 @@ async function decide(verdict) {
   busy = true;
   try {
     const key = draft();
-    await insist(() => api("POST", "/api/checks", { mask: task.mask, version: task.version, verdict, comment, marks }));
+    const seconds = Math.round(Math.min(3600e3, performance.now() - since)) / 1000;
+    await insist(() => api("POST", "/api/checks", { mask: task.mask, version: task.version, verdict, comment, marks, seconds }));
     localStorage.removeItem(key);
     say(verdict === "accepted" ? "Accepted." : "Sent back.", { seconds: 3 });
   } catch (error) {
@@ -241,6 +245,7 @@ at("comment").addEventListener("input", () => task && keep());
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target.matches?.("textarea, input[type=text]")) at("sheet").focus({ preventScroll: true });
 });
+document.addEventListener("visibilitychange", () => { if (document.hidden) hidden = performance.now(); else since += performance.now() - hidden; });
 for (const button of document.querySelectorAll(".kind")) button.addEventListener("click", () => choose(button.dataset.kind));
 setOpacity(localStorage.getItem("figureground:opacity") ?? 55);
 const step = (by) => () => setOpacity(Number(at("opacity").value) + by);

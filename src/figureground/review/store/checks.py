@@ -13,7 +13,7 @@ from figureground.core.errors import InputError
 from figureground.review.store import leases, masks, people
 from figureground.review.store.clock import now
 from figureground.review.store.database import one_at_a_time
-from figureground.review.store.limits import check_text, is_number
+from figureground.review.store.limits import check_seconds, check_text, is_number
 from figureground.review.store.masks import Mask
 from figureground.review.store.refusals import Conflict, NotAllowed
 from figureground.review.store.tables import check
@@ -51,6 +51,8 @@ class Check:
     verdict: Verdict
     comment: str
     marks: tuple[Mark, ...]
+    seconds: float
+    """From seeing the mask to the verdict."""
     created: str
 
 
@@ -78,7 +80,15 @@ def claim(connection: Connection, checker: int, *, passed: Sequence[int] = (), m
 
 
 def save(
-    connection: Connection, checker: int, *, mask: int, version: int, verdict: Verdict, comment: str = "", marks: Sequence[Mark] = ()
+    connection: Connection,
+    checker: int,
+    *,
+    mask: int,
+    version: int,
+    verdict: Verdict,
+    comment: str = "",
+    marks: Sequence[Mark] = (),
+    seconds: float = 0.0,
 ) -> int:
     """Accepts a mask or returns it, and returns the number of the check; sent again after a lost answer it changes nothing.
 
@@ -90,6 +100,7 @@ def save(
         verdict: `accepted` or `returned`.
         comment: to who drew it, up to 4000 characters.
         marks: where the errors are.
+        seconds: from seeing the mask to the verdict.
 
     Raises:
         NotAllowed: it is his own mask, or he is no checker.
@@ -100,14 +111,16 @@ def save(
     found = masks.held(connection, mask)
     _check_person(connection, checker, found)
     _check_words(found, verdict, comment, marks)
+    check_seconds(seconds)
     before = next((check for check in for_mask(connection, mask) if check.mask_version == version), None)
     if before is not None and (before.reviewer, before.verdict, before.comment, before.marks) == (checker, verdict, comment, tuple(marks)):
         return before.number
     if before is not None or found.version != version or found.status != "submitted":
         raise Conflict(f"mask {mask}", version=found.version)
     listed = json.dumps([{"x": m.x, "y": m.y, "kind": m.kind, "comment": m.comment} for m in marks], ensure_ascii=False)
-    values = {"mask": mask, "mask_version": version, "reviewer": checker, "verdict": verdict, "comment": comment, "marks_json": listed}
-    number = connection.execute(insert(check).values(**values, created=now()).returning(check.c.number)).scalar_one()
+    said = {"verdict": verdict, "comment": comment, "marks_json": listed, "seconds": seconds, "created": now()}
+    values = {"mask": mask, "mask_version": version, "reviewer": checker, **said}
+    number = connection.execute(insert(check).values(**values).returning(check.c.number)).scalar_one()
     connection.execute(update(mask_table).where(mask_table.c.number == mask).values(status=verdict, updated=now()))
     leases.end(connection, checker, task="check", item=mask)
     return number

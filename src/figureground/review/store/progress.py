@@ -134,7 +134,7 @@ def _reviewers(
     patched = _work((who, 1, seconds) for who, seconds in connection.execute(select(patch.c.reviewer, patch.c.seconds)))
     drawn = list(connection.execute(select(mask.c.reviewer, mask.c.status, mask.c.seconds)))
     masked = _work((who, status != "draft", seconds) for who, status, seconds in drawn)
-    checked = _work((check.reviewer, 1, 0.0) for check in checks.table(connection))
+    checked = _work((check.reviewer, 1, check.seconds) for check in checks.table(connection))
     back = Counter(who for who, status, _ in drawn if status == "returned")
     biases = rater_bias(scores)
     return tuple(

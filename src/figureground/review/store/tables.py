@@ -73,6 +73,7 @@ check = Table(
     "check_",
     meta,
     *_columns(Integer, "number mask mask_version reviewer"),
+    *_columns(Float, "seconds"),
     *_columns(Text, "verdict comment marks_json created"),
 )
 """Verdicts on masks by people who did not draw them."""
