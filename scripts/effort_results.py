@@ -23,11 +23,12 @@ import numpy as np
 from effort_tasks import FIGURES, PHOTOGRAPHS, RECIPE, Task, figure_tasks, flipped, network_of, photograph_tasks, read, rho_of
 
 from figureground.data.colours import class_colours
-from figureground.review.effort.annotator import KINDS, Tools, Work, pick_and_rename
+from figureground.review.effort.annotator import KINDS, REFINED, Tools, Work, pick_and_rename
+from figureground.review.effort.operations import refined
 from figureground.review.effort.polygons import actions, polygons
 from figureground.review.effort.score import mean_iou
 from figureground.review.layers import VOID
-from figureground.review.regions import votes
+from figureground.review.regions import figures, votes
 from figureground.review.superpixels import segment_size, superpixels
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -40,13 +41,15 @@ VARIANTS = {
     "screen": Tools(most=MOST),
     "free hand": Tools(most=MOST, legs=12),
     "no rivals": Tools(most=MOST),
+    "no refining": Tools(most=MOST, refine=False),
     "no superpixels": Tools(most=MOST, snap=False),
-    "picks only": Tools(most=MOST, brush=False, snap=False, polygon=False),
+    "picks only": Tools(most=MOST, refine=False, brush=False, snap=False, polygon=False),
 }
 SAID = {
     "screen": "all",
     "free hand": "all, a stroke by free hand is one action",
     "no rivals": "all, but no rivals and no votes",
+    "no refining": "all, but no borders fitted to the picture",
     "no superpixels": "all, but no strokes by superpixels",
     "picks only": "picks, renames, whole maps, tidying",
 }
@@ -58,6 +61,7 @@ SPENT = {
     "take": "taking regions",
     "map": "taking whole maps",
     "tidy": "tidying",
+    "refine": "fitting borders",
     "brush": "plain strokes",
     "snap": "strokes by superpixels",
     "polygon": "polygons",
@@ -78,8 +82,8 @@ ways, and the clicks and keys are counted until the mean IoU of the picture (ove
 reaches a mark. **Polygons**: on an empty layer, a click a corner, one action to close, one key for the class; corners are moved until they
 fit best, and only as many are set as are needed: a better hand than people have. **Choose and rename**: from the target's map, each time
 the action that brings most for its cost: a class key on a region or, with Alt, on a whole figure, of the layer, a model or a vote (where
-most models see foreground, and where any does), a click that takes a region, a whole map, tidying, a straight stroke (plain or by
-superpixels), a polygon. The keys and clicks that show another map or take another tool, class or brush count as well, as they are on the
+most models see foreground, and where any does), a click that takes a region, a whole map, tidying, a key that fits the border of a figure to the
+picture, a straight stroke (plain or by superpixels), a polygon. The keys and clicks that show another map or take another tool, class or brush count as well, as they are on the
 [page](../how-to/review.md#the-screen-mask); pointing and zooming do not. After {most} actions it gives up. It looks one action ahead, so its
 counts are bounds from above, and so are those at the lower marks, which are read off the same work. Medians with quartiles.
 
@@ -121,7 +125,7 @@ the mark.
   {spent}.
 - The {much} pictures flipped by half or more: {much_cost} actions to 0.95 (median).
 - Borders are what is left: the best map with its foreground renamed has a mean IoU of {best} %.
-  After OpenCV's grabCut in a band about each map's border the best has {after} %; it is higher in {better} of the pictures.
+  With the borders of the largest figures of each map fitted to the picture the best has {after} %; it is higher in {better} of the pictures.
 """
 
 
@@ -170,13 +174,14 @@ def labelled(task: Task) -> dict[str, Any]:
     row: dict[str, Any] = {"data": task.data, "target": task.target, "id": task.id, "flipped": flipped(truth, maps[0], dataset)}
     row["polygons"] = {str(mark): None if chosen is None else actions(chosen) for mark, chosen in both.items()}
     row["best map renamed"] = max(renamed_miou(truth, one, ground) for one in maps)
-    row["after grabCut"] = max(renamed_miou(truth, cut(picture, one != ground), ground) for one in maps)
+    row["best map refined"] = max(renamed_miou(truth, refined_map(picture, one, ground), ground) for one in maps)
     row["work"] = {}
     for name, tools in VARIANTS.items():
         if task.data == PHOTOGRAPHS and name in LEFT_OUT:
             continue
         rivals = [] if name == "no rivals" else [*maps[1:], *votes(maps, background=ground)]
-        row["work"][name] = told(pick_and_rename(truth, maps[0], rivals, segments=segments, tools=tools, background=ground))
+        work = pick_and_rename(truth, maps[0], rivals, picture=picture, segments=segments, tools=tools, background=ground)
+        row["work"][name] = told(work)
     return row
 
 
@@ -196,20 +201,14 @@ def renamed_miou(truth: np.ndarray, figure: np.ndarray, ground: int) -> float:
     return mean_iou(truth, np.where(figure != ground, counts.argmax(), ground).astype(np.uint8))
 
 
-def cut(picture: np.ndarray, figure: np.ndarray) -> np.ndarray:
-    """A figure (ground = 0) after OpenCV's grabCut in a band about its border of a tenth of its size."""
-    mask = figure.astype(np.uint8)
-    reach = max(2, round(0.05 * float(np.sqrt(mask.sum()))))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    inner, outer = cv2.erode(mask, disc), cv2.dilate(mask, disc)
-    if not inner.any() or outer.all():
-        return mask
-    sure = np.where(inner > 0, cv2.GC_FGD, np.where(outer == 0, cv2.GC_BGD, np.where(mask > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD))).astype(
-        np.uint8
-    )
-    cv2.setRNGSeed(0)
-    cv2.grabCut(np.ascontiguousarray(picture[..., ::-1]), sure, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
-    return (sure % 2).astype(np.uint8)
+def refined_map(picture: np.ndarray, layer: np.ndarray, ground: int) -> np.ndarray:
+    """A map with the borders of its largest figures fitted to the picture."""
+    found = figures(layer, background=ground)
+    for figure in np.argsort(-found.area, kind="stable")[:REFINED].tolist():
+        y, x = divmod(int((found.number == figure).argmax()), layer.shape[1])
+        now = figures(layer, background=ground)
+        layer = refined(layer, picture, now, now.at(x, y), background=ground) if now.at(x, y) >= 0 else layer
+    return layer
 
 
 def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: int, more: str) -> None:
@@ -251,7 +250,7 @@ def in_short(by_data: dict[str, list[dict[str, Any]]]) -> str:
 
 def exact_costs(tasks: list[Task]) -> list[float]:
     """Actions to 0.95 from the truth's own regions, each under the next class, by renaming single regions."""
-    keys, found = Tools(figure=False, brush=False, snap=False, polygon=False, tidy=False), []
+    keys, found = Tools(figure=False, refine=False, brush=False, snap=False, polygon=False, tidy=False), []
     for task in tasks:
         truth, _, _, dataset = read(task)
         ground, count = dataset.classes.background, len(dataset.classes)
@@ -278,7 +277,7 @@ def section(data: str, rows: list[dict[str, Any]], tasks: list[Task]) -> str:
             fit.append(f"| {mark} | {len(some)} of {len(rows)} | {drawn} | {chosen} | {part} | {few} | {tenth} |")
     spent = {kind: sum(row["work"]["screen"]["spent"][kind] for row in rows) for kind in KINDS}
     much = [row for row in rows if row["flipped"] >= MUCH]
-    best, after = (np.array([row[name] for row in rows]) for name in ("best map renamed", "after grabCut"))
+    best, after = (np.array([row[name] for row in rows]) for name in ("best map renamed", "best map refined"))
     return SECTION.format(
         title=TITLES[data],
         about=about(tasks[0]),

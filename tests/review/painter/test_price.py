@@ -44,13 +44,17 @@ class Worker:
 
     def do(self, action: Action, before: Hand) -> int:
         """Does it; what it took."""
-        self.spent, value = 0, int(action.words.rsplit(" ", 1)[1]) if action.at else 0
+        self.spent, value = 0, int(action.words.rsplit(" ", 1)[1]) if action.at and action.kind != "refine" else 0
         if action.hand.source != before.source:
             self.press(self.source_key(action.hand.source))
         if action.hand.tool != before.tool:
             self.press({"pick": "p", "brush": "b"}[action.hand.tool])
         if action.kind in ("map", "tidy"):
             self.press(action.kind[0])
+        elif action.kind == "refine":
+            self.point(action.at[0])
+            self.press("r")
+            self.page.locator("#status", has_text="Border fitted").wait_for()
         elif action.kind in ("take", "rename"):
             self.choose(action, value)
         else:
@@ -92,13 +96,14 @@ class Worker:
         self.spent += 1
 
 
-PICKS = Tools(brush=False, snap=False, polygon=False)
+PICKS = Tools(refine=False, brush=False, snap=False, polygon=False)
 
 
 def work_on(desk: Desk, place: int, truth: np.ndarray, tools: Tools):
     maps = [desk.layer_of(place, model) for model in range(len(desk.project.models))]
-    segments = superpixels(desk.project.pixels(place), segment_size(*truth.shape)) if tools.snap else None
-    return pick_and_rename(truth, maps[0], [*maps[1:], *votes(maps)], segments=segments, mark=0.97, tools=tools)
+    picture = desk.project.pixels(place)
+    segments = superpixels(picture, segment_size(*truth.shape)) if tools.snap else None
+    return pick_and_rename(truth, maps[0], [*maps[1:], *votes(maps)], picture=picture, segments=segments, mark=0.97, tools=tools)
 
 
 def done_by_hand(page, desk: Desk, place: int, work) -> None:
@@ -121,8 +126,12 @@ def test_names_wrong_and_things_missing_and_too_much(generated, fresh, visit):
 
 @pytest.mark.parametrize(
     ("wanted", "tools"),
-    [("figure of", Tools(polygon=False, brush=False, most=12)), ("model", Tools(polygon=False, most=8, legs=3))],
-    ids=["a figure, then strokes that snap", "maps of others, then strokes of several legs"],
+    [
+        ("figure of", Tools(polygon=False, refine=False, brush=False, most=12)),
+        ("model", Tools(polygon=False, refine=False, most=8, legs=3)),
+        ("fitted", Tools(polygon=False, brush=False, snap=False, most=8)),
+    ],
+    ids=["a figure, then strokes that snap", "maps of others, then strokes of several legs", "borders fitted to the picture"],
 )
 def test_photographs_with_maps_of_several_models(real, visit, wanted, tools):
     """The first picture that is begun so."""
@@ -130,10 +139,10 @@ def test_photographs_with_maps_of_several_models(real, visit, wanted, tools):
     assert dataset.masks is not None
     for item in real.project.items:
         truth = to_layer(dataset.masks.read(item.id).dense(), dataset.classes)
-        begun = work_on(real, item.place, truth, PICKS)
+        begun = work_on(real, item.place, truth, PICKS if wanted != "fitted" else tools)
         if truth[truth < VOID].max() <= 18 and any(wanted in one.words for one in begun.actions):
             work = work_on(real, item.place, truth, tools)
-            if any(wanted in one.words for one in work.actions) and {"brush", "snap"} & {one.kind for one in work.actions}:
+            if any(wanted in one.words for one in work.actions) and {"brush", "snap", "refine"} & {one.kind for one in work.actions}:
                 done_by_hand(visit(real, item.place), real, item.place, work)
                 return
     pytest.fail(f"no picture is begun with '{wanted}'")

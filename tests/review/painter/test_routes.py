@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from tests.review.server.world import SIZE_HW, World, open_world, write_pool
 
+from figureground.review.effort.operations import refined
+from figureground.review.fitting import surroundings
 from figureground.review.options import ReviewOptions
+from figureground.review.regions import figures
 from figureground.review.server.runs import decode_runs
 from figureground.review.store import checks, masks
 from figureground.review.superpixels import segment_size, superpixels
@@ -187,3 +190,28 @@ def test_superpixels_are_those_of_the_picture(world: World):
         for size in (8, 9, 10):
             assert ann.client.get(f"/api/superpixels/{place}?size={size}").status_code == 200
     assert sum(key[:2] == ("masks", "superpixels") for key in world.room.kept) == 8
+
+
+def test_a_border_is_fitted_and_nothing_saved(world: World):
+    """The box around a figure comes back as the whole layer would be refined; what is stored stays; on the ground nothing changes."""
+    ann = world.local()
+    layer = layer_of(ann, 1)[0].copy()
+    layer[:] = 0
+    layer[12:30, 20:45] = 2
+    found = figures(layer)
+    left, top, right, bottom = surroundings(tuple(found.box[0].tolist()), layer.shape)
+    expected = refined(layer, world.project.pixels(1), found, 0)
+    for x, y, wanted in ((22, 13, expected), (left, top, layer)):
+        answer = ann.ask("POST", "/api/masks/1/fit", {"x": x, "y": y, "box": box(left, top, layer[top:bottom, left:right])})
+        assert answer.status_code == 200, answer.text
+        said = answer.json()
+        assert (said["x"], said["y"]) == (left, top)
+        pixels = np.repeat(np.array(said["values"], np.uint8), said["lengths"]).reshape(said["height"], said["width"])
+        np.testing.assert_array_equal(pixels, wanted[top:bottom, left:right])
+    np.testing.assert_array_equal(layer_of(ann, 1)[0], world.project.layer_of(1, 0))
+
+
+@pytest.mark.parametrize("wrong", [bad for name, bad in BAD.items() if name != "no class"])
+def test_no_border_is_fitted_in_a_box_that_does_not_fit(world: World, wrong):
+    answer = world.local().ask("POST", "/api/masks/0/fit", {"x": 1, "y": 1, "box": wrong})
+    assert (answer.status_code, bool(answer.json()["error"])) == (422, True)

@@ -7,7 +7,8 @@ with Shift or Alt is one; to move the pointer, to zoom and to hover cost nothing
 - rename: a class key while the pointer is on a region of the map shown paints that region with the class: 1. A figure: 1 (with Alt).
   The class is in hand then. A class without a key (beyond the first 18): a click on the region and one on its name: 2. To ground: 1;
 - take: a click on a region of a map shown paints it as it is there: 1. The whole map: 1;
-- tidy: 1; a polygon: a click a corner and 1 to close it;
+- tidy: 1. Refine, a key while the pointer is on a figure of the layer, which fits its border to the picture: 1;
+- a polygon: a click a corner and 1 to close it;
 - a brush stroke, plain or by superpixels: 1. Ground is painted by the right button, whatever class is in hand.
 
 Before it, where it is not so already: a key to show another map (the layer, a model or a vote), a key for another tool, a key to snap or
@@ -23,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from figureground.review.effort.operations import named, polygon, speck, stroke, tidied
+from figureground.review.effort.operations import named, polygon, refined, speck, stroke, tidied
 from figureground.review.effort.score import VALUES, Score, gains, mean_iou, score_of
 from figureground.review.effort.strokes import best_strokes
 from figureground.review.layers import VOID
@@ -33,7 +34,9 @@ LAYER = -1
 """The source that is the layer itself."""
 KEYED = 18
 """Classes beside background that have a key."""
-KINDS = ("rename", "take", "map", "tidy", "brush", "snap", "polygon")
+KINDS = ("rename", "take", "map", "tidy", "refine", "brush", "snap", "polygon")
+REFINED = 3
+"""Figures, the largest ones, of which fitting the border is tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ class Tools:
     figure: bool = True
     """Rename whole figures."""
     tidy: bool = True
+    refine: bool = True
+    """Fit borders to the picture."""
     brush: bool = True
     snap: bool = True
     """Strokes by superpixels."""
@@ -115,6 +120,7 @@ class _Desk:
 
     truth: np.ndarray
     models: Sequence[np.ndarray]
+    picture: np.ndarray | None
     segments: np.ndarray | None
     tools: Tools
     background: int
@@ -129,6 +135,7 @@ def pick_and_rename(
     target: np.ndarray,
     rivals: Sequence[np.ndarray],
     *,
+    picture: np.ndarray | None = None,
     segments: np.ndarray | None = None,
     mark: float = 0.95,
     tools: Tools | None = None,
@@ -142,12 +149,13 @@ def pick_and_rename(
         truth: uint8 [height, width], class places, 255 = void.
         target: the map that the layer starts from, likewise.
         rivals: further maps, likewise: those of other models, and `votes` on all of them.
+        picture: uint8 [height, width, 3], RGB; None = no borders fitted to it.
         segments: superpixels of the picture; None = no strokes by them.
         mark: mean IoU at which the work ends.
         tools: what the screen offers; default everything.
         background: the class place that is ground.
     """
-    desk = _Desk(truth=truth, models=(target, *rivals), segments=segments, tools=tools or Tools(), background=background)
+    desk = _Desk(truth=truth, models=(target, *rivals), picture=picture, segments=segments, tools=tools or Tools(), background=background)
     score = float(score_of(truth, target).miou())
     plans = [_worked(desk, Work(start=score), target, mark)]
     if rivals and desk.tools.whole and plans[0].actions:
@@ -160,8 +168,8 @@ def pick_and_rename(
 
 def _promise(desk: _Desk, model: int, mark: float) -> float:
     """The mean IoU of a model's map after its best three picks and renames."""
-    few = replace(desk.tools, brush=False, snap=False, polygon=False, whole=False, tidy=False, most=3)
-    less = _Desk(truth=desk.truth, models=(desk.models[model],), segments=None, tools=few, background=desk.background)
+    few = replace(desk.tools, brush=False, snap=False, polygon=False, whole=False, tidy=False, refine=False, most=3)
+    less = _Desk(truth=desk.truth, models=(desk.models[model],), picture=None, segments=None, tools=few, background=desk.background)
     start = float(score_of(desk.truth, desk.models[model]).miou())
     return _worked(less, Work(start=start), desk.models[model], mark).miou
 
@@ -190,6 +198,8 @@ def _offers(desk: _Desk, layer: np.ndarray, hand: Hand, mark: float) -> Iterator
     if desk.tools.tidy and (regions(layer).area < speck(layer.shape)).any():
         tidy = tidied(layer, speck(layer.shape))
         yield _action(desk, "tidy", "specks and holes removed", 1, hand, tidy)
+    if desk.tools.refine and desk.picture is not None:
+        yield from _refined(desk, desk.picture, layer, hand)
     if desk.tools.brush or desk.tools.snap or desk.tools.polygon:
         yield from _painted(desk, layer, hand, score, mark)
 
@@ -205,6 +215,15 @@ def _whole(desk: _Desk, model: int, hand: Hand, now: float) -> Action:
     """The key that takes a model's whole map, after the key that shows it."""
     cost = 1 + (hand.source != model)
     return _action(desk, "map", f"whole map of model {model} taken", cost, replace(hand, source=model), desk.models[model])
+
+
+def _refined(desk: _Desk, picture: np.ndarray, layer: np.ndarray, hand: Hand) -> Iterator[Action]:
+    """The keys that fit the borders of the largest figures of the layer."""
+    found = figures(layer, background=desk.background)
+    for figure in np.argsort(-found.area, kind="stable")[:REFINED].tolist():
+        y, x = divmod(int((found.number == figure).argmax()), layer.shape[1])
+        after = refined(layer, picture, found, figure, background=desk.background)
+        yield _action(desk, "refine", "border of a figure fitted", 1, hand, after, at=[(x, y)], hovered=True)
 
 
 def _picks(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float) -> Iterator[Action]:

@@ -8,12 +8,30 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from figureground.review.fitting import fitted, surroundings
 from figureground.review.regions import Pieces, regions
 
 
 def named(layer: np.ndarray, pieces: Pieces, piece: int, value: int) -> np.ndarray:
     """The layer with all pixels of a piece (a region or figure of the layer, or of any model) set to a value; others stay as they are."""
     return np.where(pieces.number == piece, np.uint8(value), layer)
+
+
+def refined(layer: np.ndarray, picture: np.ndarray, figures: Pieces, figure: int, *, background: int = 0) -> np.ndarray:
+    """The layer with the border of one of its figures fitted to the picture.
+
+    Args:
+        layer: uint8 [height, width].
+        picture: uint8 [height, width, 3].
+        figures: those of the layer.
+        figure: its number.
+        background: the class place that is ground.
+    """
+    left, top, right, bottom = surroundings(tuple(figures.box[figure].tolist()), layer.shape)
+    y, x = divmod(int((figures.number == figure).argmax()), layer.shape[1])
+    part, out = (slice(top, bottom), slice(left, right)), layer.copy()
+    out[part] = fitted(picture[part], layer[part], (x - left, y - top), background=background)
+    return out
 
 
 def stroke(

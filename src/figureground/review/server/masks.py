@@ -1,4 +1,4 @@
-"""Masks: which picture to draw next, one's own layer of it, its changed boxes, and the superpixels that a brush may snap to."""
+"""Masks: which picture to draw next, one's own layer of it, its changed boxes, superpixels, and borders that fit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from figureground.core.errors import FormatError
+from figureground.review.fitting import fitted
 from figureground.review.project import Item
 from figureground.review.server.pages import refuse_unpaintable
 from figureground.review.server.pictures import BYTES, kept
@@ -52,6 +53,16 @@ class Boxes(BaseModel):
     actions: Annotated[int, Field(ge=0, le=MOST_ACTIONS)] = 0
     seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)] = 0.0
     boxes: Annotated[list[Box], Field(max_length=MOST_BOXES)]
+
+
+class Figure(BaseModel):
+    """A figure of the layer at hand: a pixel of it, and the box of it and what surrounds it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    x: Pixel
+    y: Pixel
+    box: Box
 
 
 class Submission(BaseModel):
@@ -133,6 +144,19 @@ def submit(item: ItemAt, given: Submission, here: Here, visit: Visitor) -> dict[
     return {"version": version}
 
 
+@router.post("/masks/{place}/fit")
+def fit(item: ItemAt, given: Figure, here: Here, visit: Visitor) -> dict[str, Any]:
+    """The same box with the border of that figure fitted to the picture; nothing is saved by it."""
+    (layer,) = _pieces([given.box], item)
+    left, top = given.box.x, given.box.y
+    picture = _pixels(here, item)[top : top + layer.shape[0], left : left + layer.shape[1]]
+    classes = here.project.classes
+    found = fitted(picture, layer, (given.x - left, given.y - top), background=classes.ids.index(classes.background)).reshape(-1)
+    ends = np.append(np.flatnonzero(found[1:] != found[:-1]) + 1, found.size)
+    said = {"values": found[ends - 1].tolist(), "lengths": np.diff(ends, prepend=0).tolist()}
+    return {"x": left, "y": top, "width": layer.shape[1], "height": layer.shape[0], **said}
+
+
 @router.get("/superpixels/{place}", response_class=Response, responses=BYTES)
 def segments(
     item: ItemAt,
@@ -150,17 +174,21 @@ def segments(
     key = ("masks", "superpixels", item.place, size)
     content = here.kept.get(key)
     if content is None:
-        try:
-            pixels = here.project.pixels(item.place)
-        except FormatError as error:
-            raise HTTPException(404, f"the picture of '{item.id}' cannot be read: {error.fault.problem}") from error
-        content = encode_runs(superpixels(pixels, size), "<u4")
+        content = encode_runs(superpixels(_pixels(here, item), size), "<u4")
         with here.lock:
             ours = [known for known in here.kept if known[:2] == key[:2]]
             for old in ours[: max(0, len(ours) + 1 - KEPT_SUPERPIXELS)]:
                 here.kept.pop(old, None)
             here.kept[key] = content
     return kept(content, MEDIA, if_none_match, lasting=v == here.project.version[:8])
+
+
+def _pixels(here: Room, item: Item) -> np.ndarray:
+    """The picture, uint8 [height, width, 3]; 404 where it cannot be read."""
+    try:
+        return here.project.pixels(item.place)
+    except FormatError as error:
+        raise HTTPException(404, f"the picture of '{item.id}' cannot be read: {error.fault.problem}") from error
 
 
 def _why_nothing(listed: int, *, passed: int) -> str:

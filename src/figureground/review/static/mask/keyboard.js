@@ -83,7 +83,7 @@ export class Keyboard {
       z: () => (shift ? screen.redo() : screen.undo()), y: () => screen.redo(), u: () => screen.undo(),
       tab: () => screen.cycle(shift ? -1 : 1), ".": () => screen.cycle(1), ",": () => screen.cycle(-1),
       x: () => this.skip(), w: () => screen.toggleWhole(), q: () => screen.showVote(shift ? 1 : 0),
-      m: () => screen.takeAll(), n: () => screen.step(shift ? -1 : 1), t: () => screen.tidy(), s: () => screen.toggleSnap(),
+      m: () => screen.takeAll(), n: () => screen.step(shift ? -1 : 1), t: () => screen.tidy(), r: () => screen.refine(), s: () => screen.toggleSnap(),
       c: () => screen.openPalette(), "/": () => screen.openPalette(), i: () => screen.sample(), v: () => screen.name(VOID),
       h: () => screen.toggleLabels(), o: () => screen.setOpacity(screen.opacity + (shift ? 0.1 : -0.1)),
       "[": () => screen.grow(-1), "]": () => screen.grow(1), "+": () => this.#zoom(1.4), "=": () => this.#zoom(1.4), "-": () => this.#zoom(1 / 1.4),

@@ -36,6 +36,7 @@ async function start() {
   screen = new Screen(view, classes, {
     worked: (spent) => sync.note(spent),
     segments: async () => loader.segments(place),
+    fit: (outline) => send(`/api/masks/${place}/fit`, outline),
   });
   new Keyboard(screen, new Pointer(screen), { submit, skip });
   connect();
@@ -47,7 +48,7 @@ async function start() {
 // The buttons of the page.
 function connect() {
   const clicks = {
-    undo: () => screen.undo(), redo: () => screen.redo(), tidy: () => screen.tidy(), whole: () => screen.toggleWhole(), snap: () => screen.toggleSnap(), take: () => screen.takeAll(),
+    undo: () => screen.undo(), redo: () => screen.redo(), tidy: () => screen.tidy(), refine: () => screen.refine(), whole: () => screen.toggleWhole(), snap: () => screen.toggleSnap(), take: () => screen.takeAll(),
     closer: () => screen.view.zoom(1.4), farther: () => screen.view.zoom(1 / 1.4), fit: () => screen.view.fit(), find: () => screen.openPalette(),
     submit, skip, mine: () => settle(true), theirs: () => settle(false),
   };

@@ -2,6 +2,7 @@
 
 import { Delta, History } from "./history.js";
 import { Regions, foregroundRuns, rowRuns, updateRuns } from "./regions.js";
+import { packBox, unpackBox } from "./runs.js";
 import { brushCentre, polygonSpans, strokeSpans } from "./shapes.js";
 import { tidied } from "./tidy.js";
 
@@ -125,6 +126,28 @@ export class Painter {
     }
     this.layer.replace(pixels, delta);
     return this.finish(delta, `The whole map of ${this.whose(source).of} taken`);
+  }
+
+  // A figure of the layer and what surrounds it, as the server fits its border: {x, y, box}; see fitting.py. Null where there is none.
+  outline(x, y) {
+    const found = this.figureAt(x, y, 0), { layer } = this;
+    if (!found) return null;
+    const spans = found.regions.spans(found.region), top = spans[0], bottom = spans.at(-3) + 1;
+    let [left, right] = [layer.width, 0];
+    for (let i = 0; i < spans.length; i += 3) [left, right] = [Math.min(left, spans[i + 1]), Math.max(right, spans[i + 2])];
+    const more = Math.max(16, Math.floor((Math.max(right - left, bottom - top) + 1) / 2));
+    const [x0, y0, x1, y1] = [Math.max(0, left - more), Math.max(0, top - more), Math.min(layer.width, right + more), Math.min(layer.height, bottom + more)];
+    return { x: Math.floor(x), y: Math.floor(y), box: packBox(layer.pixels, layer.width, { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }) };
+  }
+
+  // Puts a box of pixels into the layer; `words` say what was done.
+  put(box, words) {
+    if (this.locked) return this.#refuse();
+    this.endStroke();
+    const { layer } = this, pixels = layer.pixels.slice(), part = unpackBox(box), delta = new Delta();
+    for (let row = 0; row < box.height; row += 1) pixels.set(part.subarray(row * box.width, (row + 1) * box.width), (box.y + row) * layer.width + box.x);
+    layer.replace(pixels, delta);
+    return this.finish(delta, words);
   }
 
   // Regions smaller than two ten-thousandths of the picture, at least 12 pixels, go to their neighbours.

@@ -1,6 +1,6 @@
 // The mask screen: one painter on one view, what is under the cursor, what the panel shows. Input by hand or by key ends up here.
 
-import { say } from "../api.js";
+import { complain, say } from "../api.js";
 import { Legend, Palette, VOID } from "./classes.js";
 import { drawBrush, drawCross, drawFilled, drawNotes, drawOutline, drawPolygon, traced } from "./marks.js";
 import { Proposals } from "./proposals.js";
@@ -11,9 +11,9 @@ const IDLE_S = 30;
 const by = (id) => document.getElementById(id);
 
 export class Screen {
-  // `worked({actions, seconds})` hears of every action; `segments()` fetches superpixels.
-  constructor(view, classes, { worked, segments }) {
-    Object.assign(this, { view, classes, worked, segments });
+  // `worked({actions, seconds})` hears of every action; `segments()` fetches superpixels, `fit(outline)` a border fitted to the picture.
+  constructor(view, classes, { worked, segments, fit }) {
+    Object.assign(this, { view, classes, worked, segments, fit });
     this.tool = "pick";
     this.size = 25;
     this.value = classes.figures[0]?.place ?? classes.background;
@@ -308,6 +308,30 @@ export class Screen {
   undo() { if (!this.busy) { if (this.painter.corners.length) { this.painter.corners.pop(); this.view.remark(); } else this.painter.undo(); } }
   redo() { if (!this.busy) this.painter.redo(); }
   tidy() { if (!this.busy) this.painter.tidy(); }
+
+  // Fits the border of the figure under the cursor, or of the one that was clicked, to the picture. What was painted meanwhile is not painted
+  // over.
+  async refine() {
+    if (this.busy || this.refining) return;
+    const { painter, cursor, chosen } = this, [y, x] = !cursor && chosen && !chosen.source ? chosen.regions.spans(chosen.region) : [];
+    const found = cursor ? painter.outline(...cursor) : x !== undefined && painter.outline(x, y);
+    if (!found) { say("Point at a figure of your labels, or click it first", { seconds: 2.5 }); return; }
+    if (painter.locked) { painter.put(found.box, ""); return; } // says so
+    this.penUp();
+    const { actions } = painter;
+    this.refining = true;
+    say("Fitting the border");
+    try {
+      const box = await this.fit(found);
+      if (this.painter !== painter) return;
+      if (painter.actions === actions) painter.put(box, "Border fitted to the picture");
+      else say("The labels changed meanwhile: press R again", { seconds: 4 });
+    } catch (error) {
+      complain(error);
+    } finally {
+      this.refining = false;
+    }
+  }
 
   // Gives up the polygon or the chosen region; false where there was nothing to give up.
   cancel() {
