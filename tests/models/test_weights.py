@@ -118,6 +118,8 @@ def test_counters_of_batches_may_be_absent():
         ("w.pt", b"", "torch weights"),
         ("w.pt", b"PK\x03\x04 this is no zip", "torch weights"),
         ("w.pt", b"no weights at all, only words", "torch weights"),
+        ("samples.csv", b"id,image,mask\nduck_1,images/duck_1.jpg,masks/duck_1.png\n", "no weights"),
+        ("classes.txt", b"cat, grey\ndog, brown\n", "no weights"),
     ],
 )
 def test_files_that_are_no_weights_are_refused_in_one_line(tmp_path, name, content, said):

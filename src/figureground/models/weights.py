@@ -130,7 +130,10 @@ def _imported(file: BinaryIO) -> set[str]:
             memo: dict[object, str] = {}
             for opcode, value, _ in pickletools.genops(file):
                 if opcode.name in ("GLOBAL", "INST"):
-                    found.add(str(value).replace(" ", "."))
+                    name = str(value).replace(" ", ".")
+                    if not all(part.isidentifier() for part in name.split(".")):
+                        return found  # words that only begin as a pickle does, such as the head of a table
+                    found.add(name)
                 elif opcode.name == "STACK_GLOBAL":
                     found.add(".".join(texts[-2:]) or "a name that it computes")
                 elif opcode.name.startswith("EXT"):
