@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from itertools import pairwise
@@ -114,6 +115,32 @@ def test_a_hand_checked_layout():
         *((0, 0), (1, 1), (2, 0), (0, 0), (1, 1), (2, 0), (0, 0)),
         *((0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("train", "rho", "said"),
+    [
+        (200, 0.95, ()),
+        (12, 0.95, ("rho = 0.95 becomes 1.000 with 12 training samples; --train 40 meets it",)),
+        (41, 0.75, ()),
+        (10, 0.7, ("rho = 0.7 becomes 0.800 with 10 training samples; --train 20 meets it",)),
+        (0, 0.7, ()),
+    ],
+)
+def test_a_rho_that_whole_samples_do_not_give_is_told(train, rho, said):
+    """Twelve samples at 0.95 hold no counterexample: the user learns it, and the next number that has what was asked."""
+    assert Layout(classes=2, contexts=2, homes=(0, 1), rho=rho, train=train, val=1, test=0, seed=0).notes == said
+
+
+@given(layout=layouts())
+def test_the_rho_that_is_told_is_the_one_of_the_samples(layout):
+    """Counted picture by picture; and the number that the note names gives what was asked."""
+    at_home = [place.column == layout.homes[place.row] for place in map(layout.place, range(layout.train))]
+    assert layout.reached == pytest.approx(np.mean(at_home))
+    for note in layout.notes:
+        enough = int(note.split("--train ")[1].split()[0])
+        assert enough >= layout.train
+        assert dataclasses.replace(layout, train=enough).notes == ()
 
 
 def test_a_million_samples_are_no_list():

@@ -292,7 +292,7 @@ def test_what_cannot_be_used_is_left_out_and_listed(sources, tmp_path):
         (folder / part / f"hen6.{suffix}").write_bytes((folder / part / f"hen3.{suffix}").read_bytes())
     (folder / "masks/hen7.png").write_bytes((folder / "masks/hen5.png").read_bytes())  # the mask alone is no twin
     Image.fromarray(rgba).save(folder / "images/duck5.png")
-    composition = compose_paste(options((folder, sources[1]), train=30))
+    composition = compose_paste(options((folder, sources[1]), train=40))
     assert composition.details["left_out"] == {"empty": ["duck0", "duck5"], "small": ["duck1"], "twice": ["hen6"]}
     assert composition.notes == (
         "2 cut-outs left out, for they are empty: duck0, duck5",

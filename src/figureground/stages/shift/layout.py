@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 
 from figureground.core.errors import InputError
-from figureground.stages.shift.plan import check_rho, context_order
+from figureground.stages.shift.plan import TOLERATED, check_rho, context_order, group_counts
 
 SPLITS = ("train", "val", "test")
 
@@ -68,6 +69,26 @@ class Layout:
     def per_class(self, row: int) -> int:
         """Training samples of a class: as many of each as can be, the first ones one more."""
         return self.train // self.classes + (row < self.train % self.classes)
+
+    @property
+    def reached(self) -> float:
+        """The part of the training samples that truly stands in the context of its class; NaN without any."""
+        if not self.train:
+            return float("nan")
+        tables = (
+            group_counts(self.per_class(row), rho=self.rho, contexts=self.contexts, own=[home])[0, home]
+            for row, home in enumerate(self.homes)
+        )
+        return float(sum(tables) / self.train)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should be told: that whole samples do not give the rho asked for, and the next number of them that does."""
+        if not abs(self.reached - self.rho) > TOLERATED:
+            return ()
+        step = self.classes * Fraction(self.rho).limit_denominator(1000).denominator
+        enough = -(-self.train // step) * step
+        return (f"rho = {self.rho:g} becomes {self.reached:.3f} with {self.train} training samples; --train {enough} meets it",)
 
     def place(self, index: int) -> Place:
         """Split, number and group of a sample; an index outside [0, len) raises `InputError`."""

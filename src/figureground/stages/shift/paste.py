@@ -70,7 +70,7 @@ def compose_paste(options: ComposeOptions) -> Composition:
         inputs={"figures": figures.digest, "scenes": scenes_digest(scenes)},
         sources=(*figures.sources, *(scene.image for some in scenes.values() for scene in some)),
         details={"figures": figure_uses(draw), "scenes": scene_uses(draw), "left_out": left_out},
-        notes=tuple(_notes(left_out, options)),
+        notes=(*_notes(left_out, options), *layout.notes),
     )
 
 

@@ -14,6 +14,9 @@ import numpy as np
 from figureground.core.errors import InputError
 from figureground.data.spec import nearest
 
+TOLERATED = 0.01
+"""A correlation that misses the asked one by more is told."""
+
 
 def check_rho(rho: float) -> None:
     """Raise `InputError` where rho is no fraction."""

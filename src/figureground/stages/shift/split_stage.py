@@ -30,7 +30,7 @@ from figureground.runs.sources import check_sources
 from figureground.stages.shift.balance import BalanceTable, PictureFacts, balance_table, warning_sentence
 from figureground.stages.shift.choose_context import AREA_RULE, ContextChoice, with_context
 from figureground.stages.shift.measure import FactsMeter, facts_to_table, table_to_facts
-from figureground.stages.shift.plan import check_several, declared_ties
+from figureground.stages.shift.plan import TOLERATED, check_several, declared_ties
 from figureground.stages.shift.scenes import joined_scenes
 from figureground.stages.shift.sheet import contact_sheet
 from figureground.stages.shift.split import Candidate, SplitPlan, plan_split
@@ -41,8 +41,6 @@ SHARD_SIZE = 64
 SOURCE_SPLIT = "source_split"
 """Attribute that keeps the split a sample had before."""
 MASKS = "masks"
-TOLERATED = 0.01
-"""A correlation that misses the asked one by more is told."""
 
 
 def run_split(

@@ -43,6 +43,7 @@ def compose_figures(options: ComposeOptions) -> Composition:
         common=common,
         count=len(layout),
         draw=FigureDrawer(classes=classes, contexts=contexts, layout=layout, options=options),
+        notes=layout.notes,
     )
 
 
