@@ -3,7 +3,7 @@
 python scripts/shift_results.py --data DATA --out DIR [--workers N]
 
 DATA holds `animals4`, `scenes6` and `weights`; without it only the drawn figures are run. DIR keeps the sweeps: an interrupted run goes on
-there. Two networks at a time on two cores take about an hour and a half.
+there. Two networks at a time on two cores take about two hours.
 """
 
 from __future__ import annotations

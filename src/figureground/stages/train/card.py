@@ -108,13 +108,14 @@ def figures_of_card(figures: Validation | None, names: Sequence[str]) -> dict[st
 def card_text(card: Mapping[str, Any]) -> str:
     """The card as Markdown for people, with the two ways to use the weights."""
     data, training, options = card["data"], card["training"], card["options"]
+    epochs = f"{training['epochs']} epoch{'s' if training['epochs'] != 1 else ''}"
     ended = "stopped early" if training["stopped_early"] else "all epochs"
     size = f"{options['size']} x {options['size']} px" if options["size"] else "native size"
     parts = [
         f"# {card['architecture']} trained on {data['name']}\n",
         f"Classes: {', '.join(card['classes']['names'])}. {card['parameters']:,} weights. Pictures at {size}, norm {options['norm']}. "
         f"Objective {options['objective']}, balance {options['balance']}, cutmix {options['cutmix']:g}, augment {options['augment']}, "
-        f"seed {options['seed']}. Trained for {training['epochs']} epochs ({ended}), {training['steps']} steps, in {training['precision']} "
+        f"seed {options['seed']}. Trained for {epochs} ({ended}), {training['steps']} steps, in {training['precision']} "
         f"on {training['device']}; the weights are those of epoch {training['best_epoch']}.\n",
         "## Figures\n",
         _figures_text(card["figures"], options),
