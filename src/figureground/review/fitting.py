@@ -58,8 +58,9 @@ def fitted(picture: np.ndarray, layer: np.ndarray, at: tuple[int, int], *, backg
     gained, lost = found & ~figure & ~other, figure & ~found
     if not (found & figure).any():
         return layer.copy()
-    row, column = ndimage.distance_transform_edt(~figure, return_distances=False, return_indices=True)
-    return np.where(gained, layer[row, column], np.where(lost, np.uint8(background), layer))
+    nearest = np.zeros((2, *figure.shape), np.int32)
+    ndimage.distance_transform_edt(~figure, return_distances=False, return_indices=True, indices=nearest)
+    return np.where(gained, layer[nearest[0], nearest[1]], np.where(lost, np.uint8(background), layer))
 
 
 def _cut(picture: np.ndarray, figure: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -78,8 +79,9 @@ def _cut(picture: np.ndarray, figure: np.ndarray, other: np.ndarray) -> np.ndarr
     state[(outer == 0) | (taken > 0)] = cv2.GC_BGD
     state = state.astype(np.uint8)
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+    colours, nowhere = np.zeros((2, 1, 65)), (0, 0, 1, 1)
     cv2.setRNGSeed(0)
-    cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), state, None, np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), state, nowhere, colours[0], colours[1], _ROUNDS, cv2.GC_INIT_WITH_MASK)
     found = (state % 2).astype(np.float32)
     return (found if scale == 1 else cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR)) > 0.5
 
