@@ -78,7 +78,7 @@ def _stability(axes: Axes, stability: Mapping[str, Any]) -> None:
             ha=side,
             color=FAINT,
         )
-    axes.set_ylim(min(0.0, float(np.nanmin(curve, initial=0.0))) - 0.08, 1.04)
+    axes.set_ylim(min([0.0, *(value for value in curve if not np.isnan(value))]) - 0.08, 1.04)
     axes.set_title("rank correlation with the whole order", fontsize=9, loc="left")
     axes.set_xlabel("first samples of the test set")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -38,8 +38,7 @@ class Ranking:
     @property
     def test_set(self) -> tuple[str, ...]:
         """Ids of the test set, by place."""
-        rows = [row for row in self.table("candidates").select(["id", "place"]).to_pylist() if row["place"]]
-        return tuple(row["id"] for row in sorted(rows, key=lambda row: row["place"]))
+        return tuple(self.details["test"])
 
     @property
     def sentence(self) -> str:

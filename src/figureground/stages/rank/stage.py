@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from figureground.core.errors import InputError
 from figureground.core.types import LabelRuns, Sample
 from figureground.core.whole_file import write_atomically
 from figureground.data.labels import GivenMask
-from figureground.data.parquet import READ_FAULTS
 from figureground.data.predictions import Predictions
 from figureground.data.tables import read_table, unique_ids
 from figureground.data.write import write_table_and_toml
@@ -184,12 +182,7 @@ def _given_ids(where: str) -> list[str]:
     folder = Path(where)
     if not is_artifact(folder):
         return unique_ids(read_table(where))
-    read_manifest(folder, kind=KIND)
-    try:
-        rows = pq.read_table(folder / "candidates.parquet", columns=["id", "place"]).to_pylist()
-    except READ_FAULTS as error:
-        raise InputError(f"{folder}: its candidates cannot be read ({str(error)[:80]}). Rank again with the same command") from error
-    return [row["id"] for row in sorted((row for row in rows if row["place"]), key=lambda row: row["place"])]
+    return list(read_manifest(folder, kind=KIND).details["test"])
 
 
 def _inputs(queue: Queue, models: Sequence[Predictions], maps: Maps, test: _Test) -> dict[str, str]:
@@ -275,6 +268,7 @@ def _details(queue: Queue, models: Sequence[Predictions], test: _Test, *, duel: 
         "models": [model.name for model in models],
         "decisions": dict(Counter(d.kind for d in test.decisions)),
         "objects": dict(Counter(d.candidate.main_object or "" for d in test.decisions if d.place is not None)),
+        "test": list(test.ids),
         "waiting": list(test.waiting),
         "unchecked": sum(i in test.truth.unchecked for i in test.waiting),
     }
