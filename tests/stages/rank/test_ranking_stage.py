@@ -229,3 +229,59 @@ def test_the_manifest_and_json_say_what_was_done(mined_round, tmp_path) -> None:
     assert told["test"] == list(found.test_set)
     assert (found.path / "ranking.svg").read_text().startswith("<?xml")
     assert open_ranking(found.path).summary == told
+
+
+def test_the_library_takes_what_is_open_already(mined_round, tmp_path) -> None:
+    """Predictions beside specs, and no single one for a list."""
+    import figureground
+
+    one, other = models_of(mined_round, ("target", "twin"))
+    found = figureground.rank(mined_round.queue, [one, str(mined_round.folder / "apart"), other], out=tmp_path / "out")
+    assert found.details["models"] == ["target", "apart", "twin"]
+    with pytest.raises(InputError, match="must be a list"):
+        figureground.rank(mined_round.queue, one, out=tmp_path / "one")
+    with pytest.raises(InputError, match="distinct names; got target, target"):
+        figureground.rank(mined_round.queue, [one, one], out=tmp_path / "twice")
+
+
+def test_a_picture_that_is_gone_is_told(mined_round, tmp_path) -> None:
+    """Then only the id says whether training used it."""
+    from figureground.stages.rank.used import Trained, used_for_training
+
+    watcher, trained = Watcher(), Trained(where="T", images={"c": None}, digests={}, files=())
+    images = {"a": str(tmp_path / "gone.png"), "b": mined_round.images[mined_round.candidates[0]], "c": None}
+    assert used_for_training(images, [trained], reporter=watcher) == {"c": "used for training: its id is in T"}
+    assert watcher.said == ["note: candidate 'a' has no picture that can be read, so that only the id tells whether training used it"]
+
+
+def test_a_queue_of_another_selector_can_test_too(mined_round, tmp_path) -> None:
+    """It has no direction and may have no discrepancy, and a set of it is chosen all the same."""
+    from tests.stages.mine.pools import mined, pool
+
+    spec = mined_round.folder / "target"
+    mined(tmp_path / "queue", pool(mined_round.data, images=mined_round.images), [spec], selector="random", budget=20, deduplicate=False)
+    drawn = type(mined_round)(folder=tmp_path, data=mined_round.data, truth=mined_round.truth, images=mined_round.images)
+    found = ranked(drawn, tmp_path / "out", models=models_of(mined_round, ("target", "twin")))
+    assert set(found.test_set) <= set(drawn.candidates)
+    assert found.table("candidates")["discrepancy"].null_count == 20
+
+
+def test_an_interrupted_ranking_leaves_the_older_one_and_is_made_again(mined_round, tmp_path, monkeypatch) -> None:
+    """Stopped while it writes, it has not touched what stood there; the same command then gives the bytes of an undisturbed run."""
+    from figureground.stages.rank import stage
+
+    labels = (str(labelled(mined_round, tmp_path / "labels")),)
+    whole = files(ranked(mined_round, tmp_path / "whole", labels=labels).path)
+    waiting = files(ranked(mined_round, tmp_path / "out").path)
+    with monkeypatch.context() as patch:
+
+        def stop(_: object) -> bytes:
+            raise KeyboardInterrupt
+
+        patch.setattr(stage, "ranking_svg", stop)
+        with pytest.raises(KeyboardInterrupt):
+            ranked(mined_round, tmp_path / "out", labels=labels)
+    assert files(tmp_path / "out") == waiting
+    found = ranked(mined_round, tmp_path / "out", labels=labels)
+    assert files(found.path) == whole
+    assert not (tmp_path / "out.partial").exists()

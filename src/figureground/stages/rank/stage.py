@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -172,7 +173,7 @@ def _candidate(queue: Queue, row: Mapping[str, Any], *, vetoed: bool, used: str 
         said_by="mask" if i in known else "models",
         vetoed=vetoed,
         used=used,
-        discrepancy=float("-inf") if row["discrepancy"] is None else row["discrepancy"],
+        discrepancy=math.nan if row["discrepancy"] is None else row["discrepancy"],
         direction=row["direction"],
     )
 

@@ -10,6 +10,7 @@ order is its greedy choice.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class Candidate:
     vetoed: bool = False
     used: str | None = None
     """How it was used for training, in words; None = it was not."""
-    discrepancy: float = 0.0
+    discrepancy: float = math.nan
+    """Of target and rival; NaN where the queue was not mined by it."""
     direction: str | None = None
     """`target` or `rival`: whose prediction queued it."""
 
