@@ -151,6 +151,9 @@ def test_a_test_set_that_overlaps_with_training_is_refused(given, tmp_path) -> N
     (tmp_path / "used.csv").write_text(f"id\n{chosen[1]}\n")
     told = refused(given, tmp_path / "out", "--test", tmp_path / "first", "--train", tmp_path / "used.csv")
     assert f"{tmp_path / 'first'}: the test set overlaps with training: '{chosen[1]}', 1 of {len(chosen)}" in told
+    manifest = tmp_path / "first" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"test": [', '"tested": ['))
+    assert "its manifest does not tell the test set" in refused(given, tmp_path / "out", "--test", tmp_path / "first")
     labels = given.folder / "labels"
     assert "is given to --labels and to --train" in refused(given, tmp_path / "out", "--labels", labels, "--train", labels)
     assert "is given to --labels and to --known" in refused(given, tmp_path / "out", "--labels", labels, "--known", labels)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from figureground.core.errors import InputError
+from figureground.core.errors import ArtifactError, InputError
 from figureground.core.types import LabelRuns, Sample
 from figureground.core.whole_file import write_atomically
 from figureground.data.labels import GivenMask
@@ -183,7 +183,9 @@ def _given_ids(where: str) -> list[str]:
     folder = Path(where)
     if not is_artifact(folder):
         return unique_ids(read_table(where))
-    return list(read_manifest(folder, kind=KIND).details["test"])
+    if not (ids := read_manifest(folder, kind=KIND).details.get("test")):
+        raise ArtifactError(f"{folder}: its manifest does not tell the test set. Rank again with the same command")
+    return list(ids)
 
 
 def _inputs(queue: Queue, models: Sequence[Predictions], maps: Maps, test: _Test) -> dict[str, str]:

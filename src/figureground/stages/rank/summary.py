@@ -83,8 +83,12 @@ def _others(summary: Mapping[str, Any]) -> str:
     """Where the other rankings have somebody else first."""
     told = {"perron": "the Perron vector", "thurstone": "Thurstone"}
     best = {name: [m["model"] for m in summary["models"] if m["place"][name] == 1] for name in told}
-    odd = [f"by {word} '{best[name][0]}'" for name, word in told.items() if summary["models"][0]["model"] not in best[name]]
-    return f" First {' and '.join(odd)}." if odd else ""
+    odd: dict[str, list[str]] = {}
+    for name, word in told.items():
+        if summary["models"][0]["model"] not in best[name]:
+            odd.setdefault(best[name][0], []).append(word)
+    parts = [f"by {' and '.join(words)} '{model}'" for model, words in odd.items()]
+    return f" First {' and '.join(parts)}." if parts else ""
 
 
 def _stable(stability: Mapping[str, Any]) -> str:
