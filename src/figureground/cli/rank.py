@@ -91,11 +91,8 @@ def _what_to_do(found: Ranking) -> list[str]:
     if unchecked := found.details["unchecked"]:
         several = f"{unchecked} of those that wait have masks that were" if unchecked > 1 else "One of those that wait has a mask that was"
         return [f"{several} not accepted: have them checked, or take what was submitted with --masks submitted."]
-    test = found.path / "test"
-    return [
-        f"Label them:   figureground review {test} --worst 0 --out LABELS",
-        "Then again with --labels LABELS.",
-    ]
+    review = f"figureground review {found.path / 'test'} --worst 0 --out LABELS"
+    return [f"Label them:   {review}", "Then again with --labels LABELS."]
 
 
 VERB = with_options(RankOptions)(rank)
