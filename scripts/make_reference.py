@@ -109,7 +109,7 @@ def option_row(info: Any, kind: Any, parameter: inspect.Parameter) -> tuple[str,
     flags = [text for text in (info.default, *(info.param_decls or ())) if isinstance(text, str) and text.startswith("-")]
     plain = next(k for k in (typing.get_args(kind) or (kind,)) if k is not type(None))
     many = typing.get_origin(plain) is list or typing.get_origin(kind) is list
-    words = {bool: "", int: "whole number", float: "number", str: "text", Path: "path"}
+    words = {bool: "", int: "whole number", float: "number", str: "text", Path: "path", tuple[str, str]: "two texts"}
     value = "text, several" if many else words[plain]
     help_text, default = info.help or "", parameter.default
     told = "default:" in help_text.lower() or default is None or default is False or default is inspect.Parameter.empty
@@ -226,6 +226,7 @@ def artifacts() -> str:
         *sweeps(),
         *queues(),
         *labels(),
+        *rankings(),
     ]
     return "\n".join(parts)
 
@@ -295,6 +296,47 @@ def labels() -> list[str]:
         "as `review`, the identity of its database, while `options` hold what people were asked.\n",
         *(schema_table(f"labels/{name}", f"{name}.parquet", schema) for name, schema in TABLES.items()),
     ]
+
+
+def rankings() -> list[str]:
+    """What `rank` writes."""
+    from figureground.stages.rank.tables import CANDIDATES, MODELS, PAIRS, SCORES, STABILITY
+
+    tables = {"candidates": CANDIDATES, "models": MODELS, "pairs": PAIRS, "scores": SCORES, "stability": STABILITY}
+    return [
+        "## ranking\n",
+        "Written by `rank`: `test/`, the test set as a data set without masks, and `candidates.parquet`. Where all masks are there also the",
+        "other tables, `ranking.json`, and `ranking.svg`, its picture. The manifest's `details` hold `state` (`waiting` or `ranked`), the classes,",
+        "the models, the ids of the test set as `test` and of samples whose masks wait as `waiting`, how many of those have a mask that does not",
+        "count as `unchecked`, and how many candidates there are of each decision and main object.\n",
+        *(schema_table(f"ranking.{name}", f"{name}.parquet", schema) for name, schema in tables.items()),
+        "### ranking.json\n",
+        "`{value, low, high}` is a number with the ends of its interval; null means undefined.\n",
+        table(
+            ("key", "meaning"),
+            ((f"`{key}`", _word("ranking", key)) for key in _complete("ranking", dict.fromkeys(_paths(_small_ranking())))),
+        ),
+    ]
+
+
+def _small_ranking() -> dict[str, Any]:
+    """A real summary of two small models."""
+    from figureground.metrics.joint import joint_counts
+    from figureground.metrics.overlap import counts_by_class
+    from figureground.metrics.ranking import pair_members
+    from figureground.metrics.standings import standings
+    from figureground.stages.rank.options import RankOptions
+    from figureground.stages.rank.summary import summarise
+    from figureground.stages.rank.tables import model_table, pair_table
+
+    rng, names = np.random.default_rng(0), ("one", "other")
+    truth = rng.integers(0, 3, (6, 8, 9)).astype(np.uint8)
+    maps = [np.where(rng.random(truth.shape) < part, truth, 0).astype(np.uint8) for part in (0.9, 0.5)]
+    counts = [counts_by_class([joint_counts(t, m, classes=3) for t, m in zip(truth, own, strict=True)], ids=range(3)) for own in maps]
+    members = pair_members(np.zeros((6, 2, 2)), 0)
+    found, ids = standings(counts, members=members, resamples=20), [f"s{n}" for n in range(6)]
+    models, pairs = model_table(found, names), pair_table(found, names, members, level=0.95)
+    return summarise(found, models, pairs, samples=ids, void=0, duel=False, options=RankOptions())
 
 
 def _small_weights(folder: Path) -> Path:

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from figureground.metrics.meter import Meter
     from figureground.metrics.risk import flip_risk
     from figureground.models.fit.options import FitOptions, make_fit_options
+    from figureground.rounds import rank
     from figureground.stages.audit.options import AuditOptions
     from figureground.stages.mine.options import MineOptions
+    from figureground.stages.rank.options import RankOptions
+    from figureground.stages.rank.result import Ranking, open_ranking
     from figureground.stages.shift.balance import BalanceTable
     from figureground.stages.shift.compose_options import ComposeOptions
     from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
@@ -43,8 +46,11 @@ _HOMES = {
     "figureground.metrics.meter": ("Meter",),
     "figureground.metrics.risk": ("flip_risk",),
     "figureground.models.fit.options": ("FitOptions", "make_fit_options"),
+    "figureground.rounds": ("rank",),
     "figureground.stages.audit.options": ("AuditOptions",),
     "figureground.stages.mine.options": ("MineOptions",),
+    "figureground.stages.rank.options": ("RankOptions",),
+    "figureground.stages.rank.result": ("Ranking", "open_ranking"),
     "figureground.stages.shift.balance": ("BalanceTable",),
     "figureground.stages.shift.compose_options": ("ComposeOptions",),
     "figureground.stages.shift.split_options": ("BalanceOptions", "SplitOptions"),
@@ -71,6 +77,8 @@ __all__ = [
     "Meter",
     "MineOptions",
     "Predictions",
+    "RankOptions",
+    "Ranking",
     "Sample",
     "SplitOptions",
     "Weights",
@@ -89,7 +97,9 @@ __all__ = [
     "open_audit",
     "open_dataset",
     "open_predictions",
+    "open_ranking",
     "predict",
+    "rank",
     "read_labels",
     "split",
     "sweep",

@@ -33,7 +33,7 @@ except SystemExit as stop:
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"], ["predict", "--help"], ["--version"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["audit", "--help"], ["predict", "--help"], ["rank", "--help"], ["--version"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     """Asking for help loads neither networks nor web servers nor compilers nor table readers."""
     assert loaded(HELP.format(arguments=arguments), HEAVY) == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 
-@pytest.mark.parametrize("name", ["joint", "decompose", "groups", "risk"])
+@pytest.mark.parametrize("name", ["joint", "decompose", "groups", "risk", "ranking"])
 def test_examples_in_docstrings(name):
     """Every example gives what it says, and there is at least one."""
     module = importlib.import_module(f"figureground.metrics.{name}")

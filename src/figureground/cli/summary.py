@@ -53,7 +53,7 @@ def _sweep_table(title: str, rows: Sequence[Mapping[str, Any]], *, points: bool 
     for name in ("rho", *SWEEP_WORDS.values()):
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(row["objective"], f"{row['rho']:g}", *(_interval(row[name], points=points) for name in SWEEP_WORDS))
+        table.add_row(row["objective"], f"{row['rho']:g}", *(interval_cell(row[name], points=points) for name in SWEEP_WORDS))
     return table
 
 
@@ -65,7 +65,9 @@ def _rates_table(found: Mapping[str, Any]) -> Table:
     table.add_column("mIoU", justify="right")
     for name, one in found.items():
         values = [one["rates"][rate] for rate in STYLES]
-        table.add_row(escape(name), *(_interval(v) for v in values), _interval(one["foreground_iou"]), _interval(one["miou"]["macro"]))
+        table.add_row(
+            escape(name), *(interval_cell(v) for v in values), interval_cell(one["foreground_iou"]), interval_cell(one["miou"]["macro"])
+        )
     return table
 
 
@@ -84,16 +86,18 @@ def _groups_table(one: Mapping[str, Any]) -> Table | None:
     table.add_column("")
     for g in shown:
         marks = "\n".join(filter(None, [g["kind"], "few" if g["few"] else None]))
-        values = [_interval(g["rates"][rate]) for rate in STYLES]
+        values = [interval_cell(g["rates"][rate]) for rate in STYLES]
         table.add_row(*(escape(g["attributes"][a]) for a in one["by"]), str(g["samples"]), *values, marks)
     return table
 
 
-def _interval(interval: Mapping[str, float | None], *, points: bool = False) -> str:
-    """A share with its per cent sign, or with `points` a difference with its sign, above its interval."""
+def interval_cell(interval: Mapping[str, float | None], *, points: bool = False, plain: bool = False) -> str:
+    """A share with its per cent sign above its interval; with `points` a difference with its sign, with `plain` a number as it is."""
     value, low, high = interval["value"], interval["low"], interval["high"]
     if value is None:
         return "undefined"
+    if plain:
+        return f"{value:.2f}" if low is None or high is None else f"{value:.2f}\n[dim]{low:.2f} to {high:.2f}[/dim]"
     told = percent_text(value, sign=True) if points else f"{percent_text(value)} %"
     if low is None or high is None:
         return told

@@ -1,0 +1,1 @@
+"""Ranks models on a test set that no model was trained on."""
