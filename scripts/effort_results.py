@@ -82,7 +82,8 @@ ways, and the clicks and keys are counted until the mean IoU of the picture (ove
 reaches a mark. **Polygons**: on an empty layer, a click a corner, one action to close, one key for the class; corners are moved until they
 fit best, and only as many are set as are needed: a better hand than people have. **Choose and rename**: from the target's map, each time
 the action that brings most for its cost: a class key on a region or, with Alt, on a whole figure, of the layer, a model or a vote (where
-most models see foreground, and where any does), a click that takes a region, a whole map, tidying, a key that fits the border of a figure to the
+most models see foreground, and where any does), a click that takes a region, a whole map (of most
+models by one key), tidying, a key that fits the border of a figure to the
 picture, a straight stroke (plain or by superpixels), a polygon. The keys and clicks that show another map or take another tool, class or brush count as well, as they are on the
 [page](../how-to/review.md#the-screen-mask); pointing and zooming do not. After {most} actions it gives up. It looks one action ahead, so its
 counts are bounds from above, and so are those at the lower marks, which are read off the same work. Medians with quartiles.
@@ -179,8 +180,9 @@ def labelled(task: Task) -> dict[str, Any]:
     for name, tools in VARIANTS.items():
         if task.data == PHOTOGRAPHS and name in LEFT_OUT:
             continue
-        rivals = [] if name == "no rivals" else [*maps[1:], *votes(maps, background=ground)]
-        work = pick_and_rename(truth, maps[0], rivals, picture=picture, segments=segments, tools=tools, background=ground)
+        voted = [] if name == "no rivals" else votes(maps, background=ground)
+        rivals, most = ([*maps[1:], *voted], len(maps) - 1) if voted else ([], None)
+        work = pick_and_rename(truth, maps[0], rivals, most=most, picture=picture, segments=segments, tools=tools, background=ground)
         row["work"][name] = told(work)
     return row
 

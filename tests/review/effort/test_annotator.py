@@ -70,6 +70,23 @@ def test_a_better_whole_map_is_taken():
     assert [(one.kind, one.cost) for one in work.actions] == [("map", 2)]
 
 
+def test_what_most_models_see_is_taken_by_one_key_while_the_layer_is_shown():
+    boxes = [(x, y, x + 12, y + 12) for x in (2, 22, 42, 62) for y in (2, 22, 42)]
+    truth = box(*((*place, 1 + n % 5) for n, place in enumerate(boxes)))
+    work = pick_and_rename(truth, np.zeros_like(truth), [np.zeros_like(truth), truth.copy()], most=1, tools=PICKS)
+    assert [(one.kind, one.cost, one.hand.source) for one in work.actions] == [("map", 1, -1)]
+
+
+def test_a_border_beside_the_picture_is_fitted_by_one_key():
+    """After the key that names the figure; without a picture there is nothing to fit it to."""
+    truth = cv2.circle(np.zeros((90, 90), np.uint8), (45, 45), 26, 1, -1)
+    picture = np.array([[60, 90, 160], [210, 140, 60]], np.uint8)[truth]
+    target = 2 * cv2.circle(np.zeros_like(truth), (45, 45), 24, 1, -1)
+    work = pick_and_rename(truth, target, [], picture=picture, tools=PICKS)
+    assert [(one.kind, one.cost) for one in work.actions] == [("rename", 1), ("refine", 1)]
+    assert pick_and_rename(truth, target, [], tools=PICKS).cost(0.95) is None
+
+
 def test_what_no_map_knows_is_painted_with_a_stroke():
     """A disc of a brush's size: its tool, its class and the stroke; all the rest of its border is a few single pixels."""
     truth = cv2.circle(np.zeros((60, 80), np.uint8), (40, 30), 12, 1, -1)

@@ -103,7 +103,8 @@ def work_on(desk: Desk, place: int, truth: np.ndarray, tools: Tools):
     maps = [desk.layer_of(place, model) for model in range(len(desk.project.models))]
     picture = desk.project.pixels(place)
     segments = superpixels(picture, segment_size(*truth.shape)) if tools.snap else None
-    return pick_and_rename(truth, maps[0], [*maps[1:], *votes(maps)], picture=picture, segments=segments, mark=0.97, tools=tools)
+    rivals, most = [*maps[1:], *votes(maps)], len(maps) - 1 if len(maps) > 1 else None
+    return pick_and_rename(truth, maps[0], rivals, most=most, picture=picture, segments=segments, mark=0.97, tools=tools)
 
 
 def done_by_hand(page, desk: Desk, place: int, work) -> None:

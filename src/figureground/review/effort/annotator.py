@@ -6,7 +6,7 @@ with Shift or Alt is one; to move the pointer, to zoom and to hover cost nothing
 
 - rename: a class key while the pointer is on a region of the map shown paints that region with the class: 1. A figure: 1 (with Alt).
   The class is in hand then. A class without a key (beyond the first 18): a click on the region and one on its name: 2. To ground: 1;
-- take: a click on a region of a map shown paints it as it is there: 1. The whole map: 1;
+- take: a click on a region of a map shown paints it as it is there: 1. The whole map: 1. While the layer is shown, what most models see: 1;
 - tidy: 1. Refine, a key while the pointer is on a figure of the layer, which fits its border to the picture: 1;
 - a polygon: a click a corner and 1 to close it;
 - a brush stroke, plain or by superpixels: 1. Ground is painted by the right button, whatever class is in hand.
@@ -120,6 +120,7 @@ class _Desk:
 
     truth: np.ndarray
     models: Sequence[np.ndarray]
+    most: int | None
     picture: np.ndarray | None
     segments: np.ndarray | None
     tools: Tools
@@ -135,6 +136,7 @@ def pick_and_rename(
     target: np.ndarray,
     rivals: Sequence[np.ndarray],
     *,
+    most: int | None = None,
     picture: np.ndarray | None = None,
     segments: np.ndarray | None = None,
     mark: float = 0.95,
@@ -149,13 +151,22 @@ def pick_and_rename(
         truth: uint8 [height, width], class places, 255 = void.
         target: the map that the layer starts from, likewise.
         rivals: further maps, likewise: those of other models, and `votes` on all of them.
+        most: place in `rivals` of the vote of most models, which one key takes while the layer is shown; None = there is none.
         picture: uint8 [height, width, 3], RGB; None = no borders fitted to it.
         segments: superpixels of the picture; None = no strokes by them.
         mark: mean IoU at which the work ends.
         tools: what the screen offers; default everything.
         background: the class place that is ground.
     """
-    desk = _Desk(truth=truth, models=(target, *rivals), picture=picture, segments=segments, tools=tools or Tools(), background=background)
+    desk = _Desk(
+        truth=truth,
+        models=(target, *rivals),
+        most=None if most is None else most + 1,
+        picture=picture,
+        segments=segments,
+        tools=tools or Tools(),
+        background=background,
+    )
     score = float(score_of(truth, target).miou())
     plans = [_worked(desk, Work(start=score), target, mark)]
     if rivals and desk.tools.whole and plans[0].actions:
@@ -169,7 +180,9 @@ def pick_and_rename(
 def _promise(desk: _Desk, model: int, mark: float) -> float:
     """The mean IoU of a model's map after its best three picks and renames."""
     few = replace(desk.tools, brush=False, snap=False, polygon=False, whole=False, tidy=False, refine=False, most=3)
-    less = _Desk(truth=desk.truth, models=(desk.models[model],), picture=None, segments=None, tools=few, background=desk.background)
+    less = _Desk(
+        truth=desk.truth, models=(desk.models[model],), most=None, picture=None, segments=None, tools=few, background=desk.background
+    )
     start = float(score_of(desk.truth, desk.models[model]).miou())
     return _worked(less, Work(start=start), desk.models[model], mark).miou
 
@@ -212,9 +225,11 @@ def _action(
 
 
 def _whole(desk: _Desk, model: int, hand: Hand, now: float) -> Action:
-    """The key that takes a model's whole map, after the key that shows it."""
-    cost = 1 + (hand.source != model)
-    return _action(desk, "map", f"whole map of model {model} taken", cost, replace(hand, source=model), desk.models[model])
+    """The key that takes a model's whole map, after the key that shows it; the vote of most models need not be shown."""
+    direct = model == desk.most and hand.source == LAYER
+    after = hand if direct else replace(hand, source=model)
+    words = "whole map of most models taken" if direct else f"whole map of model {model} taken"
+    return _action(desk, "map", words, 1 if direct else 1 + (hand.source != model), after, desk.models[model])
 
 
 def _refined(desk: _Desk, picture: np.ndarray, layer: np.ndarray, hand: Hand) -> Iterator[Action]:

@@ -235,8 +235,9 @@ export class Screen {
     this.chosen = this.stepped = null;
     this.proposals.show(source);
     const { name, of } = this.painter.whose(source);
-    by("take").disabled = source === 0;
-    by("take-whose").textContent = source ? name : "…";
+    const taken = this.#wholeMap();
+    by("take").disabled = !taken;
+    by("take-whose").textContent = taken ? this.painter.whose(taken).name : "…";
     if (!quiet) say(`Regions of ${of}`, { seconds: 2 });
     this.hover();
   }
@@ -262,11 +263,14 @@ export class Screen {
     this.show(sources[(at + step + sources.length) % sources.length]);
   }
 
+  // The whole map that is shown; while the layer itself is, that of the vote of most models.
   takeAll() {
     if (this.busy) return;
-    if (this.painter.source) this.painter.takeAll(this.painter.source);
+    const source = this.#wholeMap();
+    if (source) this.painter.takeAll(source);
     else say("Choose a model first, with Tab", { seconds: 2.5 });
   }
+  #wholeMap() { const { source, votes, models } = this.painter; return source || (votes.length ? models.length + 1 : 0); }
 
   // Puts the crosshair into the next region of the current source, the largest first; background comes last.
   step(by_) {
