@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from tests.review.painter.desk import Desk, generated_review, inside_of, largest, middle_of, ready, region_at, saved, spot, with_figure
+
+from figureground.review.effort.operations import refined
+from figureground.review.regions import figures, votes
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 BOAT, VOID = 10, 255
@@ -177,6 +182,34 @@ def test_a_whole_map_and_tidying_are_one_action_each(generated, fresh, visit):
     page.keyboard.press("t")
     saved(page)
     np.testing.assert_array_equal(generated.stored(fresh)[1], layer)
+
+
+def test_while_the_layer_is_shown_one_key_takes_what_most_models_see(generated, fresh, visit):
+    maps = [generated.layer_of(fresh, model) for model in range(len(generated.project.models))]
+    page = visit(generated, fresh)
+    assert page.locator("#take-whose").inner_text() in ("Most", "Both")
+    page.keyboard.press("m")
+    saved(page)
+    mask, layer = generated.stored(fresh)
+    np.testing.assert_array_equal(layer, votes(maps)[0])
+    assert mask.actions == 1
+
+
+def test_a_tapped_figure_is_refined_by_the_button_and_nothing_without_one(generated, fresh, visit):
+    start = generated.layer_of(fresh, 0)
+    found = figures(start)
+    number = int(found.area.argmax())
+    x, y = inside_of(found.number == number)
+    page = visit(generated, fresh, viewport={"width": 820, "height": 1180}, has_touch=True)
+    page.locator("#refine").tap()
+    page.locator("#status", has_text="Point at a figure").wait_for()
+    page.touchscreen.tap(*spot(page, generated, fresh, x, y))
+    page.locator("#status", has_text="chosen").wait_for()
+    page.locator("#refine").tap()
+    page.locator("#status", has_text=re.compile("Border fitted|Nothing to change")).wait_for()
+    expected = refined(start, generated.project.pixels(fresh), found, number)
+    saved(page)
+    np.testing.assert_array_equal(generated.stored(fresh)[1], expected)
 
 
 def test_by_fingers_a_region_is_chosen_and_named_in_the_list(generated, fresh, visit):
