@@ -155,5 +155,10 @@ def test_the_network_with_most_seeds_is_found_whatever_its_name(tmp_path, monkey
         (tmp_path / "runs" / one / "predictions" / "manifest.json").touch()
     (tmp_path / "runs" / "large/ce/rho-0.95/seed-3/predictions").mkdir(parents=True)
     found = tasks._runs(tmp_path)
-    assert [(tasks.rho_of(path), path.parent.name) for path in found] == [(0.5, "seed-1"), (0.95, "seed-0"), (0.95, "seed-2"), (0.95, "seed-10")]
+    assert [(tasks.rho_of(path), path.parent.name) for path in found] == [
+        (0.5, "seed-1"),
+        (0.95, "seed-0"),
+        (0.95, "seed-2"),
+        (0.95, "seed-10"),
+    ]
     assert {tasks.network_of(str(path)) for path in found} == {"large"}
