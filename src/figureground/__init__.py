@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from figureground.version import __version__
 
 if TYPE_CHECKING:
-    from figureground.api import Audit, audit, balance, compose, mine, open_audit, predict, split, sweep, train
+    from figureground.api import Audit, audit, balance, compose, mine, open_audit, predict, repair, split, sweep, train
     from figureground.core.errors import FiguregroundError, FormatError, InputError
     from figureground.core.types import ClassTable, LabelRuns, Sample
     from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from figureground.models.fit.options import FitOptions, make_fit_options
     from figureground.stages.audit.options import AuditOptions
     from figureground.stages.mine.options import MineOptions
+    from figureground.stages.repair.options import RepairOptions
     from figureground.stages.shift.balance import BalanceTable
     from figureground.stages.shift.compose_options import ComposeOptions
     from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
     from figureground.stages.train.result import Weights
 
 _HOMES = {
-    "figureground.api": ("Audit", "audit", "balance", "compose", "mine", "open_audit", "predict", "split", "sweep", "train"),
+    "figureground.api": ("Audit", "audit", "balance", "compose", "mine", "open_audit", "predict", "repair", "split", "sweep", "train"),
     "figureground.core.errors": ("FiguregroundError", "FormatError", "InputError"),
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
     "figureground.data.dataset": ("Dataset", "dataset_from_arrays", "open_dataset"),
@@ -45,6 +46,7 @@ _HOMES = {
     "figureground.models.fit.options": ("FitOptions", "make_fit_options"),
     "figureground.stages.audit.options": ("AuditOptions",),
     "figureground.stages.mine.options": ("MineOptions",),
+    "figureground.stages.repair.options": ("RepairOptions",),
     "figureground.stages.shift.balance": ("BalanceTable",),
     "figureground.stages.shift.compose_options": ("ComposeOptions",),
     "figureground.stages.shift.split_options": ("BalanceOptions", "SplitOptions"),
@@ -71,6 +73,7 @@ __all__ = [
     "Meter",
     "MineOptions",
     "Predictions",
+    "RepairOptions",
     "Sample",
     "SplitOptions",
     "Weights",
@@ -91,6 +94,7 @@ __all__ = [
     "open_predictions",
     "predict",
     "read_labels",
+    "repair",
     "split",
     "sweep",
     "train",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_every_batch_holds_its_share_of_labelled_samples(labelled, replay, share
     """By ratio, of any batch the labelled part is the share of the epoch, rounded down or up to whole pictures."""
     mixture = Mixture(labelled=labelled, replay=replay, how="ratio", share=share)
     order, edges = mixture.order(seed=0, epoch=3), batch_edges(len(mixture), batch)
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         held = int((order[start:end] < labelled).sum())
         assert abs(held - (end - start) * labelled / len(mixture)) < 1
     assert labelled / len(mixture) == pytest.approx(share, abs=share / labelled)

@@ -48,4 +48,6 @@ class Replay:
 
 def labelled_figures(judged: Validation | None) -> dict[str, float]:
     """The figures on labelled samples under names of their own; none where there are none."""
-    return {} if judged is None else {f"{LABELLED}{name}": value for name, value in judged.figures().items()}
+    if judged is None:
+        return {}
+    return {f"{LABELLED}{name}": value for name, value in judged.figures().items() if name != "worst_group_flipped"}  # no groups are known
