@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from figureground.models.fit.history import Epoch
 from figureground.models.fit.loop import FitResult
@@ -53,11 +54,11 @@ def candidates_csv(candidates: Sequence[Candidate], chosen: Candidate | None, re
     return text.getvalue()
 
 
-def candidate_rows(candidates: Sequence[Candidate], chosen: Candidate | None, replay: Replay) -> list[dict[str, object]]:
+def candidate_rows(candidates: Sequence[Candidate], chosen: Candidate | None, replay: Replay) -> list[dict[str, Any]]:
     """The candidates as plain values; None for what there is not."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for one in candidates:
-        row: dict[str, object] = dict.fromkeys(COLUMNS)
+        row: dict[str, Any] = dict.fromkeys(COLUMNS)
         row |= {"lr": one.lr, "kept": "yes" if one is chosen else "no"}
         row["why"] = one.why or ("best on the validation samples" if one is chosen else "less on the validation samples")
         if one.result is not None and one.result.figures and one.result.judged:
