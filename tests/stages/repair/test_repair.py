@@ -26,6 +26,7 @@ from figureground.data.labelmap import encode_runs  # noqa: E402
 from figureground.models.digest import file_digest  # noqa: E402
 from figureground.runs.artifact import read_manifest  # noqa: E402
 from figureground.stages.predict.options import PredictOptions  # noqa: E402
+from figureground.stages.repair.card import KEYS  # noqa: E402
 
 FILES = ("weights.safetensors", "card.json", "curves.csv", "candidates.csv")
 
@@ -80,6 +81,7 @@ def test_it_writes_weights_as_training_does_and_predict_opens_them(world, repair
 
 def test_the_card_says_from_what_with_what_and_what_changed(world, repaired):
     repair_ = repaired.card["repair"]
+    assert tuple(repair_) == KEYS
     assert repair_["from"]["sha256"] == file_digest([world["root"] / "net" / "weights.safetensors"])
     assert repair_["labels"] == {str(world["labels"]): 12}
     assert (len(repair_["labelled"]["learned"]), len(repair_["labelled"]["held_out"])) == (10, 2)

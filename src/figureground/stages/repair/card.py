@@ -15,6 +15,8 @@ from figureground.stages.repair.material import Material
 from figureground.stages.repair.options import RepairOptions
 from figureground.stages.repair.target import Target
 
+KEYS = (*("from", "labels", "labelled", "repaired", "lr", "limit", "validation", "judged_by", "judged", "candidates", "options"),)
+"""What the entry `repair` of a card holds."""
 _SHOWN = {"miou": "mean IoU", "correct": "correct", "flipped": "flipped", "missed": "missed", "added": "added"}
 
 
