@@ -74,6 +74,7 @@ figures: $(FULL) demo
 	$(BIN)/python scripts/make_figures.py $(OUT)
 	$(BIN)/python scripts/make_pictures.py $(OUT)
 	$(BIN)/python scripts/objective_figures.py
+	$(BIN)/python scripts/replay_figures.py
 
 clean:
 	rm -rf site build dist $(OUT) .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache

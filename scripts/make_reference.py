@@ -232,19 +232,30 @@ def artifacts() -> str:
 
 
 def weights() -> list[str]:
-    """What `train` writes."""
+    """What `train` and `repair` write."""
     import figureground.models.fit.history as history
+    from figureground.stages.repair.candidates import COLUMNS
+    from figureground.stages.repair.card import KEYS
 
     with tempfile.TemporaryDirectory() as folder:
         card = json.loads((_small_weights(Path(folder)) / "card.json").read_text(encoding="utf-8"))
     return [
         "## weights\n",
-        "Written by `train`: `weights.safetensors`, the tensors of the network by name; `card.json`, and `card.md` for people; the curves as",
+        "Written by `train` and `repair`: `weights.safetensors`, the tensors of the network by name; `card.json`, and `card.md` for people; the curves as",
         "`curves.csv` and `curves.svg`; what `--log tensorboard` was told, in `tensorboard/`. MODEL spec `weights:DIR` opens it.\n",
         "### card.json\n",
         table(("key", "meaning"), ((f"`{key}`", _word("card", key)) for key in _complete("card", card))),
+        "Weights that `repair` wrote have one entry more, `repair`, and `candidates.csv` beside them.\n",
+        "### card.json of a repair\n",
+        table(("key", "meaning"), ((f"`repair.{key}`", _word("repair", key)) for key in _complete("repair", KEYS))),
+        "### candidates.csv\n",
+        "One row a learning rate; what a candidate that diverged has not is empty.\n",
+        table(
+            ("column", "meaning"), ((f"`{name}`", _word("columns.candidates", name)) for name in _complete("columns.candidates", COLUMNS))
+        ),
         "### curves.csv\n",
-        "One row an epoch; an empty cell is undefined. Figures are of the validation samples, at the size of training.\n",
+        "One row an epoch; an empty cell is undefined. Figures are of the validation samples, at the size of training. Those of a repair have",
+        "the figures on the labelled samples it was judged by beside them, from `labelled_loss` to `labelled_added`.\n",
         table(
             ("column", "meaning"), ((f"`{name}`", _word("columns.curves", name)) for name in _complete("columns.curves", history.COLUMNS))
         ),

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from figureground.metrics.meter import Meter
     from figureground.metrics.risk import flip_risk
     from figureground.models.fit.options import FitOptions, make_fit_options
-    from figureground.rounds import rank
+    from figureground.rounds import rank, repair
     from figureground.stages.audit.options import AuditOptions
     from figureground.stages.mine.options import MineOptions
     from figureground.stages.rank.options import RankOptions
     from figureground.stages.rank.result import Ranking, open_ranking
+    from figureground.stages.repair.options import RepairOptions
     from figureground.stages.shift.balance import BalanceTable
     from figureground.stages.shift.compose_options import ComposeOptions
     from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
@@ -46,11 +47,12 @@ _HOMES = {
     "figureground.metrics.meter": ("Meter",),
     "figureground.metrics.risk": ("flip_risk",),
     "figureground.models.fit.options": ("FitOptions", "make_fit_options"),
-    "figureground.rounds": ("rank",),
+    "figureground.rounds": ("rank", "repair"),
     "figureground.stages.audit.options": ("AuditOptions",),
     "figureground.stages.mine.options": ("MineOptions",),
     "figureground.stages.rank.options": ("RankOptions",),
     "figureground.stages.rank.result": ("Ranking", "open_ranking"),
+    "figureground.stages.repair.options": ("RepairOptions",),
     "figureground.stages.shift.balance": ("BalanceTable",),
     "figureground.stages.shift.compose_options": ("ComposeOptions",),
     "figureground.stages.shift.split_options": ("BalanceOptions", "SplitOptions"),
@@ -79,6 +81,7 @@ __all__ = [
     "Predictions",
     "RankOptions",
     "Ranking",
+    "RepairOptions",
     "Sample",
     "SplitOptions",
     "Weights",
@@ -101,6 +104,7 @@ __all__ = [
     "predict",
     "rank",
     "read_labels",
+    "repair",
     "split",
     "sweep",
     "train",

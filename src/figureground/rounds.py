@@ -5,12 +5,59 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from figureground.core.errors import InputError
-from figureground.data.given import names_of
+from figureground.core.errors import InputError, MissingExtra
+from figureground.data.dataset import Dataset
+from figureground.data.given import as_dataset, names_of
 from figureground.data.predictions import Predictions, open_predictions
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.rank.options import RankOptions
 from figureground.stages.rank.result import Ranking, open_ranking
+from figureground.stages.repair.options import RepairOptions
+from figureground.stages.train.result import Weights, read_weights
+
+
+def repair(
+    weights: str | Path | Weights,
+    labels: str | Path | Sequence[str | Path],
+    *,
+    data: str | Path | Dataset,
+    val: str | Path | Dataset | None = None,
+    pool: str | Path | Dataset | None = None,
+    out: str | Path,
+    options: RepairOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Weights:
+    """Fine-tunes a trained network on labelled counterexamples and its training data, and returns the weights that were kept.
+
+    Args:
+        weights: of a training or an earlier repair: the directory, `weights:DIR?architecture=SPEC`, or what `train` returned.
+        labels: labels artifacts, the oldest first.
+        data: the data set that the network was trained on.
+        val: the data set it was validated on; default `data`.
+        pool: data set that was labelled, where labels do not name their pictures.
+        out: directory to write; an interrupted repair goes on there.
+        options: what is mixed, how it is learned, and what may be forgotten.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        ArtifactError: no labels artifact.
+        FormatError: a faulty picture, mask or table.
+        InputError: network, labels and data do not fit together, share pictures with the validation, or every candidate diverged.
+        MissingExtra: a library that the network needs is not installed.
+    """
+    given = as_dataset(data)
+    validated, pooled = given if val is None else as_dataset(val), None if pool is None else as_dataset(pool)
+    try:
+        from figureground.stages.repair.stage import run_repair
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "safetensors"):
+            raise
+        raise MissingExtra(error.name, extra="train", needed_for="repairing") from error
+
+    text = str(weights.path) if isinstance(weights, Weights) else str(weights)
+    folders = [str(one) for one in ([labels] if isinstance(labels, str | Path) else labels)]
+    told = reporter or QuietReporter()
+    return read_weights(run_repair(text, folders, data=given, val=validated, pool=pooled, out=Path(out), options=options, reporter=told))
 
 
 def rank(

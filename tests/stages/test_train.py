@@ -99,7 +99,7 @@ def test_the_card_says_what_the_weights_are(weights):
 
 def test_the_data_digest_is_of_content_and_not_of_places_or_times(weights, tmp_path):
     """The same data elsewhere has the same digest; one pixel of one mask changes it."""
-    from figureground.stages.train.card import content_digest
+    from figureground.models.fit.card import content_digest
 
     spec = write_learnable(tmp_path / "copy")
     assert content_digest(open_dataset(spec).select(split="train")) == weights.card["data"]["train"]["sha256"]

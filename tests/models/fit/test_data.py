@@ -339,8 +339,8 @@ def test_loader_threads_compute_without_helpers_and_leave_other_threads_alone(da
     """Two teams of threads on the same cores hold one another up; new threads of the process keep torch's number."""
     before, seen = torch.get_num_threads(), []
     torch.set_num_threads(2)
-    real = loader.augmented
-    monkeypatch.setattr(loader, "augmented", lambda *args, **how: (seen.append(torch.get_num_threads()), real(*args, **how))[1])
+    real = loader.changed
+    monkeypatch.setattr(loader, "changed", lambda *args, **how: (seen.append(torch.get_num_threads()), real(*args, **how))[1])
     try:
         with Loader(data, options=FitOptions(batch=2, augment="label-flips"), train=True) as batches:
             assert len(list(batches.epoch(0))) > 2

@@ -42,8 +42,7 @@ def make_batch(size: int, seed: int = 0) -> Batch:
 
 
 def rows(batch: Batch, *edges: int) -> list[Batch]:
-    fields = [f.name for f in dataclasses.fields(Batch)]
-    return [Batch(**{name: getattr(batch, name)[a:b] for name in fields}) for a, b in itertools.pairwise(edges)]
+    return [batch.rows(torch.arange(a, b)) for a, b in itertools.pairwise(edges)]
 
 
 def rare_batch(size: int = 11) -> Batch:

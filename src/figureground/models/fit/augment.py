@@ -38,6 +38,21 @@ class Augmentation:
     """Crops that are drawn until one keeps some of the figure; after that the picture is not cropped."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What was drawn for one picture; whatever else belongs to its pixels can be changed in the same way."""
+
+    flip: bool
+    box: Box | None
+    """None = not cropped."""
+    factors: tuple[float, ...] = ()
+    """Of brightness, contrast and saturation; none where colours stay."""
+    colours: tuple[int, ...] = ()
+    """Numbers of those, in the order in which they are changed."""
+
+
+_RECOLOURING = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation)
+
 AUGMENTATIONS: Mapping[str, Augmentation | None] = MappingProxyType(
     {
         "none": None,
@@ -66,19 +81,40 @@ def augmented(
     Returns:
         uint8 [height, width, 3] and uint8 [height, width], contiguous, sharing no memory with the arguments.
     """
+    return changed(picture, mask, drawn_change(mask, how=how, background=background, rng=rng))
+
+
+def changed(picture: np.ndarray, mask: np.ndarray, change: Change) -> tuple[np.ndarray, np.ndarray]:
+    """The picture and the mask after a change; types and shapes as for `augmented`."""
+    image = moved(torch.from_numpy(np.array(picture.transpose(2, 0, 1))), change)
+    labels = moved(torch.from_numpy(np.array(mask))[None], change, nearest=True)
+    for number in change.colours:
+        image = _RECOLOURING[number](image, change.factors[number])
+    return np.ascontiguousarray(image.numpy().transpose(1, 2, 0)), np.ascontiguousarray(labels[0].numpy())
+
+
+def drawn_change(mask: np.ndarray, *, how: Augmentation, background: int, rng: np.random.Generator) -> Change:
+    """The random changes of one picture; arguments as for `augmented`, which draws the same from the same state."""
     flip = rng.random() < how.flip
     box = crop_box(mask, how=how, background=background, rng=rng)
-    image = torch.from_numpy(np.array(picture.transpose(2, 0, 1)))
-    labels = torch.from_numpy(np.array(mask))[None]
-    if box is not None:
-        size = list(mask.shape)
-        image = functional.resized_crop(image, *box, size=size, interpolation=InterpolationMode.BILINEAR, antialias=True)
-        labels = functional.resized_crop(labels, *box, size=size, interpolation=InterpolationMode.NEAREST_EXACT)
-    if flip:
-        image, labels = functional.horizontal_flip(image), functional.horizontal_flip(labels)
-    if rng.random() < how.jitter_chance:
-        image = _recoloured(image, how.jitter, rng)
-    return np.ascontiguousarray(image.numpy().transpose(1, 2, 0)), np.ascontiguousarray(labels[0].numpy())
+    if rng.random() >= how.jitter_chance:
+        return Change(flip=flip, box=box)
+    factors = rng.uniform(1 - how.jitter, 1 + how.jitter, len(_RECOLOURING))
+    return Change(flip=flip, box=box, factors=tuple(map(float, factors)), colours=tuple(map(int, rng.permutation(len(_RECOLOURING)))))
+
+
+def moved(planes: torch.Tensor, change: Change, *, nearest: bool = False) -> torch.Tensor:
+    """Planes [channels, height, width] cropped, resized back and flipped as a change says; colours stay.
+
+    Args:
+        planes: of a picture, a mask, or logits.
+        change: of the picture that they belong to.
+        nearest: take the nearest pixel; else bilinear with antialiasing.
+    """
+    if change.box is not None:
+        how = InterpolationMode.NEAREST_EXACT if nearest else InterpolationMode.BILINEAR
+        planes = functional.resized_crop(planes, *change.box, size=list(planes.shape[-2:]), interpolation=how, antialias=True)
+    return functional.horizontal_flip(planes) if change.flip else planes
 
 
 def crop_box(mask: np.ndarray, *, how: Augmentation, background: int, rng: np.random.Generator) -> Box | None:
@@ -99,12 +135,3 @@ def crop_box(mask: np.ndarray, *, how: Augmentation, background: int, rng: np.ra
         if not any_figure or figure[top : top + rows, left : left + columns].any():
             return top, left, rows, columns
     return None
-
-
-def _recoloured(image: torch.Tensor, jitter: float, rng: np.random.Generator) -> torch.Tensor:
-    """Brightness, contrast and saturation changed in random order."""
-    changes = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation)
-    factors = rng.uniform(1 - jitter, 1 + jitter, len(changes))
-    for number in rng.permutation(len(changes)):
-        image = changes[number](image, float(factors[number]))
-    return image

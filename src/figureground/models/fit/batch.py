@@ -24,6 +24,10 @@ class Batch:
     """int64 [batch]: number of the sample in the data it was drawn from."""
     weights: torch.Tensor
     """float32 [batch], above 0: what the loss of each picture is multiplied with."""
+    before: torch.Tensor | None = None
+    """float32 [batch, classes, height, width]: logits of the model before, 0 for pictures without; None where there are none at all."""
+    taught: torch.Tensor | None = None
+    """bool [batch]: which pictures have such logits; beside `before`."""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -36,6 +40,20 @@ class Batch:
             groups=self.groups.to(device, non_blocking=True),
             indices=self.indices.to(device, non_blocking=True),
             weights=self.weights.to(device, non_blocking=True),
+            before=None if self.before is None else self.before.to(device, non_blocking=True),
+            taught=None if self.taught is None else self.taught.to(device, non_blocking=True),
+        )
+
+    def rows(self, chosen: torch.Tensor) -> Batch:
+        """The pictures of some places, int64 [places], of the batch."""
+        return Batch(
+            images=self.images[chosen],
+            masks=self.masks[chosen],
+            groups=self.groups[chosen],
+            indices=self.indices[chosen],
+            weights=self.weights[chosen],
+            before=None if self.before is None else self.before[chosen],
+            taught=None if self.taught is None else self.taught[chosen],
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.loader import Loader
@@ -31,6 +31,6 @@ def batches(data: TrainData, *, options: FitOptions, epoch: int, start: int = 0,
         yield from loader.epoch(epoch, start=start)
 
 
-def batch_count(data: TrainData, options: FitOptions) -> int:
-    """Batches of an epoch, of training and of validation alike: samples / batch, rounded up."""
+def batch_count(data: Sized, options: FitOptions) -> int:
+    """Batches of an epoch, of training, of a mixture and of validation alike: samples / batch, rounded up."""
     return len(batch_edges(len(data), options.batch)) - 1

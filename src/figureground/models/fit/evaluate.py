@@ -17,7 +17,10 @@ from figureground.metrics.joint import joint_counts
 from figureground.metrics.overlap import nan_mean
 from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.devices import Devices
-from figureground.models.fit.step import forward
+from figureground.models.fit.loader import Loader
+from figureground.models.fit.options import FitOptions
+from figureground.models.fit.samples import TrainData
+from figureground.models.fit.step import forward, mass_of
 
 FIGURES = ("loss", "miou", "foreground_iou", "correct", "flipped", "missed", "added", "worst_group_flipped")
 """The numbers of a validation, in the order of the table of curves."""
@@ -155,6 +158,40 @@ def validate(
         network.train(modes[0])
         objective.train(modes[1])
     return tally.result(devices)
+
+
+def figures_on(
+    network: nn.Module,
+    objective: nn.Module,
+    loader: Loader,
+    data: TrainData,
+    *,
+    options: FitOptions,
+    devices: Devices,
+    autocast: Callable[[], AbstractContextManager[Any]],
+) -> Validation:
+    """The figures of a network on all samples of a loader.
+
+    Args:
+        network: gives logits of the size of the masks.
+        objective: from `validation_objective` of these options.
+        loader: of samples in order, as they are.
+        data: what it loads.
+        options: of the training; `objective` is looked at.
+        devices: where the network is.
+        autocast: () -> context in which the network computes.
+    """
+    judged = "ce" if options.objective == "group-dro" else options.objective
+    return validate(
+        network,
+        objective,
+        loader.epoch(0),
+        devices=devices,
+        classes=data.classes,
+        group_names=data.group_names,
+        mass_of=lambda batch: mass_of(batch, judged),
+        autocast=autocast,
+    )
 
 
 def _rates(parts: Decomposition) -> dict[str, float]:

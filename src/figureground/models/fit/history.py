@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from figureground.models.fit.evaluate import FIGURES, Validation
@@ -30,10 +31,12 @@ class Epoch:
     """`FIGURES` of the validation; empty without one."""
     worst_group: str
     """Group with the largest flipped rate; empty where none is known."""
+    more: dict[str, float] = dataclasses.field(default_factory=dict)
+    """Figures on other samples than those of the validation: on labelled ones, where a network is repaired."""
 
     def numbers(self) -> dict[str, float]:
         """Everything that is a curve, by name."""
-        return {"lr": self.lr, "train_loss": self.train_loss, **self.figures}
+        return {"lr": self.lr, "train_loss": self.train_loss, **self.figures, **self.more}
 
     def row(self) -> dict[str, Any]:
         """The row by `COLUMNS`; figures that there are none of are NaN."""
@@ -67,7 +70,7 @@ class Position:
         self.batch, self.step, self.unsaved, self.lr = self.batch + batches, self.step + 1, self.unsaved + batches, done.rate
         self.loss_sum, self.mass = self.loss_sum + done.loss * done.mass, self.mass + done.mass
 
-    def close_epoch(self, figures: Validation | None) -> Epoch:
+    def close_epoch(self, figures: Validation | None, *, more: Mapping[str, float] | None = None) -> Epoch:
         """The epoch is over: its row, which is also the last of `history`."""
         self.epoch, self.batch = self.epoch + 1, 0
         line = Epoch(
@@ -77,6 +80,7 @@ class Position:
             train_loss=self.loss_sum / self.mass if self.mass else math.nan,
             figures=figures.figures() if figures else {},
             worst_group=figures.worst_group if figures else "",
+            more=dict(more or {}),
         )
         self.loss_sum, self.mass = 0.0, 0.0
         self.history.append(line)
@@ -107,5 +111,7 @@ def epoch_sentence(line: Epoch, *, epochs: int, best: bool) -> str:
         parts.append(f"validation {found['loss']:.4g}, foreground IoU {found['foreground_iou']:.3f}, flipped {found['flipped']:.3f}")
         if line.worst_group:
             parts.append(f"worst group {found['worst_group_flipped']:.3f} ({line.worst_group})")
+        if "labelled_miou" in line.more:
+            parts.append(f"mIoU {found['miou']:.3f}, of labelled samples {line.more['labelled_miou']:.3f}")
         parts.append("best so far" if best else "")
     return "; ".join(filter(None, parts))

@@ -21,10 +21,12 @@ from threadpoolctl import threadpool_limits
 
 from figureground.core.environment import take_environment
 from figureground.core.errors import InputError, StateError
-from figureground.models.fit.augment import AUGMENTATIONS, Augmentation, augmented
+from figureground.models.fit.augment import AUGMENTATIONS, Augmentation, changed, drawn_change, moved
 from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.cache import PictureCache
 from figureground.models.fit.cutmix import Partners, background_cutmix
+from figureground.models.fit.distil import KeptLogits
+from figureground.models.fit.mixture import Mixture
 from figureground.models.fit.options import FitOptions
 from figureground.models.fit.order import batch_edges, epoch_order, group_weights, sample_stream, turns
 from figureground.models.fit.samples import TrainData, at_size
@@ -36,7 +38,17 @@ THREADS = 2
 AHEAD = 2
 """Batches that may wait ready, beside those in the making."""
 
-Pictures = list[tuple[np.ndarray, np.ndarray]]
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shown:
+    """A sample as a batch shows it."""
+
+    picture: np.ndarray
+    """uint8 [height, width, 3]."""
+    mask: np.ndarray
+    """uint8 [height, width] of class indices."""
+    before: np.ndarray | None = None
+    """float32 [classes, height, width]: logits of the model before; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,42 +75,64 @@ class BatchMaker:
     partners: Partners
     weights: np.ndarray
     """float32 [samples]."""
+    kept: KeptLogits | None = None
+    """Logits of the model before that go with training samples; None = none do."""
 
-    def pictures(self, part: Part) -> Pictures:
-        """Pictures and masks of a batch after CutMix and augmentation, each uint8, by sample."""
+    @staticmethod
+    def plain(data: TrainData) -> BatchMaker:
+        """A maker that shows every sample as it is."""
+        partners, weights = Partners(data.labels, data.contexts), np.ones(len(data), np.float32)
+        return BatchMaker(data=data, seed=0, how=None, cutmix=0.0, partners=partners, weights=weights)
+
+    def pictures(self, part: Part) -> list[Shown]:
+        """The samples of a batch after CutMix and augmentation."""
         return [self._changed(int(index), part.epoch, int(turn)) for index, turn in zip(part.indices, part.turns, strict=True)]
 
-    def finished(self, pictures: Pictures, part: Part) -> Batch:
+    def finished(self, pictures: list[Shown], part: Part) -> Batch:
         """The batch of these pictures: normalised, padded to the largest of them and to the stride, as tensors."""
         stride = self.data.stride_px
-        height, width = (-(-max(mask.shape[axis] for _, mask in pictures) // stride) * stride for axis in (0, 1))
+        height, width = (-(-max(one.mask.shape[axis] for one in pictures) // stride) * stride for axis in (0, 1))
         images = np.zeros((len(pictures), 3, height, width), np.float32)
         masks = np.full((len(pictures), height, width), IGNORE, np.int64)
         spec = PredictorSpec(kind="fit", where="batch", classes=len(self.data.classes), mean=self.data.mean, std=self.data.std)
-        for slot, (picture, mask) in enumerate(pictures):
-            rows, columns = mask.shape
-            images[slot, :, :rows, :columns] = normalised(picture, spec)
-            masks[slot, :rows, :columns] = mask
+        for slot, one in enumerate(pictures):
+            rows, columns = one.mask.shape
+            images[slot, :, :rows, :columns] = normalised(one.picture, spec)
+            masks[slot, :rows, :columns] = one.mask
         return Batch(
             images=torch.from_numpy(images),
             masks=torch.from_numpy(masks),
             groups=torch.from_numpy(self.data.groups[part.indices]),
             indices=torch.from_numpy(part.indices),
             weights=torch.from_numpy(self.weights[part.indices]),
+            **(self._before(pictures, (height, width)) if self.kept is not None else {}),
         )
 
-    def _changed(self, index: int, epoch: int, turn: int) -> tuple[np.ndarray, np.ndarray]:
+    def _before(self, pictures: list[Shown], size_hw: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """The logits of the model before, padded with 0 as pictures are, and which pictures have some."""
+        before = np.zeros((len(pictures), len(self.data.classes), *size_hw), np.float32)
+        for slot, one in enumerate(pictures):
+            if one.before is not None:
+                before[slot, :, : one.mask.shape[0], : one.mask.shape[1]] = one.before
+        return {"before": torch.from_numpy(before), "taught": torch.tensor([one.before is not None for one in pictures])}
+
+    def _changed(self, index: int, epoch: int, turn: int) -> Shown:
         """One sample; CutMix and augmentation have streams of their own, so that either can be switched without changing the other."""
         picture, mask = self.data.read(index)
+        before = self.kept.read(index) if self.kept is not None else None
         if self.how is None and not self.cutmix:
-            return picture, mask
+            return Shown(picture=picture, mask=mask, before=None if before is None else before.numpy())
         mixing, changing = sample_stream(seed=self.seed, epoch=epoch, index=index, turn=turn).spawn(2)
         background = self.data.background
         if mixing.random() < self.cutmix:
             other = self.partners.draw(index, mixing)
             partner = None if other is None else self._partner(other, mask.shape)
             picture = background_cutmix(picture, mask, partner=partner, background=background, rng=mixing)
-        return (picture, mask) if self.how is None else augmented(picture, mask, how=self.how, background=background, rng=changing)
+        if self.how is not None:
+            change = drawn_change(mask, how=self.how, background=background, rng=changing)
+            picture, mask = changed(picture, mask, change)
+            before = None if before is None else moved(before, change)
+        return Shown(picture=picture, mask=mask, before=None if before is None else np.ascontiguousarray(before.numpy()))
 
     def _partner(self, index: int, size_hw: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         picture, mask = self.data.read(index)
@@ -116,13 +150,17 @@ class Loader:
         data: the samples.
         options: `batch`, `seed`, `balance`, `augment`, `cutmix` and `workers` are looked at.
         train: shuffled, balanced, weighed and augmented; otherwise each sample once, in order, as it is, with weight 1.
+        mixture: which samples an epoch of training shows; None = all of them once, or as `balance` says.
+        kept: logits of the model before that training batches bring along; None = none.
 
     Raises:
         InputError: `balance` without groups.
     """
 
-    def __init__(self, data: TrainData, *, options: FitOptions, train: bool) -> None:
-        self._data, self._options, self._train = data, options, train
+    def __init__(
+        self, data: TrainData, *, options: FitOptions, train: bool, mixture: Mixture | None = None, kept: KeptLogits | None = None
+    ) -> None:
+        self._data, self._options, self._train, self._mixture = data, options, train, mixture
         balanced = train and options.balance != "none"
         weights = group_weights(data.groups) if balanced else np.ones(len(data))
         self._maker = BatchMaker(
@@ -132,6 +170,7 @@ class Loader:
             cutmix=options.cutmix if train else 0.0,
             partners=Partners(data.labels, data.contexts),
             weights=(weights if balanced and options.balance == "weight" else np.ones(len(data))).astype(np.float32),
+            kept=kept,
         )
         self._threads = ThreadPoolExecutor(1 if options.workers else THREADS, "batches", _compute_alone)
         self._processes = _open_processes(self._maker, options.workers) if options.workers else None
@@ -145,7 +184,7 @@ class Loader:
 
     def __len__(self) -> int:
         """Batches of an epoch."""
-        return len(batch_edges(len(self._data), self._options.batch)) - 1
+        return len(self._edges()) - 1
 
     def close(self) -> None:
         """End threads and processes; batches not yet taken are dropped."""
@@ -172,10 +211,16 @@ class Loader:
     def parts(self, epoch: int) -> list[Part]:
         """Which samples make each batch of an epoch; a pure function of the data, the options and the epoch."""
         order = np.arange(len(self._data))
-        if self._train:
+        if self._mixture is not None:
+            order = self._mixture.order(seed=self._options.seed, epoch=epoch)
+        elif self._train:
             order = epoch_order(self._data.groups, seed=self._options.seed, epoch=epoch, balance=self._options.balance)
-        edges, seen = batch_edges(len(self._data), self._options.batch), turns(order)
-        return [Part(epoch=epoch, indices=order[a:b], turns=seen[a:b]) for a, b in pairwise(edges)]
+        seen = turns(order)
+        return [Part(epoch=epoch, indices=order[a:b], turns=seen[a:b]) for a, b in pairwise(self._edges())]
+
+    def _edges(self) -> np.ndarray:
+        """Where batches begin and end in the order of an epoch."""
+        return batch_edges(len(self._data if self._mixture is None else self._mixture), self._options.batch)
 
     def _ahead_of(self, parts: list[Part]) -> Iterator[Batch]:
         waiting: deque[Future[Batch]] = deque()
@@ -240,7 +285,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(part: Part) -> Pictures:
+def _work(part: Part) -> list[Shown]:
     assert _maker is not None
     return _maker.pictures(part)
 

@@ -15,7 +15,7 @@ from figureground.models.fit.batch import Batch
 from figureground.models.fit.checkpoint import LAST_GOOD, Checkpoints, Tensors, keep_last_good
 from figureground.models.fit.data import TrainData, batch_count
 from figureground.models.fit.devices import Devices, open_devices
-from figureground.models.fit.evaluate import Validation, validate
+from figureground.models.fit.evaluate import Validation, figures_on
 from figureground.models.fit.history import Epoch, Position, epoch_sentence, improves
 from figureground.models.fit.loader import Loader
 from figureground.models.fit.loggers import FitLogger, finite
@@ -23,7 +23,8 @@ from figureground.models.fit.networks import Network
 from figureground.models.fit.objectives import make_objective, validation_objective
 from figureground.models.fit.options import HARMLESS, FitOptions
 from figureground.models.fit.precision import open_precision, reproducible
-from figureground.models.fit.step import NotFinite, Stepper, mass_of
+from figureground.models.fit.replay import Replay, labelled_figures
+from figureground.models.fit.step import NotFinite, Stepper
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class FitResult:
     history: tuple[Epoch, ...]
     """Every epoch, in order."""
     best_epoch: int
-    """The epoch whose weights these are, from 1; the last one where nothing was validated."""
+    """The epoch whose weights these are, from 1; the last one where nothing was validated, 0 for the weights from before a repair."""
     figures: Validation | None
     """The validation of these very weights; None without validation samples."""
     steps: int
@@ -43,6 +44,12 @@ class FitResult:
     """True where `patience` ended the training."""
     precision: str
     """What the network computed with."""
+    judged: Validation | None = None
+    """The figures of these very weights on the labelled samples that a repair is judged by; None without a repair."""
+
+
+class Diverged(InputError):
+    """The loss or its gradient is no number any more; the message says at which step, and where the last good weights are."""
 
 
 def fit(
@@ -56,6 +63,7 @@ def fit(
     reporter: Reporter | None = None,
     loggers: Sequence[FitLogger] = (),
     devices: Devices | None = None,
+    replay: Replay | None = None,
 ) -> FitResult:
     """Trains a network, and goes on where an interrupted call with the same arguments stopped.
 
@@ -72,6 +80,9 @@ def fit(
         reporter: where progress is told; default nowhere.
         loggers: who else is told the figures of each epoch.
         devices: where it runs; default what `options.device` names.
+        replay: what makes it a repair of the network: `train` then holds labelled samples and, behind them, training samples; the weights
+            kept are those with the best mIoU on `replay.judged` among those that lost no more than its limit, and the weights from before
+            where none of those is better.
 
     Raises:
         InputError: options, data and network do not fit together; the state belongs to another training or cannot be written; or the loss
@@ -81,7 +92,7 @@ def fit(
     devices = devices or open_devices(options.device)
     speaker = reporter if reporter is not None and devices.rank == 0 else QuietReporter()
     check_fit(train, val, options)
-    with reproducible(devices.device), _Run(network, train, val, options, state_dir, devices, speaker, loggers) as run:
+    with reproducible(devices.device), _Run(network, train, val, options, state_dir, devices, speaker, loggers, replay) as run:
         run.last_good = last_good or run.last_good
         run.resume()
         total = options.epochs * run.per_epoch
@@ -116,14 +127,17 @@ class _Run:
         devices: Devices,
         reporter: Reporter,
         loggers: Sequence[FitLogger],
+        replay: Replay | None = None,
     ) -> None:
         self.bare, self.train, self.val, self.options, self.devices, self.loggers = network, train, val, options, devices, loggers
+        self.replay = replay
         self.reporter, self.checkpoints, self.at = reporter, Checkpoints(state_dir), Position()
         self.last_good = state_dir / LAST_GOOD
         self.objective = make_objective(options, classes=train.classes, groups=len(train.group_names)).to(devices.device).train()
         self.judge = validation_objective(options, classes=train.classes).to(devices.device)
         self.wrapped = devices.wrap(network).train()
-        self.per_epoch = batch_count(train, options)
+        mixture = replay.mixture if replay is not None else None
+        self.per_epoch = batch_count(train if mixture is None else mixture, options)
         self.steps_per_epoch = -(-self.per_epoch // options.accumulate)
         self.stepper = Stepper(
             self.wrapped,
@@ -134,27 +148,30 @@ class _Run:
             classes=len(train.classes),
             steps=options.epochs * self.steps_per_epoch,
             warmup_steps=round(options.warmup * self.steps_per_epoch),
+            distillation=replay.distillation if replay is not None else None,
         )
         self.best: Tensors | None = None
         self.figures: Validation | None = None
-        self.loader = Loader(train, options=options, train=True)
+        self.judged: Validation | None = None
+        self.before: Tensors | None = None
+        if replay is not None:
+            self.before, self.at.best_value = self._copy(), replay.before_judged.miou
+        self.loader = Loader(train, options=options, train=True, mixture=mixture, kept=replay.kept if replay is not None else None)
         self.val_loader = Loader(val, options=options, train=False) if val is not None else None
+        self.judged_loader = Loader(replay.judged, options=options, train=False) if replay is not None else None
 
     def __enter__(self) -> _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.loader.close()
-        if self.val_loader is not None:
-            self.val_loader.close()
+        for loader in filter(None, (self.loader, self.val_loader, self.judged_loader)):
+            loader.close()
 
     @property
     def ended(self) -> bool:
         """True where no epoch is left, or patience is at its end."""
-        waited = self.at.epoch - self.at.best_epoch
-        return self.at.epoch >= self.options.epochs or bool(
-            self.options.patience and self.at.best_epoch and waited >= self.options.patience
-        )
+        waited, known = self.at.epoch - self.at.best_epoch, self.at.best_epoch or self.replay
+        return self.at.epoch >= self.options.epochs or bool(self.options.patience and known and waited >= self.options.patience)
 
     def epoch(self, progress: Progress) -> None:
         """One epoch, or what is left of it: steps, validation, figures."""
@@ -167,26 +184,27 @@ class _Run:
             progress.advance(len(group))
             if self.at.unsaved >= self.options.checkpoint_every and self.at.batch < self.per_epoch:
                 self.save()
-        figures = self._validate()
-        self._note(figures)
+        self._note(self._validate(), self._judge())
         if self.at.unsaved >= self.options.checkpoint_every:
             self.save()
 
     def finish(self) -> FitResult:
         """The result, with the best weights back in the network and validated once more."""
-        if self.best is not None:
-            self.bare.network.load_state_dict(self.best)
-            self.figures = self._validate()
+        kept = self.best if self.best is not None else self.before
+        if kept is not None:
+            self.bare.network.load_state_dict(kept)
+            self.figures, self.judged = self._validate(), self._judge()
         self.save()
         stopped = self.at.epoch < self.options.epochs
         return FitResult(
             network=self.bare.network.to("cpu").eval(),
             history=tuple(self.at.history),
-            best_epoch=self.at.best_epoch or self.at.epoch,
+            best_epoch=self.at.best_epoch or (self.at.epoch if self.replay is None else 0),
             figures=self.figures,
             steps=self.at.step,
             stopped_early=stopped,
             precision=self.stepper.precision.name,
+            judged=self.judged,
         )
 
     def save(self) -> None:
@@ -234,39 +252,42 @@ class _Run:
                 group = []
 
     def _validate(self) -> Validation | None:
-        if self.val_loader is None or self.val is None:
+        return self._figures(self.val_loader, self.val)
+
+    def _judge(self) -> Validation | None:
+        return self._figures(self.judged_loader, self.replay.judged if self.replay is not None else None)
+
+    def _figures(self, loader: Loader | None, data: TrainData | None) -> Validation | None:
+        if loader is None or data is None:
             return None
-        judged = "ce" if self.options.objective == "group-dro" else self.options.objective
-        return validate(
-            self.bare,
-            self.judge,
-            self.val_loader.epoch(0),
-            devices=self.devices,
-            classes=self.val.classes,
-            group_names=self.val.group_names,
-            mass_of=lambda batch: mass_of(batch, judged),
-            autocast=self.stepper.precision.autocast,
+        return figures_on(
+            self.bare, self.judge, loader, data, options=self.options, devices=self.devices, autocast=self.stepper.precision.autocast
         )
 
-    def _note(self, figures: Validation | None) -> None:
+    def _note(self, figures: Validation | None, judged: Validation | None) -> None:
         """Writes an epoch down, remembers the weights where they are the best so far, and tells about it."""
-        line = self.at.close_epoch(figures)
+        line = self.at.close_epoch(figures, more=labelled_figures(judged))
         if figures is not None:
-            value = figures.figures()[self.options.monitor]
-            if improves(value, self.at.best_value, monitor=self.options.monitor):
-                self.at.best_epoch, self.at.best_value = line.epoch, value
-                self.best = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.bare.network.state_dict().items()}
+            value = figures.figures()[self.options.monitor] if judged is None else judged.miou
+            allowed = self.replay is None or self.replay.allows(figures)
+            if allowed and improves(value, self.at.best_value, monitor=self.options.monitor if judged is None else "miou"):
+                self.at.best_epoch, self.at.best_value, self.best = line.epoch, value, self._copy()
         self.reporter.say(epoch_sentence(line, epochs=self.options.epochs, best=self.at.best_epoch == line.epoch))
         for logger in self.loggers if self.devices.rank == 0 else ():
             logger.log(line.step, finite(line.numbers()))
 
-    def _not_finite(self, error: NotFinite) -> InputError:
-        at, options = self.at, self.options
-        kept = "" if self.devices.rank else f" The weights from before it are in {self._keep()}; --weights starts from them."
-        lower = f"--lr {options.lr / 10:g} (now {options.lr:g})"
+    def _copy(self) -> Tensors:
+        """The weights as they are now, on the processor."""
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.bare.network.state_dict().items()}
+
+    def _not_finite(self, error: NotFinite) -> Diverged:
+        at, options, flag = self.at, self.options, "--lr" if self.replay is None else "--rates"
+        start = "; --weights starts from them" if self.replay is None else ""
+        kept = "" if self.devices.rank else f" The weights from before it are in {self._keep()}{start}."
+        lower = f"{flag} {options.lr / 10:g} (now {options.lr:g})"
         others = [*(["--clip 1"] if not options.clip else []), *(["--warmup 1"] if not options.warmup else [])]
         precise = ["--precision fp32"] if self.stepper.precision.name != "fp32" else []
-        return InputError(
+        return Diverged(
             f"training stopped at step {at.step + 1}, epoch {at.epoch + 1}, batch {at.batch + 1} of {self.per_epoch}: {error.what}.{kept} "
             f"Try {', '.join([lower, *others, *precise])}"
         )
@@ -278,6 +299,5 @@ class _Run:
         """What must be the same for a state to be gone on from; devices count by their kind and number, whatever name asked for them."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in HARMLESS}
         options["device"] = self.devices.device.type
-        return json.dumps(
-            [options, len(self.train), len(self.val or ()), list(self.train.classes.names), self.devices.world], sort_keys=True
-        )
+        plain = [options, len(self.train), len(self.val or ()), list(self.train.classes.names), self.devices.world]
+        return json.dumps([*plain, *([self.replay.identity()] if self.replay is not None else [])], sort_keys=True)

@@ -56,6 +56,15 @@ class Network(nn.Module):
     def __init__(self, network: nn.Module, *, stride_px: int = 1) -> None:
         super().__init__()
         self.network, self.stride_px = network, stride_px
+        self.frozen: tuple[nn.Module, ...] = ()
+        """Parts of it that stay in evaluation mode."""
+
+    def train(self, mode: bool = True) -> Network:
+        """The network in training or evaluation mode, all but what is frozen."""
+        super().train(mode)
+        for part in self.frozen:
+            part.train(mode=False)
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits float [batch, classes, height, width] of float [batch, 3, height, width]."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from figureground.core.errors import InputError
 from figureground.models.fit.batch import IGNORE, Batch, Counts, counts_of
 from figureground.models.fit.devices import Devices
+from figureground.models.fit.distil import Distillation
 from figureground.models.fit.objectives import GroupDRO
 from figureground.models.fit.options import FitOptions
 from figureground.models.fit.precision import Precision, seed_step
@@ -80,6 +81,7 @@ class Stepper:
         classes: channels that the network must have.
         steps: number of steps of the whole training.
         warmup_steps: those over which the learning rate rises.
+        distillation: what batches that bring logits of the model before cost beside the objective; None = nothing.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class Stepper:
         classes: int,
         steps: int,
         warmup_steps: int,
+        distillation: Distillation | None = None,
     ) -> None:
+        self._distillation = distillation
         self.network, self.objective, self.precision, self.devices = network, objective, precision, devices
         self.optimizer = make_optimizer(network, options)
         self.skipped = 0
@@ -154,6 +158,8 @@ class Stepper:
             with self.precision.autocast():
                 logits = forward(self.network, here.images, classes=self._classes)
             loss: Tensor = self.objective(logits, here.masks, here.groups, here.weights, whole=whole)
+            if self._distillation is not None:
+                loss = loss + self._distillation(logits, here, whole=whole)
             # the sum over processes is wanted, and their mean is what they take
             self.precision.scaler.scale(loss * self.devices.world).backward()
         return loss
@@ -207,16 +213,6 @@ def part_of(batch: Batch, devices: Devices) -> Batch:
         return batch
     rows = torch.arange(devices.rank, len(batch), devices.world)
     if len(rows):
-        return _rows(batch, rows)
-    first = _rows(batch, torch.zeros(1, dtype=torch.int64))
+        return batch.rows(rows)
+    first = batch.rows(torch.zeros(1, dtype=torch.int64))
     return dataclasses.replace(first, masks=torch.full_like(first.masks, IGNORE))
-
-
-def _rows(batch: Batch, rows: Tensor) -> Batch:
-    return Batch(
-        images=batch.images[rows],
-        masks=batch.masks[rows],
-        groups=batch.groups[rows],
-        indices=batch.indices[rows],
-        weights=batch.weights[rows],
-    )

@@ -35,6 +35,8 @@ class Weights:
     def sentence(self) -> str:
         """What came out, in words."""
         training, figures = self.card["training"], self.card["figures"]
+        if "repair" in self.card:
+            return _repair_sentence(self.card)
         ended = ", then nothing got better" if training["stopped_early"] else ""
         told = f"{self.card['architecture']}: {training['epochs']} epochs{ended}; weights of epoch {training['best_epoch']}."
         if figures is None:
@@ -54,6 +56,26 @@ def read_weights(directory: str | Path) -> Weights:
     path = Path(directory)
     read_manifest(path, kind=KIND)
     return Weights(path=path, card=json.loads((path / "card.json").read_text(encoding="utf-8")))
+
+
+def _repair_sentence(card: Mapping[str, Any]) -> str:
+    repair, training = card["repair"], card["training"]
+    number, source = repair["labelled"]["samples"], repair["from"]["name"]
+    if not repair["repaired"]:
+        return (
+            f"{source}: not repaired. With {number} labelled samples no candidate became better on them and lost at most "
+            f"{_percent(repair['limit'])} of mIoU on the validation samples; these are the weights from before."
+        )
+    told = [
+        f"mIoU {_percent(repair[part]['before']['miou'])} before, {_percent(repair[part]['after']['miou'])} after; flipped "
+        f"{_percent(repair[part]['before']['flipped'])}, {_percent(repair[part]['after']['flipped'])}"
+        for part in ("judged", "validation")
+    ]
+    kind = "held-out" if repair["judged_by"] == "held_out" else "learned"
+    return (
+        f"{source} repaired with {number} labelled samples: learning rate {repair['lr']:g}, weights of epoch {training['best_epoch']}. "
+        f"On the {kind} labelled samples {told[0]}. On the validation samples {told[1]}."
+    )
 
 
 def _percent(value: float | None) -> str:

@@ -14,7 +14,9 @@ from figureground.data.dataset import Dataset
 from figureground.data.paths import stamp
 from figureground.data.spec import parse_spec
 from figureground.models.digest import file_digest
+from figureground.models.fit.card import card_text, make_card
 from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
+from figureground.models.fit.curves import curves_csv, curves_svg
 from figureground.models.fit.data import train_data
 from figureground.models.fit.devices import Devices, open_devices
 from figureground.models.fit.loggers import open_loggers
@@ -26,8 +28,6 @@ from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.sources import partial_place
-from figureground.stages.train.card import card_text, make_card
-from figureground.stages.train.curves import curves_csv, curves_svg
 from figureground.stages.train.result import KIND
 
 SCHEMA = 1

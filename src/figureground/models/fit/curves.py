@@ -42,12 +42,14 @@ _STYLE = {
 
 
 def curves_csv(history: Sequence[Epoch]) -> str:
-    """One row an epoch, the columns of `COLUMNS`; a figure that there is none of is an empty cell."""
+    """One row an epoch: `COLUMNS` and, of a repair, the figures on labelled samples; one there is none of is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    names = (*COLUMNS, *(history[0].more if history else ()))
+    writer.writerow(names)
     for line in history:
-        cells = (line.row()[name] for name in COLUMNS)
+        row = {**line.row(), **line.more}
+        cells = (row[name] for name in names)
         writer.writerow("" if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells)
     return text.getvalue()
 
@@ -86,6 +88,7 @@ def _overlap(axes: Axes, history: Sequence[Epoch]) -> None:
     axes.set_title("overlap (%)", loc="left", fontsize=10)
     _line(axes, history, "foreground_iou", INK, "foreground IoU, any label", style=(0, (5, 3)))
     _line(axes, history, "miou", ACCENT, "mean IoU of classes", width=2.2)
+    _line(axes, history, "labelled_miou", QUIET, "mean IoU, labelled samples", style=(0, (1, 1.5)))
     _percent(axes)
 
 
@@ -94,6 +97,7 @@ def _parts(axes: Axes, history: Sequence[Epoch]) -> None:
     _line(axes, history, "correct", CORRECT, "correct")
     _line(axes, history, "missed", MISSED, "missed", style=(0, (5, 3)))
     _line(axes, history, "flipped", FLIPPED, "flipped", width=2.2)
+    _line(axes, history, "labelled_flipped", QUIET, "flipped, labelled samples", style=(0, (1, 1.5)))
     _line(axes, history, "worst_group_flipped", FLIPPED, "flipped, worst group", style=(0, (1, 1.5)))
     _percent(axes)
 
@@ -108,7 +112,7 @@ def _line(
     width: float = 1.4,
     style: str | tuple[int, tuple[float, float]] = "-",
 ) -> None:
-    rows = [(line.epoch, line.row()[name]) for line in history]
+    rows = [(line.epoch, {**line.row(), **line.more}.get(name, math.nan)) for line in history]
     known = [(epoch, value) for epoch, value in rows if math.isfinite(value)]
     if known:
         marker = "o" if len(known) == 1 else None  # a single point has no line
@@ -122,8 +126,9 @@ def _percent(axes: Axes) -> None:
 
 def _finish(axes: Axes, history: Sequence[Epoch], best_epoch: int) -> None:
     axes.axvline(best_epoch, color=QUIET, linewidth=0.8, zorder=0)
-    axes.set_xlabel(f"epoch; the line: weights kept, of epoch {best_epoch}")
-    axes.set_xlim(min(1, history[0].epoch) - 0.02 * len(history), history[-1].epoch + 0.02 * len(history))
+    kept = f"of epoch {best_epoch}" if best_epoch else "those from before"
+    axes.set_xlabel(f"epoch; the line: weights kept, {kept}")
+    axes.set_xlim(min(1, history[0].epoch, best_epoch) - 0.02 * len(history), history[-1].epoch + 0.02 * len(history))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(axis="y", color=LINE, linewidth=0.6)
     axes.set_axisbelow(True)
