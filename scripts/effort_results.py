@@ -82,10 +82,10 @@ ways, and the clicks and keys are counted until the mean IoU of the picture (ove
 reaches a mark. **Polygons**: on an empty layer, a click a corner, one action to close, one key for the class; corners are moved until they
 fit best, and only as many are set as are needed: a better hand than people have. **Choose and rename**: from the target's map, each time
 the action that brings most for its cost: a class key on a region or, with Alt, on a whole figure, of the layer, a model or a vote (where
-most models see foreground, and where any does), a click that takes a region, a whole map (of most
-models by one key), tidying, a key that fits the border of a figure to the
-picture, a straight stroke (plain or by superpixels), a polygon. The keys and clicks that show another map or take another tool, class or brush count as well, as they are on the
-[page](../how-to/review.md#the-screen-mask); pointing and zooming do not. After {most} actions it gives up. It looks one action ahead, so its
+most models see foreground, and where any does), a click that takes a region, a whole map (of most models by one key), tidying, a key that
+fits the border of a figure to the picture, a straight stroke (plain or by superpixels), a polygon. The keys and clicks that show another map
+or take another tool, class or brush count as well, as they are on the [page](../how-to/review.md#the-screen-mask); pointing and zooming do
+not. After {most} actions it gives up. It looks one action ahead, so its
 counts are bounds from above, and so are those at the lower marks, which are read off the same work. Medians with quartiles.
 
 ```bash

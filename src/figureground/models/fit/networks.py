@@ -7,12 +7,14 @@ what the library gives, and brought to the size of the picture.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from figureground.core.errors import InputError, MissingExtra
 from figureground.data.spec import parse_spec
+from figureground.models.digest import file_digest
 from figureground.models.fit.options import FitOptions
 from figureground.models.predictor import PredictorSpec
 from figureground.models.python import find_callable
@@ -100,6 +102,15 @@ def find_architecture(text: str) -> Architecture:
             "For example smp:unet/resnet18"
         )
     return {"smp": _smp, "torchvision": _torchvision, "python": _python}[parsed.kind](text, parsed.where, parsed.options)
+
+
+def architecture_digest(text: str) -> dict[str, str]:
+    """Digest of the source of a Python architecture under `architecture`, "" where it has none; nothing for those of libraries."""
+    parsed = parse_spec(text)
+    if parsed.kind != "python":
+        return {}
+    source = inspect.getsourcefile(inspect.unwrap(find_callable(parsed.where, what=text)))
+    return {"architecture": file_digest([Path(source)]) if source else ""}
 
 
 def build_network(architecture: Architecture, *, classes: int, seed: int) -> Network:

@@ -187,7 +187,8 @@ def _inputs(splits: dict[str, Dataset], labelled: Labelled, target: Target) -> d
     every = {**splits, "labelled": labelled.data}
     found = {role: split.fingerprint() for role, split in every.items()}
     stamps = "\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for split in every.values() for s in split.samples)
-    return {**found, "pictures": hashlib.sha256(stamps.encode()).hexdigest(), "weights": target.card["sha256"]}
+    found |= {"pictures": hashlib.sha256(stamps.encode()).hexdigest(), "weights": target.card["sha256"]}
+    return found | architecture_digest(target.architecture.text)
 
 
 def _write(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from figureground.core.errors import InputError
 from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
 from figureground.data.paths import stamp
-from figureground.data.spec import parse_spec
 from figureground.models.digest import file_digest
 from figureground.models.fit.card import card_text, make_card
 from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
@@ -21,9 +19,8 @@ from figureground.models.fit.data import train_data
 from figureground.models.fit.devices import Devices, open_devices
 from figureground.models.fit.loggers import open_loggers
 from figureground.models.fit.loop import FitResult, check_fit, fit
-from figureground.models.fit.networks import WEIGHTS_FILE, network_to_train, trained_spec
+from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, network_to_train, trained_spec
 from figureground.models.fit.options import HARMLESS, FitOptions
-from figureground.models.python import find_callable
 from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
@@ -131,11 +128,7 @@ def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:
     stamps = "\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for split in splits.values() for s in split.samples)
     found["pictures"] = hashlib.sha256(stamps.encode()).hexdigest()
     found |= {role: file_digest([path]) for role, path in _given_weights(options).items()}
-    parsed = parse_spec(options.architecture)
-    if parsed.kind == "python":
-        source = inspect.getsourcefile(inspect.unwrap(find_callable(parsed.where, what=options.architecture)))
-        found["architecture"] = file_digest([Path(source)]) if source else ""
-    return found
+    return found | architecture_digest(options.architecture)
 
 
 def _given_weights(options: FitOptions) -> dict[str, Path]:
