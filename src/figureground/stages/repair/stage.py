@@ -25,7 +25,7 @@ from figureground.models.fit.freeze import freeze_encoder
 from figureground.models.fit.loggers import open_loggers
 from figureground.models.fit.loop import Diverged, FitResult, fit
 from figureground.models.fit.mixture import Mixture
-from figureground.models.fit.networks import WEIGHTS_FILE, trained_spec
+from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, trained_spec
 from figureground.models.fit.options import FitOptions
 from figureground.models.fit.replay import Replay
 from figureground.models.trained import CARD
