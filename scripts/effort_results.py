@@ -4,8 +4,8 @@ python scripts/effort_results.py --out DIR [--data DATA] [--figures SWEEP] [--ea
 
 DATA holds `voc21` and `predictions/<network>/voc21`; without it only drawn figures are labelled. SWEEP is the directory of a sweep of drawn
 figures of any size; the networks of its highest rho are the targets. Where its networks are not trained yet they are, by its `recipe.toml`
-or else by recipes/effort.toml. Default: below DIR. DIR keeps what is done: an interrupted run goes on there. With --docs the
-page goes elsewhere, for a trial.
+or else by recipes/effort.toml. Default: below DIR. The same holds for --small SWEEP and recipes/effort-small.toml. DIR keeps what is done: an
+interrupted run goes on there. With --docs the page goes elsewhere, for a trial.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from effort_tasks import FIGURES, PHOTOGRAPHS, RECIPE, Task, figure_tasks, flipped, network_of, photograph_tasks, read, rho_of
+from effort_tasks import FIGURES, PHOTOGRAPHS, RECIPE, SMALL, Task, figure_tasks, flipped, network_of, photograph_tasks, read, rho_of
 
 from figureground.data.colours import class_colours
 from figureground.review.effort.annotator import KINDS, REFINED, Tools, Work, pick_and_rename
@@ -96,8 +96,8 @@ python scripts/effort_results.py --out DIR --data DATA --each {each}{more}
 ## What it depends on
 
 The drawn pictures show large figures, and their networks find them well; both make the case for choosing. With figures of 6 to 13 % of the
-picture (a polygon needs fewer corners then) and 25 epochs on 600 pictures whose best epoch is told by the loss (it grows where names are
-wrong, so a target from before its borders were good is kept) 3 actions to 0.95 stand against 13 of polygons: 23 %, and 36 % over all pictures.
+picture (a polygon needs fewer corners then) and the epoch with the least loss kept (it grows where names are wrong, so that the target is one
+from before its borders were good; `scripts/recipes/effort-small.toml`) {small}.
 
 ## One picture
 
@@ -143,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=None)
     parser.add_argument("--figures", type=Path, default=None)
+    parser.add_argument("--small", type=Path, default=None)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--each", type=int, default=10, help="photographs of each target")
     parser.add_argument("--drawn", type=int, default=12, help="drawn figures of each target")
@@ -154,9 +155,10 @@ def main() -> None:
         *(photograph_tasks(given.data, given.each) if given.data else ()),
     ]
     rows = worked(tasks, given.out / "rows", given.workers)
+    small = worked(figure_tasks(given.small or given.out / "small", given.drawn, SMALL), given.out / "rows-small", given.workers)
     usual = given.figures is None or (given.figures / "recipe.toml").read_text(encoding="utf-8") == RECIPE.read_text(encoding="utf-8")
     more = f"{'' if usual else ' --figures SWEEP'} --drawn {given.drawn}"
-    write_page(given.docs, rows, tasks, given.each, more)
+    write_page(given.docs, rows, tasks, given.each, more, small)
 
 
 def worked(tasks: list[Task], place: Path, workers: int) -> list[dict[str, Any]]:
@@ -221,7 +223,7 @@ def refined_map(picture: np.ndarray, layer: np.ndarray, ground: int) -> np.ndarr
     return layer
 
 
-def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: int, more: str) -> None:
+def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: int, more: str, small: list[dict[str, Any]]) -> None:
     """Rows, picture and page."""
     page = docs / "results" / "effort.md"
     for folder in ("results", "assets"):
@@ -238,6 +240,7 @@ def write_page(docs: Path, rows: list[dict[str, Any]], tasks: list[Task], each: 
         each=each,
         more=more,
         short=in_short(by_data),
+        small=in_small(small),
         sections="\n".join(section(data, some, [one for one in tasks if one.data == data]) for data, some in by_data.items()),
         start=100 * shown["work"]["screen"]["start"],
         steps=steps,
@@ -337,6 +340,13 @@ def against(rows: list[dict[str, Any]], mark: str) -> tuple[str, str, str, str, 
     part = float(np.quantile(chosen / drawn, 0.5, method="inverted_cdf"))
     shares = share(chosen <= 5), share((10 * chosen <= drawn) & np.isfinite(chosen))
     return quartiles(drawn), quartiles(chosen), share(part) if np.isfinite(part) else "-", middle(clicked), *shares
+
+
+def in_small(rows: list[dict[str, Any]]) -> str:
+    """What pictures with small figures need to 0.95, in words."""
+    drawn, chosen, part, *_ = against(rows, "0.95")
+    whole = f"{part} in the median, and {together(rows, '0.95')} over all {len(rows)} pictures"
+    return f"{chosen} actions to 0.95 stand against {drawn} of polygons: {whole}"
 
 
 def together(rows: list[dict[str, Any]], mark: str) -> str:

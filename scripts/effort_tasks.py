@@ -16,6 +16,7 @@ from figureground.data.predictions import open_predictions
 from figureground.review.layers import VOID
 
 RECIPE = Path(__file__).resolve().parent / "recipes" / "effort.toml"
+SMALL = RECIPE.with_name("effort-small.toml")
 FIGURES, PHOTOGRAPHS = "figures", "voc21"
 FLIPPED = 0.2
 """Flipped share of the foreground from which a picture is a flip failure."""
@@ -33,7 +34,7 @@ class Task:
     id: str
 
 
-def figure_tasks(sweep: Path, each: int) -> list[Task]:
+def figure_tasks(sweep: Path, each: int, example: Path = RECIPE) -> list[Task]:
     """Flip failures of networks trained on drawn figures.
 
     Targets are the networks of the highest rho; rivals are those of the lower ones, or the targets' other seeds where there is one rho only.
@@ -42,7 +43,7 @@ def figure_tasks(sweep: Path, each: int) -> list[Task]:
     if len(runs) < 2:
         if not recipe.exists():
             sweep.mkdir(parents=True, exist_ok=True)
-            recipe.write_text(RECIPE.read_text(encoding="utf-8"), encoding="utf-8")
+            recipe.write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
         api.sweep(recipe, out=sweep)
         runs = _runs(sweep)
     if len(runs) < 2:
