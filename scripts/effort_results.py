@@ -217,9 +217,9 @@ def refined_map(picture: np.ndarray, layer: np.ndarray, ground: int) -> np.ndarr
     """A map with the borders of its largest figures fitted to the picture."""
     found = figures(layer, background=ground)
     for figure in np.argsort(-found.area, kind="stable")[:REFINED].tolist():
-        y, x = divmod(int((found.number == figure).argmax()), layer.shape[1])
         now = figures(layer, background=ground)
-        layer = refined(layer, picture, now, now.at(x, y), background=ground) if now.at(x, y) >= 0 else layer
+        number = now.at(*found.first(figure))
+        layer = refined(layer, picture, now, number, background=ground) if number >= 0 else layer
     return layer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip("the folder of real data is not on this machine")
     return REAL_DATA
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Threads of torch cost more than they bring on inputs of a few pixels."""
+    if importlib.util.find_spec("torch") is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -41,14 +41,7 @@ from figureground.stages.train.stage import choose_splits, run_train  # noqa: E4
 
 ARCHITECTURE = f"python:{TINY}:tiny"
 OPTIONS = FitOptions(architecture=ARCHITECTURE, size=16, batch=4, epochs=12, lr=0.02, norm="half", device="cpu", augment="none")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,11 @@ class Pieces:
     def __len__(self) -> int:
         return self.area.size
 
+    def first(self, piece: int) -> tuple[int, int]:
+        """The first pixel (x, y) of a piece, row by row."""
+        y, x = divmod(int((self.number == piece).argmax()), self.number.shape[1])
+        return x, y
+
     def at(self, x: int, y: int) -> int:
         """The number of the piece under a pixel; -1 where there is none or the point lies outside."""
         height, width = self.number.shape

@@ -22,14 +22,6 @@ OBJECTIVES = ("ce", "dice-ce", "group-dro")
 TABLE = ClassTable(names=("ground", "land", "water"))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 # Oracles: float64 NumPy, pixel by pixel, sharing nothing with the module.
 
 

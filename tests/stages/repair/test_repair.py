@@ -29,14 +29,7 @@ from figureground.stages.predict.options import PredictOptions  # noqa: E402
 from figureground.stages.repair.card import KEYS  # noqa: E402
 
 FILES = ("weights.safetensors", "card.json", "curves.csv", "candidates.csv")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

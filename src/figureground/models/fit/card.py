@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from figureground.data.dataset import Dataset
-from figureground.data.paths import read_bytes
+from figureground.data.paths import read_bytes, stamp
 from figureground.data.spec import parse_spec
 from figureground.models.fit.evaluate import Validation
 from figureground.models.fit.loop import FitResult
@@ -29,6 +29,13 @@ _NAMED = {
     "added": "added",
     "worst_group_flipped": "flipped in the worst group",
 }
+
+
+def input_digests(splits: Mapping[str, Dataset]) -> dict[str, str]:
+    """Digests of what a training reads, by role: each data set, and under `pictures` the sizes and times of all picture files."""
+    stamps = "\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for split in splits.values() for s in split.samples)
+    found = {role: split.fingerprint() for role, split in splits.items()}
+    return found | {"pictures": hashlib.sha256(stamps.encode()).hexdigest()}
 
 
 def content_digest(dataset: Dataset) -> str:

@@ -236,9 +236,8 @@ def _refined(desk: _Desk, picture: np.ndarray, layer: np.ndarray, hand: Hand) ->
     """The keys that fit the borders of the largest figures of the layer."""
     found = figures(layer, background=desk.background)
     for figure in np.argsort(-found.area, kind="stable")[:REFINED].tolist():
-        y, x = divmod(int((found.number == figure).argmax()), layer.shape[1])
         after = refined(layer, picture, found, figure, background=desk.background)
-        yield _action(desk, "refine", "border of a figure fitted", 1, hand, after, at=[(x, y)], hovered=True)
+        yield _action(desk, "refine", "border of a figure fitted", 1, hand, after, at=[found.first(figure)], hovered=True)
 
 
 def _picks(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float) -> Iterator[Action]:
@@ -262,9 +261,8 @@ def _picks(desk: _Desk, layer: np.ndarray, hand: Hand, score: Score, mark: float
             clicks = taken or value == desk.background or _keyless(desk, value)
             after = replace(hand, source=source, tool="pick", value=hand.value if taken or value == desk.background else value)
             cost = keys + 1 + (not taken and _keyless(desk, value))
-            painted = named(layer, pieces, int(piece), value)
-            y, x = divmod(int((pieces.number == piece).argmax()), layer.shape[1])
-            yield _action(desk, "take" if taken else "rename", words, cost, after, painted, at=[(x, y)], hovered=not clicks)
+            painted, at = named(layer, pieces, int(piece), value), [pieces.first(int(piece))]
+            yield _action(desk, "take" if taken else "rename", words, cost, after, painted, at=at, hovered=not clicks)
 
 
 def _keyless(desk: _Desk, value: int) -> bool:

@@ -28,7 +28,7 @@ def refined(layer: np.ndarray, picture: np.ndarray, figures: Pieces, figure: int
         background: the class place that is ground.
     """
     left, top, right, bottom = surroundings(tuple(figures.box[figure].tolist()), layer.shape)
-    y, x = divmod(int((figures.number == figure).argmax()), layer.shape[1])
+    x, y = figures.first(figure)
     part, out = (slice(top, bottom), slice(left, right)), layer.copy()
     out[part] = fitted(picture[part], layer[part], (x - left, y - top), background=background)
     return out

@@ -116,8 +116,8 @@ def _picture(mask: GivenMask, images: Mapping[str, str | None], folder: str | Pa
 
 
 def picture_digest(picture: str, *, sample: str) -> str:
-    """sha256 of the file of a picture: the same picture under whatever name."""
-    return hashlib.sha256(paths.read_bytes(picture, sample=sample)).hexdigest()
+    """Digest of the file of a picture: the same picture under whatever name."""
+    return paths.content_digest(paths.read_bytes(picture, sample=sample))
 
 
 def hold_out(ids: Sequence[str], *, part: float, seed: int) -> frozenset[str]:

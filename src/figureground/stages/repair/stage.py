@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +12,9 @@ from figureground.core.errors import InputError
 from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
-from figureground.data.paths import stamp
 from figureground.models.digest import file_digest
 from figureground.models.fit.before import figures_before, keep_logits
-from figureground.models.fit.card import card_text, make_card
+from figureground.models.fit.card import card_text, input_digests, make_card
 from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
 from figureground.models.fit.curves import curves_csv, curves_svg
 from figureground.models.fit.devices import Devices, open_devices
@@ -184,11 +182,8 @@ class _Repair:
 
 def _inputs(splits: dict[str, Dataset], labelled: Labelled, target: Target) -> dict[str, str]:
     """Digests of what goes in, by role."""
-    every = {**splits, "labelled": labelled.data}
-    found = {role: split.fingerprint() for role, split in every.items()}
-    stamps = "\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for split in every.values() for s in split.samples)
-    found |= {"pictures": hashlib.sha256(stamps.encode()).hexdigest(), "weights": target.card["sha256"]}
-    return found | architecture_digest(target.architecture.text)
+    found = input_digests({**splits, "labelled": labelled.data})
+    return found | {"weights": target.card["sha256"]} | architecture_digest(target.architecture.text)
 
 
 def _write(

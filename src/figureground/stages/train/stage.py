@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from figureground.core.errors import InputError
 from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
-from figureground.data.paths import stamp
 from figureground.models.digest import file_digest
-from figureground.models.fit.card import card_text, make_card
+from figureground.models.fit.card import card_text, input_digests, make_card
 from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
 from figureground.models.fit.curves import curves_csv, curves_svg
 from figureground.models.fit.data import train_data
@@ -124,10 +122,7 @@ def _split(dataset: Dataset, name: str, flag: str) -> Dataset:
 
 def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:
     """Digests of what goes in, by role."""
-    found = {role: split.fingerprint() for role, split in splits.items()}
-    stamps = "\n".join(f"{s.id}\t{stamp(s.image) if s.image else 'none'}" for split in splits.values() for s in split.samples)
-    found["pictures"] = hashlib.sha256(stamps.encode()).hexdigest()
-    found |= {role: file_digest([path]) for role, path in _given_weights(options).items()}
+    found = input_digests(splits) | {role: file_digest([path]) for role, path in _given_weights(options).items()}
     return found | architecture_digest(options.architecture)
 
 
