@@ -139,7 +139,7 @@ def test_tools_paint_what_they_say(generated, fresh, visit):
 def test_the_brush_takes_whole_superpixels(generated, fresh, visit):
     start = generated.layer_of(fresh, 0)
     page = visit(generated, fresh)
-    with page.expect_response(lambda answer: "/api/superpixels/" in answer.url) as found:
+    with page.expect_response(lambda answer: f"/api/superpixels/{fresh}?" in answer.url) as found:
         page.keyboard.press("s")
     raw = found.value.body()
     n = int.from_bytes(raw[8:12], "little")

@@ -286,21 +286,29 @@ export class Screen {
   }
 
   async toggleSnap() {
-    this.snapping = !this.snapping;
-    by("snap").setAttribute("aria-pressed", String(this.snapping));
-    if (this.snapping) await this.#fetchSegments();
-    else if (this.painter) this.painter.segments = null;
+    this.#snap(!this.snapping);
+    if (this.snapping && !(await this.#fetchSegments())) return;
     say(this.snapping ? "The brush takes whole superpixels" : "The brush paints freely", { seconds: 2.5 });
   }
 
+  #snap(on) {
+    this.snapping = on;
+    by("snap").setAttribute("aria-pressed", String(on));
+    if (!on && this.painter) this.painter.segments = null;
+  }
+
+  // False where the superpixels of this picture cannot be had: the brush paints freely then, and the button says so.
   async #fetchSegments() {
     const { painter } = this;
-    if (!painter) return;
+    if (!painter) return true;
     try {
       const found = await this.segments();
       if (this.painter === painter && this.snapping) painter.segments = found;
+      return true;
     } catch (error) {
+      if (this.painter === painter) this.#snap(false);
       say(error.message, { problem: true, seconds: 5 });
+      return false;
     }
   }
 
