@@ -46,6 +46,24 @@ def review(
             show_default=False,
         ),
     ] = None,
+    people_of: Annotated[
+        str | None,
+        typer.Option(
+            "--people-of",
+            help="Database of an earlier review, whose people come in with the tokens they have; who is here already stays as they are.",
+            metavar="DATABASE",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            help="`rated` or `masked`: it ends by itself once every picture has its scores, or every one of the work list its masks.",
+            metavar="KIND",
+            show_default=False,
+        ),
+    ] = None,
     allowed_host: Annotated[
         list[str] | None,
         typer.Option("--allowed-host", help="Further host name under which it is reached, as behind a proxy. May be repeated."),
@@ -74,7 +92,9 @@ def review(
         reviewer=reviewer,
         add=add or (),
         new_token=new_token or (),
+        people_of=people_of or "",
         masks=masks,
+        until=until or "",
         browser=not no_browser,
         say=lambda text: typer.echo(text),
     )

@@ -31,6 +31,9 @@ class ReviewOptions:
     gold: str = option("", help="CSV or Parquet table with `id` and `rating`: pictures whose rating is known, to measure reviewers by.")
     grid: str = option("16x16", help="Rows and columns of the grid of patches.")
     labellers: int = option(1, help="Reviewers who draw a mask of the same picture.", bounds=(1, 10))
+    checked: bool = option(
+        True, help="With --until masked: masks count once somebody else accepted them; --no-checked: as soon as they are handed in."
+    )
     seed: int = option(0, help="Of the order in which pictures are rated.", bounds=(0, 2**31 - 1))
 
 

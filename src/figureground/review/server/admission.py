@@ -13,6 +13,8 @@ from figureground.data.faults import some
 from figureground.data.labels import reviewer_name
 from figureground.review.store import people
 from figureground.review.store.database import Seen
+from figureground.review.store.newcomers import Newcomer, let_in, read_newcomers
+from figureground.review.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,21 +25,25 @@ class Admission:
     """Name and role of those who are let in, or given that role."""
     renewed: tuple[str, ...] = ()
     """Names of those who are given a new token."""
+    brought: tuple[Newcomer, ...] | None = None
+    """People of an earlier review; None = nobody asked for them."""
 
 
-def read_admission(add: Sequence[str], new_token: Sequence[str], *, seen: Seen | None) -> Admission:
-    """What `--add NAME:ROLE` and `--new-token NAME` ask for.
+def read_admission(add: Sequence[str], new_token: Sequence[str], *, seen: Seen | None, people_of: str = "") -> Admission:
+    """What `--add NAME:ROLE`, `--new-token NAME` and `--people-of DATABASE` ask for.
 
     Args:
         add: texts of the first.
         new_token: texts of the second.
         seen: the database; None where there is none yet.
+        people_of: URL of an earlier review's database; empty = of none.
 
     Raises:
-        InputError: no such role, a name that cannot be one, or a new token for nobody.
+        InputError: no such role, a name that cannot be one, a new token for nobody, or no review's database.
     """
-    found = Admission(added=tuple(map(_added, add)), renewed=tuple(_name(text, "--new-token") for text in new_token))
-    known = (seen.people if seen else frozenset()) | {name for name, _ in found.added}
+    brought = read_newcomers(people_of) if people_of else None
+    found = Admission(added=tuple(map(_added, add)), renewed=tuple(_name(text, "--new-token") for text in new_token), brought=brought)
+    known = (seen.people if seen else frozenset()) | {name for name, _ in found.added} | {one.name for one in brought or ()}
     for name in found.renewed:
         if name not in known:
             there = f"There {'is' if len(known) == 1 else 'are'} {some(sorted(known))}" if known else "Let somebody in with --add NAME:ROLE"
@@ -47,7 +53,9 @@ def read_admission(add: Sequence[str], new_token: Sequence[str], *, seen: Seen |
 
 def check_somebody(asked: Admission, *, seen: Seen | None) -> None:
     """Raise `InputError` where everybody needs a token and nobody has one."""
-    if not (asked.added or asked.renewed or (seen and seen.able)):
+    there = seen.people if seen else frozenset[str]()
+    comes = any(one.able and one.name not in there for one in asked.brought or ())
+    if not (asked.added or asked.renewed or comes or (seen and seen.able)):
         raise InputError(
             "every reviewer needs a token here, and nobody has one yet. Let yourself in with --add NAME:admin, "
             f"others with --add NAME:ROLE; roles are {', '.join(people.ROLES)}"
@@ -56,7 +64,9 @@ def check_somebody(asked: Admission, *, seen: Seen | None) -> None:
 
 def admit(connection: Connection, asked: Admission) -> list[str]:
     """Does what was asked, and tells of each in a sentence; a token is told this once."""
-    return [_let_in(connection, name, role) for name, role in asked.added] + [_renew(connection, name) for name in asked.renewed]
+    words = [] if asked.brought is None else [_bring(connection, asked.brought)]
+    words += [_let_in(connection, name, role) for name, role in asked.added]
+    return words + [_renew(connection, name) for name in asked.renewed]
 
 
 def _added(text: str) -> tuple[str, people.Role]:
@@ -71,6 +81,12 @@ def _name(text: str, flag: str) -> str:
         return reviewer_name(text)
     except InputError as error:
         raise InputError(f"{flag} '{text[:80]}': {error}") from error
+
+
+def _bring(connection: Connection, brought: Sequence[Newcomer]) -> str:
+    came = let_in(connection, brought)
+    rest = f", {len(brought) - came:,} were there already" if len(brought) > came else ""
+    return f"{counted(came, 'person', 'people')} of an earlier review came in with the tokens they have{rest}"
 
 
 def _let_in(connection: Connection, name: str, role: people.Role) -> str:

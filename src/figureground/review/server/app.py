@@ -16,6 +16,7 @@ from figureground.review.options import ReviewOptions
 from figureground.review.project import Project
 from figureground.review.server import assets, checks, export, masks, pages, patches, pictures, progress, rate
 from figureground.review.server import people as people_routes
+from figureground.review.server.ending import Ending
 from figureground.review.server.room import Exporter, Room, find_visit, room_of
 from figureground.review.server.security import NO_SCREENS, Access, Shield
 from figureground.review.store import people
@@ -34,7 +35,13 @@ _PLAIN: dict[str, Any] = {
 
 
 def create_app(
-    project: Project, database: Database, options: ReviewOptions, *, access: Access | None = None, exporter: Exporter | None = None
+    project: Project,
+    database: Database,
+    options: ReviewOptions,
+    *,
+    access: Access | None = None,
+    exporter: Exporter | None = None,
+    ending: Ending | None = None,
 ) -> FastAPI:
     """The review page of a project as an ASGI app.
 
@@ -44,9 +51,10 @@ def create_app(
         options: quorum, grid and the like.
         access: which hosts are ours and whether people sign in; default loopback, without tokens.
         exporter: writes the labels artifact; None = the button for it is not there.
+        ending: how the review ends by itself; None = it does not.
     """
     access = access or Access()
-    room = Room(project=project, database=database, options=options, access=access, exporter=exporter)
+    room = Room(project=project, database=database, options=options, access=access, exporter=exporter, ending=ending)
     if not access.tokens:
         with database.write() as connection:
             room.local = people.local(connection, access.local)

@@ -65,6 +65,7 @@ def page(name: str, here: Room, visit: Visit | None, *, status: int = 200, **val
             visit=visit,
             screens=screens,
             local=visit and not visit.key,
+            ends=visit is not None and here.ending is not None,
             **values,
         )
     )
@@ -171,6 +172,12 @@ def project_facts(here: Here, visit: Visitor) -> dict[str, Any]:
         "reviewer": {"number": visit.reviewer.number, "name": visit.reviewer.name, "role": visit.reviewer.role},
         "csrf": visit.csrf,
     }
+
+
+@router.get("/api/ending", tags=["project"])
+def ending(here: Here, visit: Visitor) -> dict[str, bool]:
+    """Whether all is answered and the server ends in a moment; open pages ask for it and say so."""
+    return {"ended": here.ending is not None and here.ending.over}
 
 
 def classes_with_colours(here: Room) -> list[Mapping[str, Any]]:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from figureground.review.options import ReviewOptions
 from figureground.review.project import Item, Project
+from figureground.review.server.ending import Ending
 from figureground.review.server.security import CSRF_HEADER, SAFE, Access, Attempts, csrf_mark, new_secret, same_mark
 from figureground.review.server.together import Together
 from figureground.review.store import people
@@ -61,6 +62,8 @@ class Room:
     options: ReviewOptions
     access: Access
     exporter: Exporter | None = None
+    ending: Ending | None = None
+    """None = only people end it."""
     secret: str = field(default_factory=new_secret)
     attempts: Attempts = field(default_factory=Attempts)
     together: Together = field(init=False)

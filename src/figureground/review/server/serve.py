@@ -22,10 +22,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from figureground.core.errors import ArtifactError, InputError
 from figureground.data.labels import reviewer_name
+from figureground.review.done import kind_of
 from figureground.review.options import ReviewOptions, grid_of
 from figureground.review.project import Project, open_project
 from figureground.review.server import admission
 from figureground.review.server.app import create_app
+from figureground.review.server.ending import Ending, end_when_answered
 from figureground.review.server.gold import gold_table
 from figureground.review.server.labels_writer import LabelsWriter, write_now_and_then
 from figureground.review.server.security import Access, is_loopback
@@ -106,11 +108,13 @@ def serve(
     reviewer: str = "",
     add: Sequence[str] = (),
     new_token: Sequence[str] = (),
+    people_of: str = "",
     masks: Path | None = None,
+    until: str = "",
     browser: bool = True,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Shows a project to people until Ctrl-C, and writes what they said.
+    """Shows a project to people until Ctrl-C, or until all is answered, and writes what they said.
 
     Args:
         queue: QUEUE directory or DATA spec.
@@ -121,7 +125,9 @@ def serve(
         reviewer: name of the local reviewer; default the login name.
         add: `NAME:ROLE` of people to let in, whose tokens are said once, or who are given that role.
         new_token: names of people who are given a new token, said once.
+        people_of: URL of an earlier review's database; its people come in with the tokens they have, before `add` and `new_token`.
         masks: labels whose masks are to be checked here.
+        until: it ends by itself a few seconds after all is `rated` or `masked`, see `review.done.unanswered`; at once where it is already.
         browser: open one.
         say: told in sentences what happens.
 
@@ -129,20 +135,23 @@ def serve(
         `out`.
 
     Raises:
-        InputError: a taken port, a bad option, nobody who could sign in, a database that is away.
+        InputError: a taken port, a bad option, nobody who could sign in, a database that is away, an unknown `until`.
         ArtifactError: `out`, `masks` or the queue is something else, or `out` holds labels of another database.
         FormatError: a fault in the files.
     """
     where, local = where or Where(), reviewer_name(reviewer) if reviewer else _login()
     grid_of(options.grid)
+    kind = kind_of(until) if until else None
     url = database or default_database(out)
     seen = look(url) if database or Path(f"{out.absolute()}.sqlite").exists() else None
     _check_out(out, seen)
-    asked = admission.read_admission(add, new_token, seen=seen)
+    asked = admission.read_admission(add, new_token, seen=seen, people_of=people_of)
     if where.tokens:
         admission.check_somebody(asked, seen=seen)
     with contextlib.closing(listen(where.host, where.port)) as listener:
         project = open_project(queue, options=options)
+        if kind == "masked" and not project.can_mask:
+            raise InputError(f"--until masked: {len(project.classes)} classes are too many to paint. Give --until rated, or none")
         gold = gold_table(options.gold, project) if options.gold else None
         given = _Given(admission=asked, gold=gold, incoming=read_incoming(masks, project) if masks else None)
         if not database:
@@ -151,10 +160,15 @@ def serve(
         with _reaching(opened), contextlib.closing(opened):
             _prepare(opened, given, tokens=where.tokens, say=say)
             writer = LabelsWriter(opened, project, out, options)
-            app = create_app(project, opened, options, access=where.access(local, listener.getsockname()[1]), exporter=writer)
-            with contextlib.suppress(KeyboardInterrupt):  # before the server itself listens to Ctrl-C
-                _announce(project, where, listener, url if not database else "", say)
-                _run(app, listener, writer, address_of(where, listener) if browser else "", say)
+            ending = Ending(kind=kind, database=opened, options=options, count=len(project.items)) if kind else None
+            if ending is not None and not ending.lacking():
+                say(f"All is answered already: {ending.reason}")
+            else:
+                access = where.access(local, listener.getsockname()[1])
+                app = create_app(project, opened, options, access=access, exporter=writer, ending=ending)
+                with contextlib.suppress(KeyboardInterrupt):  # before the server itself listens to Ctrl-C
+                    _announce(project, where, listener, url if not database else "", ending, say)
+                    _run(app, listener, writer, address_of(where, listener) if browser else "", ending, say)
             writer()
     say(f"Labels: {out}")
     return out
@@ -215,7 +229,9 @@ def _prepare(database: Database, given: _Given, *, tokens: bool, say: Callable[[
         say("Nobody is an admin: people and exports are out of reach. Start with --add NAME:admin to change that")
 
 
-def _announce(project: Project, where: Where, listener: socket.socket, beside: str, say: Callable[[str], None]) -> None:
+def _announce(
+    project: Project, where: Where, listener: socket.socket, beside: str, ending: Ending | None, say: Callable[[str], None]
+) -> None:
     count = len(project.items)
     say(f"{counted(count, 'picture')} of {project.name}, {counted(len(project.models), 'model')}")
     for number, model in enumerate(project.models):
@@ -229,6 +245,8 @@ def _announce(project: Project, where: Where, listener: socket.socket, beside: s
         say("Tokens and pictures travel as they are over http. Beyond a network you trust, put a proxy with https before it")
     if elsewhere := where.elsewhere(listener.getsockname()[1]):
         say(f"Review: {elsewhere}")
+    if ending is not None:
+        say(f"It ends by itself once {ending.condition}")
     say(f"Review: {address_of(where, listener)}   (Ctrl-C ends it)")
 
 
@@ -249,23 +267,26 @@ def _reaching(database: Database) -> Iterator[None]:
         connections.setLevel(level)
 
 
-def _run(app: Any, listener: socket.socket, writer: LabelsWriter, address: str, say: Callable[[str], None]) -> None:
+def _run(app: Any, listener: socket.socket, writer: LabelsWriter, address: str, ending: Ending | None, say: Callable[[str], None]) -> None:
     """Serves until it is ended, and writes the labels now and then."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, ws="none", timeout_keep_alive=30, timeout_graceful_shutdown=5
     )
     server = _Server(config)
     ended = threading.Event()
-    threads = [threading.Thread(target=write_now_and_then, args=(writer, ended, say), daemon=True)]
-    if address:
-        threads.append(threading.Thread(target=_open_browser, args=(server, ended, address), daemon=True))
-    for thread in threads:
+    beside = [threading.Thread(target=write_now_and_then, args=(writer, ended, say), daemon=True)]
+    if ending is not None:
+        given = {"end": lambda: setattr(server, "should_exit", True), "say": say}
+        beside.append(threading.Thread(target=end_when_answered, args=(ending, ended), kwargs=given, daemon=True))
+    opener = threading.Thread(target=_open_browser, args=(server, ended, address), daemon=True)
+    for thread in (*beside, *([opener] if address else [])):
         thread.start()
     try:
         server.run(sockets=[listener])
     finally:
         ended.set()
-        threads[0].join(timeout=120)  # it may be writing just now
+        for thread in beside:
+            thread.join(timeout=120)  # it may be writing just now
 
 
 def _open_browser(server: uvicorn.Server, ended: threading.Event, address: str) -> None:

@@ -10,10 +10,13 @@ export class ApiError extends Error {
   }
 }
 
+/** What is said where the server does not answer; that of a review that ends by itself may have ended while the page slept. */
+export const AWAY = document.body.dataset.ends === undefined ? "No connection to the server." : "No connection to the server. If all is answered, this review has ended.";
+
 /** The server did not answer. */
 export class Offline extends Error {
   constructor() {
-    super("No connection to the server. What you do is kept here and sent when it answers again.");
+    super(`${AWAY} What you do is kept here and sent when it answers again.`);
   }
 }
 

@@ -117,14 +117,23 @@ def look(url: str) -> Seen | None:
         InputError: it cannot be reached.
     """
     address = read_address(url)
+    try:
+        with glance(address) as connection:
+            return _seen(connection) if connection is not None else None
+    except DBAPIError as error:
+        raise _unopened(address, error) from error
+
+
+@contextmanager
+def glance(address: Address) -> Generator[Connection | None]:
+    """A connection that reads a database as it is, of whatever version; None where there is no file."""
     if address.url.get_backend_name() == "sqlite" and not Path(address.url.database or "").exists():
-        return None
+        yield None
+        return
     database = Database(_engine(address), shown=address.shown)
     try:
         with database.read() as connection:
-            return _seen(connection)
-    except DBAPIError as error:
-        raise _unopened(address, error) from error
+            yield connection
     finally:
         database.close()
 

@@ -139,6 +139,20 @@ def known(connection: Connection, name: str) -> Reviewer:
     return by_name(connection, name) or _insert(connection, reviewer_name(name), role="reviewer", token_hash=None)
 
 
+def bring(connection: Connection, name: str, *, role: Role, token_hash: str | None, created: str, revoked: str | None) -> Reviewer:
+    """A person of another database as they are there, so that their token opens this page too, or stays closed.
+
+    Raises:
+        InputError: the name cannot be one or is taken, or there is no such role.
+    """
+    _check_role(role)
+    if by_name(connection, name) is not None:
+        raise InputError(f"there is a reviewer '{name}' already")
+    made = _insert(connection, reviewer_name(name), role=role, token_hash=token_hash)
+    connection.execute(update(person).where(person.c.number == made.number).values(created=created, revoked=revoked))
+    return by_number(connection, made.number)
+
+
 def can_work() -> ColumnElement[bool]:
     """Of a query that joins people: those who can go on with what they began. Without a token that is the local reviewer, an admin."""
     return and_(person.c.revoked.is_(None), or_(person.c.token_hash.is_not(None), person.c.role == "admin"))

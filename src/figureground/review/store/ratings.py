@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.special import stdtrit
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from figureground.core.errors import InputError
+from figureground.metrics.agreement import mean_opinion
 from figureground.review.store.clock import now
 from figureground.review.store.limits import check_seconds, is_number, no_place
 from figureground.review.store.people import hold
@@ -215,14 +213,8 @@ def _settled(connection: Connection, quorum: int) -> set[int]:
 
 
 def _opinion(place: int, scores: list[int], *, vetoed: bool) -> Opinion:
-    given = np.array(scores, np.float64)
-    mean = float(given.mean()) if given.size else math.nan
-    if given.size < 2:
-        return Opinion(place=place, n=given.size, mean=mean, sd=math.nan, low=math.nan, high=math.nan, vetoed=vetoed)
-    sd = float(given.std(ddof=1))
-    half = float(stdtrit(given.size - 1, 0.975)) * sd / math.sqrt(given.size)
-    low, high = max(mean - half, float(LOWEST)), min(mean + half, float(HIGHEST))
-    return Opinion(place=place, n=given.size, mean=mean, sd=sd, low=low, high=high, vetoed=vetoed)
+    mean, sd, low, high = mean_opinion(scores, lowest=LOWEST, highest=HIGHEST)
+    return Opinion(place=place, n=len(scores), mean=mean, sd=sd, low=low, high=high, vetoed=vetoed)
 
 
 def _check(showing: int, score: int | None, *, out_of_domain: bool) -> None:

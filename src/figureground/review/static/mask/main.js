@@ -1,6 +1,6 @@
 // The mask screen put together: which picture comes next, what of an earlier page was not sent, saving, handing in.
 
-import { ApiError, answer, api, complain, insist, project, say } from "../api.js";
+import { AWAY, ApiError, answer, api, complain, insist, project, say } from "../api.js";
 import { Classes } from "./classes.js";
 import { Tabs, openDrafts } from "./drafts.js";
 import { Keyboard } from "./keyboard.js";
@@ -24,7 +24,7 @@ const SAVED = {
 
 let known, classes, drafts, tabs, loader, screen, sync = null, place = null, ahead = null, passed = [], lost = false;
 
-function unreachable() { say("No connection to the server. Your work is kept here; it goes on when the server answers.", { problem: true }); }
+function unreachable() { say(`${AWAY} Your work is kept here; it goes on when the server answers.`, { problem: true }); }
 
 async function start() {
   known = await patient(project);
