@@ -22,6 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from figureground.core.options import OptionInfo, describe_options
+
 REFERENCE = Path("docs/reference")
 WORDS: dict[str, dict[str, str]] = tomllib.loads((Path(__file__).parent / "reference_words.toml").read_text(encoding="utf-8"))
 HEAD = "<!-- Written by scripts/make_reference.py; change the code or its words, then run `make reference`. -->\n\n"
@@ -227,6 +229,7 @@ def artifacts() -> str:
         *queues(),
         *labels(),
         *rankings(),
+        *loops(),
     ]
     return "\n".join(parts)
 
@@ -260,6 +263,33 @@ def weights() -> list[str]:
             ("column", "meaning"), ((f"`{name}`", _word("columns.curves", name)) for name in _complete("columns.curves", history.COLUMNS))
         ),
     ]
+
+
+def loops() -> list[str]:
+    """What `loop` writes, and the options of its own tables."""
+    from figureground.loops.options import LoopOptions, OracleOptions, PeopleOptions
+    from figureground.loops.summary import KEYS, ROUND_KEYS
+
+    parts = [
+        "## loop\n",
+        "A loop is a directory of artifacts, see [the how-to](../how-to/loop.md#what-a-round-does). `report/` among them is what `loop` makes of all",
+        "rounds so far: `loop.json`, `examples/` with a picture, its mask and what the target saw before and after, and `report.html`. A figure is",
+        "`{value, low, high}`; null is undefined, or not known yet.\n",
+        "### loop.json\n",
+        table(("key", "meaning"), ((f"`{name}`", _word("loop", name)) for name in _complete("loop", KEYS))),
+        "### loop.json, a round\n",
+        table(("key", "meaning"), ((f"`{name}`", _word("loop_round", name)) for name in _complete("loop_round", ROUND_KEYS))),
+    ]
+    for name, options in (("loop", LoopOptions), ("review", PeopleOptions), ("oracle", OracleOptions)):
+        parts += [f"### LOOP.toml, [{name}]\n", table(("key", "default", "meaning"), map(_loop_option, describe_options(options)))]
+    return parts
+
+
+def _loop_option(info: OptionInfo) -> tuple[str, str, str]:
+    unit = f" In {info.unit}." if info.unit else ""
+    choices = f" One of: {', '.join(info.choices)}." if info.choices else ""
+    default = "none" if info.default in ("", ()) else str(info.default).lower() if isinstance(info.default, bool) else str(info.default)
+    return f"`{info.name}`", f"`{default}`", f"{info.help}{choices}{unit}"
 
 
 def sweeps() -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from figureground.metrics.meter import Meter
     from figureground.metrics.risk import flip_risk
     from figureground.models.fit.options import FitOptions, make_fit_options
-    from figureground.rounds import rank, repair
+    from figureground.rounds import loop, rank, repair
     from figureground.stages.audit.options import AuditOptions
     from figureground.stages.mine.options import MineOptions
     from figureground.stages.rank.options import RankOptions
@@ -47,7 +47,7 @@ _HOMES = {
     "figureground.metrics.meter": ("Meter",),
     "figureground.metrics.risk": ("flip_risk",),
     "figureground.models.fit.options": ("FitOptions", "make_fit_options"),
-    "figureground.rounds": ("rank", "repair"),
+    "figureground.rounds": ("loop", "rank", "repair"),
     "figureground.stages.audit.options": ("AuditOptions",),
     "figureground.stages.mine.options": ("MineOptions",),
     "figureground.stages.rank.options": ("RankOptions",),
@@ -95,6 +95,7 @@ __all__ = [
     "encode_runs",
     "flip_risk",
     "joint_counts",
+    "loop",
     "make_fit_options",
     "mine",
     "open_audit",

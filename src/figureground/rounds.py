@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from figureground.core.errors import InputError, MissingExtra
 from figureground.data.dataset import Dataset
 from figureground.data.given import as_dataset, names_of
 from figureground.data.predictions import Predictions, open_predictions
+from figureground.loops.asking import Answers
+from figureground.loops.recipe import read_recipe
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.rank.options import RankOptions
 from figureground.stages.rank.result import Ranking, open_ranking
 from figureground.stages.repair.options import RepairOptions
 from figureground.stages.train.result import Weights, read_weights
+
+if TYPE_CHECKING:
+    from figureground.loops.run import LoopResult
 
 
 def repair(
@@ -99,3 +105,53 @@ def rank(
     return open_ranking(
         run_rank(opened, models, options=options or RankOptions(), out=Path(out), duel=duel, reporter=reporter or QuietReporter())
     )
+
+
+def loop(
+    recipe: str | Path,
+    *,
+    out: str | Path | None = None,
+    oracle: bool = False,
+    answers: Answers | None = None,
+    until: str = "",
+    workers: int | None = 1,
+    engine: str = "local",
+    reporter: Reporter | None = None,
+) -> LoopResult:
+    """Goes on with the rounds of a loop until people are needed or all is done, and returns where it stands.
+
+    Args:
+        recipe: TOML file of the loop.
+        out: directory of the loop; default that of the file's name without `.toml`, beside it.
+        oracle: known truth answers instead of people, as `[oracle]` says.
+        answers: who is asked otherwise; default nobody: it stops where people are needed.
+        until: a state to stop after, `mined`, or one of a round, `2.mined`.
+        workers: worker processes of mining, None = one per core; above 1, a script must guard its start with
+            `if __name__ == "__main__"`.
+        engine: where predictions and mining run.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        InputError: a recipe, data, models or labels that do not fit together.
+        FormatError: a fault in the files.
+        ArtifactError: something else stands in `out`.
+        MissingExtra: a library that a network needs is not installed.
+    """
+    opened = read_recipe(Path(recipe))
+    try:
+        from figureground.loops.models import Machine
+        from figureground.loops.oracle import open_oracle
+        from figureground.loops.run import run_loop
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "safetensors"):
+            raise
+        raise MissingExtra(error.name, extra="train", needed_for="the loop, which repairs the target,") from error
+
+    asked = open_oracle(opened) if oracle else answers
+    machine = Machine(engine=engine, workers=workers)
+    return run_loop(opened, out=place_of(recipe, out), answers=asked, until=until, machine=machine, reporter=reporter)
+
+
+def place_of(recipe: str | Path, out: str | Path | None) -> Path:
+    """The directory of a loop: `out`, or one of the name of its file beside it."""
+    return Path(out) if out is not None else Path(recipe).with_suffix("")

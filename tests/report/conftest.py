@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from tests.report.loops import LoopRecipe, write_loop
 
 VERDICT_RGB = {"correct": (0, 158, 115), "flipped": (213, 94, 0), "missed": (127, 127, 127), "added": (204, 121, 167)}
 
@@ -360,3 +361,9 @@ def difference(a: str, b: str, made: dict[str, Any]) -> list[dict[str, Any]]:
 def make_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`make_audit(predictions=3, ...)` writes an artifact and returns its directory."""
     return lambda **wanted: write(tmp_path_factory.mktemp("audit"), Recipe(**wanted))
+
+
+@pytest.fixture(scope="session")
+def make_loop(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`make_loop(repairs=1, ...)` writes a loop artifact and returns its directory."""
+    return lambda **wanted: write_loop(tmp_path_factory.mktemp("loop") / "loop", LoopRecipe(**wanted))

@@ -64,6 +64,11 @@ def several(make_audit):
     return write_report(make_audit(predictions=3, classes=TWENTY_ONE, samples=150, contexts=("indoor", "outdoor", "studio")))
 
 
+@pytest.fixture(scope="module")
+def rounds(make_loop):
+    return write_report(make_loop())
+
+
 @pytest.mark.parametrize("report", ["single", "several"])
 def test_every_picture_loads_and_the_console_is_silent(report, open_page, request):
     page = open_page(request.getfixturevalue(report))
@@ -191,8 +196,8 @@ def test_without_script_everything_but_the_controls_is_there(single, open_page):
 NASTY = "averyveryveryverylongname" * 6
 
 
-@pytest.mark.parametrize("report", ["single", "several", "nasty"])
-def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit):
+@pytest.mark.parametrize("report", ["single", "several", "rounds", "nasty", "nasty rounds"])
+def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit, make_loop):
     if report == "nasty":
         path = write_report(
             make_audit(
@@ -201,6 +206,12 @@ def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit)
                 contexts=(NASTY, "b"),
                 id_format=NASTY + "{:02d}",
                 names=(NASTY + "x", NASTY + "y"),
+            )
+        )
+    elif report == "nasty rounds":
+        path = write_report(
+            make_loop(
+                classes=("background", NASTY, NASTY + "2"), target=NASTY, rivals=(NASTY + "x", "b"), extra={"name": NASTY, "why": NASTY}
             )
         )
     else:
@@ -213,7 +224,7 @@ def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit)
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("report", ["single", "several"])
+@pytest.mark.parametrize("report", ["single", "several", "rounds"])
 def test_text_has_the_contrast_of_wcag_aa(report, dark, open_page, request):
     page = open_page(request.getfixturevalue(report), dark=dark)
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -253,3 +264,15 @@ def test_print_shows_every_prediction(several, open_page):
     page.emulate_media(media="print")
     assert all(panel.is_visible() for panel in page.locator(".panel").all())
     assert not page.locator(".tabs").is_visible()
+
+
+def test_the_examples_of_a_loop_are_shown_in_halves_that_stand_below_one_another_on_a_phone(rounds, open_page):
+    for width, rows in ((1280, 1), (390, 2)):
+        page = open_page(rounds, width=width)
+        halves = page.locator(".card .halves svg")
+        assert halves.count() == 12
+        boxes = [halves.nth(k).bounding_box() for k in range(2)]
+        assert all(box["width"] > 150 and box["height"] > 50 for box in boxes)
+        assert len({round(box["y"]) for box in boxes}) == rows
+        shown = page.evaluate("[...document.querySelectorAll('.halves image, .halves use')].every(e => e.getBBox().width > 0)")
+        assert shown

@@ -1,4 +1,4 @@
-"""`figureground report AUDIT`: the HTML page again, from the tables of an audit."""
+"""`figureground report ARTIFACT`: the HTML page again, from the tables of an audit or the rounds of a loop."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from figureground.cli.options import Debug
 
 
 def report(
-    audit: Annotated[Path, typer.Argument(help="Directory that `audit` wrote.", metavar="AUDIT")],
-    out: Annotated[Path | None, typer.Option("--out", help="HTML file. [default: AUDIT/report.html]", show_default=False)] = None,
+    artifact: Annotated[Path, typer.Argument(help="Directory that `audit` or `loop` wrote.", metavar="ARTIFACT")],
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file. [default: ARTIFACT/report.html]", show_default=False)] = None,
     debug: Debug = False,
 ) -> None:
-    """Write the report of an audit as one HTML file that opens offline."""
+    """Write the report of an audit, or of the rounds of a loop, as one HTML file that opens offline."""
     del debug
-    from figureground import api
+    from figureground.report import write_report
 
-    typer.echo(api.open_audit(audit).report(out or audit / "report.html"))
+    typer.echo(write_report(artifact, out))
 
 
 VERB = report

@@ -8,6 +8,7 @@ Sources: Krippendorff 2011, Computing Krippendorff's Alpha-Reliability; Spearman
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal, get_args
@@ -148,6 +149,26 @@ def repeat_agreement(first: np.ndarray, second: np.ndarray) -> RepeatAgreement:
     equal = float((first == second)[both].mean()) if items else math.nan
     difference = float(np.abs(first[on_scale] - second[on_scale]).mean()) if on_scale.any() else math.nan
     return RepeatAgreement(items=items, equal=equal, difference=difference)
+
+
+def mean_opinion(scores: Sequence[int], *, lowest: int = 1, highest: int = 5) -> tuple[float, float, float, float]:
+    """Mean, standard deviation, and ends of the 95 % interval of the mean of one item's scores, by Student's t, within the scale.
+
+    Args:
+        scores: of one item; none = all NaN, one = a mean alone.
+        lowest: end of the scale.
+        highest: the other end.
+
+    >>> [round(number, 2) for number in mean_opinion([2, 3, 4])]
+    [3.0, 1.0, 1.0, 5.0]
+    """
+    given = np.array(scores, np.float64)
+    mean = float(given.mean()) if given.size else math.nan
+    if given.size < 2:
+        return mean, math.nan, math.nan, math.nan
+    sd = float(given.std(ddof=1))
+    half = float(stdtrit(given.size - 1, 0.975)) * sd / math.sqrt(given.size)
+    return mean, sd, max(mean - half, float(lowest)), min(mean + half, float(highest))
 
 
 def _checked(ratings: np.ndarray) -> np.ndarray:

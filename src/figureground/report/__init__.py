@@ -1,4 +1,4 @@
-"""One self-contained HTML file from an audit artifact."""
+"""One self-contained HTML file from an audit or a loop artifact."""
 
 from figureground.report.page import write_report
 

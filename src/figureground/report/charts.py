@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 
 import numpy as np
 from matplotlib import rc_context, rcdefaults, rcParams
@@ -51,15 +52,26 @@ def risk_coverage_svg(curve: Curve, *, name: str) -> str:
     Returns:
         An `<svg>` element without size, script, link or outside reference.
     """
+    return chart_svg(lambda axes: _draw(axes, curve), size=(5.2, 3.5), name=name)
+
+
+def chart_svg(draw: Callable[[Axes], None], *, size: tuple[float, float], name: str) -> str:
+    """One pair of axes as an `<svg>` element in the look of the page.
+
+    Args:
+        draw: fills the axes, with the colours of `COLOURS`.
+        size: width and height in inches; the page scales it to its column.
+        name: prefix of the ids in the SVG, different for every chart of a page.
+    """
     with rc_context():
         rcdefaults()  # a matplotlibrc of the reader's must not change the report
         rcParams.update(STYLE)  # pyright: ignore[reportCallIssue, reportArgumentType] - the stubs list keys one by one
-        figure = Figure(figsize=(5.2, 3.5), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_alpha(0)
         axes = figure.add_subplot()
         axes.patch.set_alpha(0)
-        _draw(axes, curve)
+        draw(axes)
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _for_page(out.getvalue().decode("utf-8"), name=name)

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from figureground.core.errors import InputError
-from figureground.report import charts, flips, groups, overview, pictures, risk, words
+from figureground.core.errors import ArtifactError, InputError
+from figureground.report import charts, flips, groups, loop_page, loop_reading, overview, pictures, reading, risk, words
 from figureground.report.reading import AuditArtifact, PredictionAudit, read_audit
+from figureground.report.rendering import LIMIT, environment, policy_digest, source
+from figureground.runs.artifact import read_manifest
 
 NAME = "report.html"
-LIMIT = 4_600_000
-"""Bytes a page may have; what text and numbers leave is for the pictures."""
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-"""Characters that HTML or UTF-8 cannot hold; ids and names may bring them."""
 
 
 def write_report(artifact_dir: Path, out: Path | None = None) -> Path:
-    """Write the report of an audit artifact as one HTML file.
+    """Write the report of an audit or a loop as one HTML file.
 
     Args:
-        artifact_dir: directory that `figureground audit` wrote.
+        artifact_dir: directory that `figureground audit` or `figureground loop` wrote.
         out: file to write; by default `report.html` in that directory.
 
     Returns:
         The file written.
 
     Raises:
-        ArtifactError: the directory is no audit artifact of a schema this version reads.
+        ArtifactError: the directory is no audit and no loop of a schema this version reads.
         InputError: the file cannot be written.
     """
-    html = report_html(read_audit(Path(artifact_dir)))
+    html = _html(Path(artifact_dir))
     target = Path(out) if out is not None else Path(artifact_dir) / NAME
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,16 +40,25 @@ def write_report(artifact_dir: Path, out: Path | None = None) -> Path:
     return target
 
 
+def _html(directory: Path) -> str:
+    """The page that the kind of the artifact asks for."""
+    kind = read_manifest(directory).kind
+    if kind == reading.KIND:
+        return report_html(read_audit(directory))
+    if kind == loop_reading.KIND:
+        return loop_page.loop_html(loop_reading.read_loop(directory))
+    raise ArtifactError(f"{directory}: a report is made of an artifact of kind 'audit' or 'loop'; this one is of kind '{kind}'")
+
+
 def report_html(artifact: AuditArtifact) -> str:
     """The page as text."""
-    script = _source("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    script = source("report.js")
     template = environment().get_template("page.html.j2")
     values = {
         "artifact": artifact,
-        "style": Markup(_source("report.css")),
+        "style": Markup(source("report.css")),
         "script": Markup(script),
-        "script_digest": digest,
+        "script_digest": policy_digest(script),
         "headline": headline(artifact),
         "worst": overview.most_flipped(artifact),
         "compared": overview.compared_rows(artifact),
@@ -115,31 +117,3 @@ def _hero(sheet: pictures.ContactSheet, prediction: PredictionAudit) -> pictures
     top = f"{flips_found[0].get('truth')} called {flips_found[0].get('predicted')}" if flips_found else ""
     shown = [card for card in sheet.cards if any(view.source for view in card.views)]
     return next((card for card in shown if card.confusion == top), shown[0] if shown else None)
-
-
-@cache
-def environment() -> Environment:
-    """The template environment: everything is escaped, and an unknown name is an error."""
-    found = Environment(
-        loader=PackageLoader("figureground.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_printable,
-    )
-    found.filters.update(
-        {name: getattr(words, name) for name in ("percent", "bare", "interval", "plain", "count", "pixels", "listing", "plural")}
-    )
-    found.globals.update(words=words, VERDICTS=words.VERDICTS, REASONS=words.REASONS, SCORES=risk.SCORES)
-    return found
-
-
-def _printable(value: object) -> object:
-    return CONTROL.sub("\ufffd", value) if isinstance(value, str) and CONTROL.search(value) else value
-
-
-def _source(name: str) -> str:
-    loader = environment().loader
-    assert loader is not None
-    return loader.get_source(environment(), name)[0]

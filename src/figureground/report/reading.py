@@ -136,12 +136,12 @@ def read_audit(directory: Path) -> AuditArtifact:
         raise ArtifactError(
             f"{directory}: expected schema {SCHEMA} of kind '{KIND}', found {manifest.schema}. Run `figureground audit` again"
         )
-    audit = _json(directory, "audit.json", dict)
+    audit = read_json(directory, "audit.json", dict)
     several = audit.get("predictions")
     per_name = several if isinstance(several, Mapping) else {str(audit.get("prediction") or "prediction"): audit}
     return AuditArtifact(
         manifest=manifest,
-        failures=tuple(_json(directory, "failures.json", list)) if manifest.failures else (),
+        failures=tuple(read_json(directory, "failures.json", list)) if manifest.failures else (),
         dataset=audit.get("dataset") or {},
         predictions=tuple(_predictions(directory, per_name)),
         differences=tuple(audit.get("differences") or ()),
@@ -157,17 +157,17 @@ def _predictions(directory: Path, per_name: Mapping[str, Mapping[str, Any]]) -> 
         yield PredictionAudit(name=name, numbers=numbers, **own)
 
 
-def _json(directory: Path, name: str, form: type[T]) -> T:
+def read_json(directory: Path, name: str, form: type[T], *, kind: str = KIND) -> T:
+    """A JSON file of an artifact; one that is absent, cannot be read or is of another form raises `ArtifactError`."""
+    again = f"Run `figureground {kind}` again"
     try:
         value = json.loads((directory / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ArtifactError(f"{directory}: `{name}` is missing, so this is no whole audit. Run `figureground audit` again") from None
+        raise ArtifactError(f"{directory}: `{name}` is missing, so this is no whole {kind}. {again}") from None
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"{directory / name}: cannot be read as JSON ({error}). Run `figureground audit` again") from error
+        raise ArtifactError(f"{directory / name}: cannot be read as JSON ({error}). {again}") from error
     if not isinstance(value, form):
-        raise ArtifactError(
-            f"{directory / name}: expected a JSON {form.__name__}, got {type(value).__name__}. Run `figureground audit` again"
-        )
+        raise ArtifactError(f"{directory / name}: expected a JSON {form.__name__}, got {type(value).__name__}. {again}")
     return value
 
 

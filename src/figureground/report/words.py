@@ -111,6 +111,31 @@ def pixels(value: float | None) -> str:
     return f"{value:.0f}{THIN}px"
 
 
+def hours(seconds: float | None) -> str:
+    r"""A time that people took, in hours; below one in minutes, and "?" where nobody measured it.
+
+    >>> hours(9000.0), hours(600.0)
+    ('2.5\u202fh', '10\u202fmin')
+    """
+    if seconds is None or not is_number(seconds):
+        return "?"
+    if 0 < seconds < 30:
+        return f"<1{THIN}min"
+    return f"{seconds / 3600:,.1f}{THIN}h" if seconds >= 3570 else f"{seconds / 60:.0f}{THIN}min"
+
+
+def ordinal(place: int | None) -> str:
+    """`1st`, `2nd`, `11th`; "?" where there is no place.
+
+    >>> ordinal(2), ordinal(13)
+    ('2nd', '13th')
+    """
+    if place is None:
+        return "?"
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """`3 samples`, `1 sample`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

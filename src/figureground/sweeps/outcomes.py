@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from figureground.core.errors import ArtifactError, InputError
 from figureground.core.types import ClassTable
@@ -19,9 +18,9 @@ from figureground.metrics.groups import gap_plan, group_index, group_kinds, iou_
 from figureground.metrics.overlap import nan_mean
 from figureground.metrics.resample import bootstrap_sums, bootstrap_weights
 from figureground.metrics.selective import deciles, scored_pairs
+from figureground.stages.audit.features import audit_features
 from figureground.stages.audit.grouping import cluster_numbers
-from figureground.stages.audit.statistics import BASE, class_iou, sample_features, statistics
-from figureground.stages.audit.table import BOUNDARY, SampleTable, sample_table
+from figureground.stages.audit.statistics import BASE, class_iou, statistics
 
 FIGURES = ("gap_iou", "counterfactual_flip", "common_flip", "foreground_iou", "class_iou", "top_decile_share")
 
@@ -53,17 +52,13 @@ def read_outcome(audit: Path, classes: ClassTable, *, cluster: str = "") -> Outc
     Raises:
         InputError: the data set has no such attribute.
     """
-    samples = pq.read_table(audit / "samples.parquet").sort_by("id")
-    counts = pq.read_table(audit / "counts.parquet")
+    samples, features = audit_features(audit, classes)
     ids = samples["id"].to_pylist()
-    boundary = np.stack([samples[name].to_numpy() for name in BOUNDARY], axis=1)
-    table: SampleTable = sample_table(counts, boundary, ids=ids, classes=classes)
     risk = pc.fill_null(samples["risk"].cast("double"), np.nan).to_numpy()
     label, context = (tuple(value or "" for value in samples[name].to_pylist()) for name in ("class", "context"))
     if cluster and cluster not in samples.column_names:
         raise InputError(f"`cluster`: the data have no attribute '{cluster}'. Known: {', '.join(samples.column_names)}")
     unit = cluster_numbers(ids, samples[cluster].to_pylist()) if cluster else np.arange(len(ids))
-    features = sample_features(table)
     return Outcome(classes=classes, ids=tuple(ids), features=features, label=label, context=context, risk=risk, unit=unit)
 
 

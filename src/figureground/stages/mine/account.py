@@ -44,10 +44,10 @@ def left_out(mined: Round, tally: Tally, reporter: Reporter) -> list[Fault]:
     """
     told: list[Fault] = []
     missing: list[Fault] = []
-    strangers = 0
+    strangers, chosen_out = 0, mined.pool.dataset.left_out if mined.pool.dataset is not None else frozenset()
     for sample_id, where in sorted(tally.unmatched.items()):
         if 0 not in where:
-            strangers += 1
+            strangers += sample_id not in chosen_out
             continue
         absent = [model for place, model in enumerate(mined.models, start=1) if place not in where]
         lacking = next((model for model in absent if sample_id not in model.stream.failed), None)

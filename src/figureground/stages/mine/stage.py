@@ -15,6 +15,7 @@ from figureground.core.whole_file import write_atomically
 from figureground.data import paths
 from figureground.data.colours import class_colours
 from figureground.data.dataset import Dataset
+from figureground.data.parquet import READ_FAULTS
 from figureground.data.pool import Pool
 from figureground.data.prediction_stream import PredictionStream
 from figureground.data.tables import read_table, unique_ids
@@ -198,7 +199,11 @@ def _picture_stamps(pool: Pool, chosen: Iterable[str], refused: Iterable[str]) -
 def _same_pictures(out: Path, pool: Pool, reporter: Reporter) -> bool:
     """False where a picture that decided has changed since, has gone, or is back."""
     told = read_manifest(out).details.get("pictures")
-    chosen = pq.read_table(out / "queue.parquet", columns=["id"])["id"].to_pylist()
+    try:
+        chosen = pq.read_table(out / "queue.parquet", columns=["id"])["id"].to_pylist()
+    except READ_FAULTS:
+        reporter.say(f"{out}: queue.parquet is damaged; the queue is mined anew")
+        return False
     if told is None or told == _picture_stamps(pool, chosen, [row["id"] for row in read_table(str(out / "passed-over.csv")).rows]):
         return True
     reporter.say(f"{out}: pictures have changed since this queue was mined; it is mined anew")

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from figureground.core.errors import FormatError
-from figureground.data import paths
 from figureground.data.dataset import open_dataset
 from figureground.data.labels import KIND, read_labels
+from figureground.data.same_pictures import PictureDigests, byte_length
 from figureground.data.tables import read_table, unique_ids
 from figureground.runs.artifact import is_artifact, read_manifest
 from figureground.runs.progress import Reporter
@@ -64,10 +63,10 @@ def used_for_training(images: Mapping[str, str | None], trained: Sequence[Traine
         reporter: told how many pictures could not be compared.
     """
     found = {i: f"used for training: its id is in {one.where}" for one in reversed(trained) for i in images if i in one.images}
-    pictures = {i: image for i, image in images.items() if image and i not in found and _size(image) is not None}
-    sizes, digests = {_size(image) for image in pictures.values()}, _Digests()
+    pictures = {i: image for i, image in images.items() if image and i not in found and byte_length(image) is not None}
+    sizes, digests = {byte_length(image) for image in pictures.values()}, PictureDigests()
     for one in trained:
-        named = {digests.of(image): i for i, image in one.images.items() if image and _size(image) in sizes} | dict(one.digests)
+        named = {digests.of(image): i for i, image in one.images.items() if image and byte_length(image) in sizes} | dict(one.digests)
         named.pop(None, None)
         for i, image in pictures.items() if named else ():
             if (digest := digests.of(image)) in named:
@@ -77,32 +76,6 @@ def used_for_training(images: Mapping[str, str | None], trained: Sequence[Traine
         count = f"{len(bare)} candidates have" if len(bare) > 1 else f"candidate '{bare[0]}' has"
         reporter.say(f"note: {count} no picture that can be read, so that only the id tells whether training used it")
     return found
-
-
-class _Digests:
-    """Digests of pictures, each read once."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, str | None] = {}
-
-    def of(self, image: str) -> str | None:
-        """The digest of a picture; None where it cannot be read."""
-        if image not in self._found:
-            try:
-                self._found[image] = paths.content_digest(paths.read_bytes(image))
-            except FormatError:
-                self._found[image] = None
-        return self._found[image]
-
-    def failed(self, image: str) -> bool:
-        """Whether a picture was asked for in vain."""
-        return image in self._found and self._found[image] is None
-
-
-def _size(image: str) -> int | None:
-    """Length of a file in bytes, None where that cannot be told."""
-    size = paths.stamp(image).partition(":")[0]
-    return int(size) if size.isdecimal() else None
 
 
 def every_file(trained: Iterable[Trained]) -> Iterable[str]:
