@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
@@ -16,8 +19,10 @@ from tests.loop.world import make_world  # noqa: E402
 
 from figureground import rounds  # noqa: E402
 from figureground.core.errors import InputError  # noqa: E402
+from figureground.core.progress import QuietReporter  # noqa: E402
 from figureground.data.dataset import open_dataset  # noqa: E402
 from figureground.data.labels import read_labels  # noqa: E402
+from figureground.data.write import write_table_and_toml  # noqa: E402
 from figureground.loops.places import Places  # noqa: E402
 from figureground.loops.state import read_states  # noqa: E402
 from figureground.runs.artifact import read_manifest  # noqa: E402
@@ -49,6 +54,16 @@ def edited(world: Path, folder: Path, *changes: tuple[str, str]) -> Path:
     file = folder / "LOOP.toml"
     file.write_text(text)
     return file
+
+
+class Told(QuietReporter):
+    """Keeps what is said."""
+
+    def __init__(self, told: list[str]) -> None:
+        self.told = told
+
+    def say(self, text: str) -> None:
+        self.told.append(text)
 
 
 def summary_of(result) -> dict:
@@ -262,3 +277,77 @@ def test_areas_come_from_the_training_split_alone(done):
     """Validation pictures say nothing of how large classes are."""
     queue = read_manifest(Places(out=done.path).round(1).queue)
     assert queue.options["train"].endswith("data?split=train")
+
+
+def test_a_damaged_ranking_is_made_again_by_the_same_command(done, world, tmp_path):
+    shutil.copytree(done.path, tmp_path / "loop")
+    here = Places(out=tmp_path / "loop").round(1)
+    whole = {place: (place / "ranking.json").read_bytes() for place in (here.before, here.gain)}
+    for place in whole:
+        (place / "ranking.json").write_bytes(whole[place][:100])
+    assert not read_states(tmp_path / "loop", rounds=2, retest=True, rate=True)[0].done
+    again = rounds.loop(world, out=tmp_path / "loop", oracle=True)
+    assert again.outcome == "finished"
+    assert {place: (place / "ranking.json").read_bytes() for place in whole} == whole
+    assert summary_of(again)["rounds"] == summary_of(done)["rounds"]
+
+
+def test_a_round_that_is_gone_is_not_begun_anew_below_later_ones(done, world, tmp_path):
+    shutil.copytree(done.path, tmp_path / "loop", ignore=shutil.ignore_patterns("round-1"))
+    before = sorted((tmp_path / "loop").rglob("*"))
+    with pytest.raises(InputError, match=r"round-1: the plan of round 1 is gone, and later rounds build on it"):
+        rounds.loop(world, out=tmp_path / "loop", oracle=True)
+    assert sorted((tmp_path / "loop").rglob("*")) == before
+
+
+def test_other_weights_under_the_name_of_a_rival_are_refused(done, world, tmp_path):
+    shutil.copytree(done.path, tmp_path / "loop")
+    first, second = (line.split('"')[1] for line in world.read_text().splitlines() if line.startswith("rival-"))
+    swapped = edited(world, tmp_path / "swapped", (f'rival-1 = "{first}"', f'rival-1 = "{second}"'))
+    with pytest.raises(InputError, match=r"\[rivals\] rival-1: this loop began with other weights under that name"):
+        rounds.loop(swapped, out=tmp_path / "loop", oracle=True)
+
+
+def test_the_sentence_has_the_intervals_of_the_summary(done):
+    summary = summary_of(done)
+    told = summary["rounds"][0]["ranking"]
+    score = next(one["miou"] for one in told if one["role"] == "target")
+    assert f"has {100 * score['value']:.1f} % ({100 * score['low']:.1f} to {100 * score['high']:.1f}) mIoU" in summary["sentence"]
+    assert summary["sentence"].endswith("In brackets: 95 % intervals.")
+
+
+def test_a_place_that_cannot_be_written_is_one_clear_error(world, tmp_path):
+    (tmp_path / "file").write_text("no directory")
+    with pytest.raises(InputError, match=r"cannot write there .*Choose another --out"):
+        rounds.loop(world, out=tmp_path / "file" / "loop", oracle=True)
+
+
+def test_a_repair_that_diverges_names_the_table_of_the_recipe(world, tmp_path):
+    told = []
+    wild = edited(world, tmp_path / "wild", ('rates = ["0.03"]', 'rates = ["1e30"]'))
+    with pytest.raises(InputError, match=r'^round 1: every candidate diverged.*Try in \[repair\]: rates = \["1e\+29"\], clip = 1') as error:
+        rounds.loop(wild, out=tmp_path / "loop", oracle=True, reporter=Told(told))
+    assert "--" not in str(error.value)
+    assert sum("stopped at step" in line for line in told) == 0  # it is said once, by the error
+
+
+def test_masks_that_are_void_in_part_or_whole(done, world, tmp_path):
+    """Every other mask of the truth is void on its left half, and two of the test set all over: the loop goes to its end all the same."""
+    whole = read_manifest(Places(out=done.path).round(1).work).details["test"][:2]
+    truth = shutil.copytree(world.parent / "pool", tmp_path / "truth")
+    masks = sorted(truth.glob("*_mask.png"))
+    for number, file in enumerate(masks):
+        mask = np.array(Image.open(file))
+        mask[:, : (16 if file.name.removesuffix("_mask.png") in whole else 8 if number % 2 else 0)] = 255
+        Image.fromarray(mask).save(file)
+    known = open_dataset(str(truth))
+    bare = [replace(sample, label=None, mask=Path(sample.mask).name, image=Path(sample.image).name) for sample in known.samples]
+    write_table_and_toml(truth, name="void", classes=known.classes, samples=bare, common={}, label=None)
+    voided = edited(world, tmp_path / "void", ("rounds = 2", "rounds = 1"), ("[oracle]", f'[oracle]\ntruth = "{truth}"'))
+    found = rounds.loop(voided, out=tmp_path / "loop", oracle=True)
+    summary = summary_of(found)
+    assert found.outcome == "finished"
+    asked = read_manifest(Places(out=found.path).round(1).work).details
+    assert {*whole} <= {*asked["test"]}
+    assert 0 <= summary["rounds"][0]["ranking"][0]["miou"]["value"] <= 1
+    assert summary["rounds"][0]["repaired"]

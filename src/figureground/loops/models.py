@@ -17,7 +17,7 @@ from figureground.loops.places import Places, version_name
 from figureground.loops.questions import is_predictions, seen
 from figureground.loops.recipe import Recipe
 from figureground.models.trained import read_card
-from figureground.runs.artifact import is_artifact
+from figureground.runs.artifact import is_artifact, read_manifest
 from figureground.runs.executor import LocalExecutor, open_executor
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.audit.stage import run_audit
@@ -97,14 +97,19 @@ class Models:
         return self.recipe.train if has and not says else ""
 
 
-def check_models(recipe: Recipe) -> None:
-    """Raise `InputError` where a rival is neither a model nor predictions, or its weights are not there."""
+def check_models(recipe: Recipe, places: Places) -> None:
+    """Raise `InputError` where a rival is neither a model nor predictions, has no weights, or had others in this loop."""
     for name, spec in recipe.rivals.items():
         if parse_spec(spec).kind == "weights":
             try:
-                read_card(Path(parse_spec(spec).where))
+                now = read_card(Path(parse_spec(spec).where))["sha256"]
             except InputError as error:
                 raise InputError(f"[rivals] {name}: {error}") from error
+            if is_artifact(seen := places.predictions(name)) and read_manifest(seen).inputs.get("weights") not in (now, "", None):
+                raise InputError(
+                    f"[rivals] {name}: this loop began with other weights under that name than {spec} has now. What a rival said is kept "
+                    "by name: give these another one, which takes part from the next round on"
+                )
         if parse_spec(spec).kind is None and not is_predictions(spec):
             raise InputError(
                 f"[rivals] {name}: '{spec}' holds no predictions. Name a model, such as weights:{spec}, or predictions of the pool"

@@ -66,8 +66,11 @@ def begin(here: RoundPlaces, recipe: Recipe, material: Material, *, reporter: Re
             "learned is in the rounds), or begin anew with another --out"
         )
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, to_json(dataclasses.asdict(now)).encode())
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, to_json(dataclasses.asdict(now)).encode())
+        except OSError as error:
+            raise InputError(f"{file}: cannot write there ({error.strerror}). Choose another --out") from error
         return now
     plan = read_plan(file)
     if plan.classes != now.classes:
@@ -90,7 +93,10 @@ def read_plan(file: Path) -> Plan:
         content = json.loads(file.read_text(encoding="utf-8"))
         return Plan(**{**content, "classes": tuple(content["classes"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{file}: the plan of the round cannot be read ({str(error)[:80]}). Begin anew with another --out") from error
+        raise ArtifactError(
+            f"{file}: the plan of the round cannot be read ({str(error)[:60]}). Put it back; or, if LOOP.toml and the pool are as they "
+            "were when the round began, remove it: it is written again"
+        ) from error
 
 
 def _tell(plan: Plan, now: Plan, reporter: Reporter) -> None:

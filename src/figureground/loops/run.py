@@ -5,6 +5,7 @@ State is what stands on disk: each step finds what it made before, so the same c
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,14 +83,16 @@ def run_loop(
     check_out(out)
     ENGINES.resolve(machine.engine.partition(":")[0])
     material = open_material(recipe)
-    check_models(recipe)
+    places = Places(out=out)
+    check_models(recipe, places)
     find_architecture(open_target(recipe.target).architecture.text)
     if material.trained_on:
         count = len(material.trained_on)
         reporter.say(f"note: {count} pictures of the pool are training pictures, and are left out, such as '{material.trained_on[0]}'")
-    places, answers = Places(out=out), answers or Nobody()
+    answers = answers or Nobody()
     every = places.rounds(recipe.loop.rounds, retest=recipe.loop.retest)
     _check_until(until_round, until_state, every, rate=recipe.loop.rate)
+    _check_whole(every)
     result = LoopResult(path=out, outcome="finished", round=every[-1].number, why="")
     for here in every:
         if is_ranked(here):
@@ -185,6 +188,17 @@ def _check_until(number: int | None, state: str, every: Sequence[RoundPlaces], *
         raise InputError("--until rating: nothing is rated in this loop, [loop] rate is false")
     if state == "repaired" and number is not None and every[number - 1].retest:
         raise InputError(f"--until {number}.repaired: round {number} is the re-test, after which nothing is repaired")
+
+
+def _check_whole(every: Sequence[RoundPlaces]) -> None:
+    """Raise `InputError` where a round is gone that later ones build on."""
+    begun = [here.plan.exists() for here in every]
+    for here, later in itertools.pairwise(every):
+        if not here.plan.exists() and any(begun[every.index(later) :]):
+            raise InputError(
+                f"{here.folder}: the plan of round {here.number} is gone, and later rounds build on it. Put the directory back, or begin "
+                "anew with another --out"
+            )
 
 
 def check_out(out: Path) -> None:

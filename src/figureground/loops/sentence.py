@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def finding(summary: Mapping[str, Any]) -> str:
-    """What was gained on fresh test sets, what was forgotten, and how flips changed; what is not known is left out."""
+def finding(summary: Mapping[str, Any], *, level: float) -> str:
+    """What was gained on fresh test sets, what was forgotten, and how flips changed; what is not known is left out.
+
+    In brackets are intervals of that level.
+    """
     rounds: Sequence[Mapping[str, Any]] = summary["rounds"]
     if not rounds:
         return "No test set is ranked yet."
@@ -17,16 +21,16 @@ def finding(summary: Mapping[str, Any]) -> str:
         parts.append("No repair qualified: the target is as it was.")
     if repaired:
         parts += [_gained(summary, rounds, len(repaired)), _forgotten(summary), _flips(summary)]
-    return " ".join(part for part in parts if part)
+    return " ".join([*(part for part in parts if part), f"In brackets: {100 * level:g} % intervals."])
 
 
 def _first(summary: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     """How far the target is under its validation score where models disagree."""
     target = next(one for one in first["ranking"] if one["role"] == "target")
-    known = summary["validation"][0]["miou"]["value"] if summary["validation"] else None
-    score = _points(target["miou"]["value"])
-    against = "" if known is None else f", against {_points(known)} % on the validation data"
-    return f"Where the models disagree, the target has {score} % mIoU{against} (place {target['place']} of {len(first['ranking'])})."
+    known = summary["validation"][0]["miou"] if summary["validation"] else None
+    against = "" if known is None else f"; on the validation data it has {_rate(known)}"
+    place = f"place {target['place']} of {len(first['ranking'])}"
+    return f"Where the models disagree, the target has {_rate(target['miou'])} mIoU, {place}{against}."
 
 
 def _gained(summary: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], count: int) -> str:
@@ -34,20 +38,13 @@ def _gained(summary: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], cou
     target = next(one for one in last["ranking"] if one["role"] == "target")
     done = f"After {count} repair{'s' * (count != 1)} with {summary['labels']['learned']} masks"
     if not last["after"]:
-        return (
-            f"{done} it has {_points(target['miou']['value'])} % on a fresh test set (place {target['place']} of {len(last['ranking'])})."
-        )
-    change = last["test_change"]["value"]
-    return f"{done} it has {_signed(change)} points on the test set of round {last['round']}."
+        return f"{done} it has {_rate(target['miou'])} on a fresh test set, place {target['place']} of {len(last['ranking'])}."
+    return f"{done} it has {_change(last['test_change'])} on the test set of round {last['round']}."
 
 
 def _forgotten(summary: Mapping[str, Any]) -> str:
-    first, last = summary["validation"][0]["miou"]["value"], summary["validation"][-1]["miou"]["value"]
-    if first is None or last is None:
-        return ""
-    lost = first - last
-    told = f"lost {_points(lost)} points" if lost > 0 else f"gained {_points(-lost)} points"
-    return f"On the validation data it {told} of mIoU."
+    change = summary["validation"][-1]["change"]
+    return "" if math.isnan(_number(change["value"])) else f"On the validation data its mIoU changed by {_change(change)}."
 
 
 def _flips(summary: Mapping[str, Any]) -> str:
@@ -56,13 +53,26 @@ def _flips(summary: Mapping[str, Any]) -> str:
     if len(rows) < 2:
         return ""
     which = "counterfactual pictures" if rows[0]["group"] == "counterfactual" else "the audited pictures"
-    before, after = (_points(row["flipped"]["value"]) for row in (rows[0], rows[-1]))
-    return f"Of the foreground of {which} {before} % was flipped before and {after} % after."
+    before, after = (_rate(row["flipped"]) for row in (rows[0], rows[-1]))
+    return f"Of the foreground of {which} {before} was flipped before and {after} after."
 
 
-def _points(value: float | None) -> str:
-    return "?" if value is None else f"{100 * value:.1f}"
+def _rate(told: Mapping[str, float | None]) -> str:
+    """`38.0 % (34.4 to 41.6)`."""
+    value = _number(told["value"])
+    return "? %" if math.isnan(value) else f"{100 * value:.1f} %{_interval(told, '.1f')}"
 
 
-def _signed(value: float | None) -> str:
-    return "?" if value is None else f"{100 * value:+.1f}"
+def _change(told: Mapping[str, float | None]) -> str:
+    """`+27.7 points (+18.2 to +37.0)`."""
+    value = _number(told["value"])
+    return "? points" if math.isnan(value) else f"{100 * value:+.1f} points{_interval(told, '+.1f')}"
+
+
+def _interval(told: Mapping[str, float | None], form: str) -> str:
+    low, high = _number(told["low"]), _number(told["high"])
+    return "" if math.isnan(low + high) else f" ({100 * low:{form}} to {100 * high:{form}})"
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -9,6 +9,7 @@ from typing import Literal
 from figureground.loops.places import Places, RoundPlaces, version_name
 from figureground.loops.plan import read_plan
 from figureground.runs.artifact import is_artifact
+from figureground.stages.rank.result import stands
 
 Mark = Literal["done", "now", "open", "none"]
 COLUMNS = ("predicted", "mined", "rating", "labelling", "repaired", "ranked")
@@ -31,7 +32,7 @@ class RoundState:
 
 def is_ranked(here: RoundPlaces) -> bool:
     """Whether a round is over: nothing of it is made again."""
-    return is_artifact(here.before) and (here.retest or (is_artifact(here.after) and is_artifact(here.gain)))
+    return all(is_artifact(place) and stands(place) for place in ([here.before] if here.retest else [here.before, here.after, here.gain]))
 
 
 def read_states(out: Path, *, rounds: int, retest: bool, rate: bool) -> list[RoundState]:
@@ -48,8 +49,8 @@ def read_states(out: Path, *, rounds: int, retest: bool, rate: bool) -> list[Rou
             "ranked": is_ranked(here),
         }
         marks: dict[str, Mark] = {}
-        for name, stands in there.items():
-            marks[name] = "none" if stands is None else "done" if stands and not now else "open" if now else "now"
+        for name, made in there.items():
+            marks[name] = "none" if made is None else "done" if made and not now else "open" if now else "now"
             now = now or marks[name] == "now"
         found.append(RoundState(round=here.number, retest=here.retest, marks=marks))
     return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -26,6 +27,7 @@ from figureground.loops.places import Places, RoundPlaces, version_name
 from figureground.loops.plan import Plan
 from figureground.loops.questions import Asking, question, seen
 from figureground.loops.recipe import TARGET, Recipe
+from figureground.models.fit.loop import Diverged
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact, read_manifest
 from figureground.runs.executor import open_executor
 from figureground.stages.mine.stage import run_mine
@@ -157,6 +159,8 @@ class Round:
         target = self.models.target(self.here.number - 1)
         try:
             run_repair(target, folders, data=train, val=val, options=options, out=self.here.repaired, reporter=self.reporter)
+        except Diverged as error:
+            raise InputError(f"round {self.here.number}: {error.what} Try in [repair]: {_as_toml(error.tries)}") from error
         except InputError as error:
             raise InputError(f"round {self.here.number}: {error}") from error
 
@@ -252,6 +256,12 @@ def already_asked(places: Places, here: RoundPlaces) -> set[str]:
         if is_artifact(earlier.ratings):
             found |= {opinion.id for opinion in read_labels(earlier.ratings).opinions if opinion.vetoed}
     return found
+
+
+def _as_toml(options: Mapping[str, str]) -> str:
+    """Advice of the training loop as lines of LOOP.toml: `rates` are texts in a list there, numbers bare."""
+    values = {name: value if value.isdecimal() else json.dumps([value] if name == "rates" else value) for name, value in options.items()}
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
 def _masks_alone(labels: Labels, masks: tuple) -> Labels:

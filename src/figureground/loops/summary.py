@@ -126,7 +126,7 @@ class _Summary:
             "examples": [row for plan, here in self.begun() for row in self._examples(plan, here)],
             "labels": _spent([*rounds, *(self._round(read_plan(here.plan), here, measured) for here in self._former())]),
         }
-        summary["sentence"] = finding(summary)
+        summary["sentence"] = finding(summary, level=self.recipe.rank_options().level)
         return {name: summary[name] for name in KEYS}
 
     def _measured(self, model: str) -> dict[str, dict[str, Figures]]:

@@ -13,12 +13,16 @@ from figureground.report.loop_reading import SECONDS
 from figureground.report.loop_values import Gain, LoopArtifact, Round, VerdictRow
 from figureground.report.reading import Measure
 
-SETS = {"tests": "all fresh test sets together", "audit": "the audit data", "validation": "the validation set"}
+SETS = {"audit": "the audit data", "validation": "the validation set"}
 """Sets of the gains and verdicts in words, in the order in which they are shown."""
 GROUPS = {"all": "all samples", "common": "common", "counterfactual": "counterfactual"}
 SELECTORS = {
     "mad": "largest disagreement of target and rivals",
     "entropy": "least certain target",
+    "margin": "smallest margin between the target's two best classes",
+    "committee": "most divided votes of target and rivals",
+    "core-set": "farthest from what was chosen before",
+    "flip-risk": "highest flip-risk of the target",
     "random": "drawn at random",
 }
 """Why a sample came into the queue, by the selector's name."""
@@ -85,7 +89,7 @@ def _verdict_table(name: str, rows: list[VerdictRow]) -> VerdictTable:
 
 
 def gain_tables(loop: LoopArtifact) -> tuple[GainTable, ...]:
-    """One table a set, fresh test sets first."""
+    """One table a set, the audit data first."""
     names = _in_order(row.set for row in loop.gains)
     return tuple(_gain_table(name, [row for row in loop.gains if row.set == name]) for name in names)
 

@@ -87,7 +87,7 @@ def read_manifest(directory: Path, *, kind: str | None = None) -> Manifest:
     except FileNotFoundError as error:
         raise ArtifactError(f"{directory}: no artifact is here ({MANIFEST} is absent). Give a directory that figureground wrote") from error
     except (OSError, ValueError, TypeError) as error:
-        raise ArtifactError(f"{path}: the manifest cannot be read ({error}). Run the stage again with another --out") from error
+        raise ArtifactError(f"{path}: the manifest cannot be read ({error}). Remove the directory, and run it again") from error
     if kind is not None and manifest.kind != kind:
         raise ArtifactError(f"{directory}: expected an artifact of kind '{kind}', found '{manifest.kind}'")
     return manifest

@@ -242,7 +242,9 @@ def test_one_that_diverges_is_dropped_and_all_that_do_are_an_error(world, tmp_pa
         card.replace(file_digest([world["root"] / "net" / "weights.safetensors"]), file_digest([breaking / "weights.safetensors"]))
     )
     target = f"weights:{breaking}?architecture=python:{TINY}:breaking%3Fgood=3"
-    with pytest.raises(InputError, match=r"every candidate diverged.*step 4, epoch 1, batch 4 of 5: the loss is nan.*--rates 0.001"):
+    with pytest.raises(
+        InputError, match=r"every candidate diverged.*step 4, epoch 1, batch 4 of 5, learning rate 0.01: the loss is nan.*--rates 0.001"
+    ):
         repair(world, tmp_path / "w", target=target)
     assert load_file(tmp_path / "w.rate-0.01.last-good.safetensors")
     assert not (tmp_path / "w").exists()

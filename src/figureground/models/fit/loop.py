@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -49,7 +49,14 @@ class FitResult:
 
 
 class Diverged(InputError):
-    """The loss or its gradient is no number any more; the message says at which step, and where the last good weights are."""
+    """The loss or its gradient is no number any more; the message says at which step, and where the last good weights are.
+
+    `what` is that without advice, and `tries` the advice: option -> value.
+    """
+
+    def __init__(self, what: str, tries: Mapping[str, str]) -> None:
+        super().__init__(f"{what} Try {', '.join(f'--{name} {value}' for name, value in tries.items())}")
+        self.what, self.tries = what, dict(tries)
 
 
 def fit(
@@ -281,16 +288,14 @@ class _Run:
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.bare.network.state_dict().items()}
 
     def _not_finite(self, error: NotFinite) -> Diverged:
-        at, options, flag = self.at, self.options, "--lr" if self.replay is None else "--rates"
+        at, options = self.at, self.options
         start = "; --weights starts from them" if self.replay is None else ""
         kept = "" if self.devices.rank else f" The weights from before it are in {self._keep()}{start}."
-        lower = f"{flag} {options.lr / 10:g} (now {options.lr:g})"
-        others = [*(["--clip 1"] if not options.clip else []), *(["--warmup 1"] if not options.warmup else [])]
-        precise = ["--precision fp32"] if self.stepper.precision.name != "fp32" else []
-        return Diverged(
-            f"training stopped at step {at.step + 1}, epoch {at.epoch + 1}, batch {at.batch + 1} of {self.per_epoch}: {error.what}.{kept} "
-            f"Try {', '.join([lower, *others, *precise])}"
-        )
+        tries = {"lr" if self.replay is None else "rates": f"{options.lr / 10:g}"}
+        tries |= ({} if options.clip else {"clip": "1"}) | ({} if options.warmup else {"warmup": "1"})
+        tries |= {"precision": "fp32"} if self.stepper.precision.name != "fp32" else {}
+        where = f"step {at.step + 1}, epoch {at.epoch + 1}, batch {at.batch + 1} of {self.per_epoch}, learning rate {options.lr:g}"
+        return Diverged(f"training stopped at {where}: {error.what}.{kept}", tries)
 
     def _keep(self) -> Path:
         return keep_last_good(self.last_good, self.bare.network.state_dict())

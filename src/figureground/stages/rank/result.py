@@ -60,6 +60,15 @@ class Ranking:
         return pq.read_table(file)
 
 
+def stands(directory: str | Path) -> bool:
+    """True where a ranking stands that can be read; a damaged one is made again by the same command."""
+    try:
+        open_ranking(directory)
+    except ArtifactError:
+        return False
+    return True
+
+
 def open_ranking(directory: str | Path) -> Ranking:
     """The ranking that stands in a directory; anything else raises `ArtifactError`."""
     path = Path(directory)

@@ -27,7 +27,7 @@ from figureground.runs.shards import write_table
 from figureground.stages.rank.chart import ranking_svg
 from figureground.stages.rank.options import RankOptions
 from figureground.stages.rank.queue import Queue, fingerprint, main_object
-from figureground.stages.rank.result import KIND
+from figureground.stages.rank.result import KIND, stands
 from figureground.stages.rank.score import Scored, check_duel, read_maps, score
 from figureground.stages.rank.summary import summarise
 from figureground.stages.rank.tables import candidate_table, model_table, pair_table, score_table, stability_table
@@ -99,7 +99,7 @@ def run_rank(
     settings = {**dataclasses.asdict(options), "duel": duel}
     inputs = _inputs(queue, models, maps, test)
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
-    if finished(out, kind=KIND, key=key):
+    if finished(out, kind=KIND, key=key) and stands(out):
         reporter.say(f"{out}: this ranking is there already, nothing to do")
         return out
     masks = None if test.waiting or not models else {i: test.truth.masks[i].runs for i in test.ids}

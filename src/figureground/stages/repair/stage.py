@@ -74,7 +74,8 @@ def run_repair(
         `out`.
 
     Raises:
-        InputError: what does not fit together, see the how-to; or every candidate diverged.
+        InputError: what does not fit together, see the how-to.
+        Diverged: every candidate diverged.
         ArtifactError: no labels artifact, or `out` holds something else.
         FormatError: a faulty picture, mask or table.
         MissingExtra: a library that the network needs is not installed.
@@ -102,8 +103,8 @@ def run_repair(
         speaker.say(f"note: {note}")
     run = _Repair(target, material, options, out, devices, speaker)
     candidates = [run.candidate(rate) for rate in rates]
-    if all(one.result is None for one in candidates):
-        raise InputError(f"every candidate diverged, so there is nothing to keep. {candidates[0].why}")
+    if len(run.diverged) == len(candidates):
+        raise Diverged(f"every candidate diverged, so there is nothing to keep. {run.diverged[0].what}", run.diverged[0].tries)
     if writer:
         _write(writer, run, candidates, labelled, inputs, settings, speaker)
     devices.wait()
@@ -116,6 +117,7 @@ class _Repair:
     def __init__(self, target: Target, material: Material, options: RepairOptions, out: Path, devices: Devices, reporter: Reporter) -> None:
         self.target, self.material, self.options = target, material, options
         self.partial, self.name, self.devices, self.reporter = partial_place(out), out.name, devices, reporter
+        self.diverged: list[Diverged] = []
         self.mixture = Mixture(
             labelled=material.learned,
             replay=len(material.train) - material.learned,
@@ -172,7 +174,8 @@ class _Repair:
                 replay=self.replay,
             )
         except Diverged as error:
-            self.reporter.say(f"note: learning rate {lr:g} is dropped. {error}")
+            self.reporter.say(f"note: learning rate {lr:g} diverged and is dropped")
+            self.diverged.append(error)
             return Candidate(lr=lr, result=None, why=str(error))
         finally:
             for logger in loggers:
