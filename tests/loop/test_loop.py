@@ -310,9 +310,10 @@ def test_other_weights_under_the_name_of_a_rival_are_refused(done, world, tmp_pa
 
 def test_the_sentence_has_the_intervals_of_the_summary(done):
     summary = summary_of(done)
-    told = summary["rounds"][0]["ranking"]
-    score = next(one["miou"] for one in told if one["role"] == "target")
-    assert f"has {100 * score['value']:.1f} % ({100 * score['low']:.1f} to {100 * score['high']:.1f}) mIoU" in summary["sentence"]
+    rows = [row for row in summary["verdicts"] if (row["set"], row["group"]) == ("audit", "counterfactual")]
+    before, after = rows[0]["flipped"], rows[-1]["flipped"]
+    for told, when in ((before, "was flipped before"), (after, "after")):
+        assert f"{100 * told['value']:.1f} % ({100 * told['low']:.1f} to {100 * told['high']:.1f}) {when}" in summary["sentence"]
     assert summary["sentence"].endswith("In brackets: 95 % intervals.")
 
 

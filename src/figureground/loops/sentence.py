@@ -8,10 +8,7 @@ from typing import Any
 
 
 def finding(summary: Mapping[str, Any], *, level: float) -> str:
-    """What was gained on fresh test sets, what was forgotten, and how flips changed; what is not known is left out.
-
-    In brackets are intervals of that level.
-    """
+    """What was gained on fresh test sets, what was forgotten, and how flips changed, with intervals; what is not known is left out."""
     rounds: Sequence[Mapping[str, Any]] = summary["rounds"]
     if not rounds:
         return "No test set is ranked yet."
@@ -20,17 +17,22 @@ def finding(summary: Mapping[str, Any], *, level: float) -> str:
     if not repaired and any(row["after"] for row in rounds):
         parts.append("No repair qualified: the target is as it was.")
     if repaired:
-        parts += [_gained(summary, rounds, len(repaired)), _forgotten(summary), _flips(summary)]
-    return " ".join([*(part for part in parts if part), f"In brackets: {100 * level:g} % intervals."])
+        parts += [
+            _gained(summary, rounds, len(repaired)),
+            _forgotten(summary),
+            _flips(summary),
+            f"In brackets: {100 * level:g} % intervals.",
+        ]
+    return " ".join(part for part in parts if part)
 
 
 def _first(summary: Mapping[str, Any], first: Mapping[str, Any]) -> str:
-    """How far the target is under its validation score where models disagree."""
+    """How far the target is under its validation score where models disagree: the headline, so without intervals."""
     target = next(one for one in first["ranking"] if one["role"] == "target")
     known = summary["validation"][0]["miou"] if summary["validation"] else None
-    against = "" if known is None else f"; on the validation data it has {_rate(known)}"
+    against = "" if known is None else f", against {_bare(known)} on the validation data"
     place = f"place {target['place']} of {len(first['ranking'])}"
-    return f"Where the models disagree, the target has {_rate(target['miou'])} mIoU, {place}{against}."
+    return f"Where the models disagree, the target has {_bare(target['miou'])} mIoU{against} ({place})."
 
 
 def _gained(summary: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], count: int) -> str:
@@ -57,10 +59,15 @@ def _flips(summary: Mapping[str, Any]) -> str:
     return f"Of the foreground of {which} {before} was flipped before and {after} after."
 
 
+def _bare(told: Mapping[str, float | None]) -> str:
+    """`38.0 %`."""
+    value = _number(told["value"])
+    return "? %" if math.isnan(value) else f"{100 * value:.1f} %"
+
+
 def _rate(told: Mapping[str, float | None]) -> str:
     """`38.0 % (34.4 to 41.6)`."""
-    value = _number(told["value"])
-    return "? %" if math.isnan(value) else f"{100 * value:.1f} %{_interval(told, '.1f')}"
+    return f"{_bare(told)}{_interval(told, '.1f')}"
 
 
 def _change(told: Mapping[str, float | None]) -> str:
