@@ -1,0 +1,233 @@
+"""A figure set on another ground: the random change of its size, turn and place, and the paste, as pure functions of arrays.
+
+Source: the swap of arXiv 2606.32018. Other than in its published code, the box that must stay inside the picture is that of the figure after
+it was scaled and turned, and the random numbers of a sample belong to (seed, epoch, index) alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from figureground.core.errors import InputError
+from figureground.core.options import option
+from figureground.data.cutout import composite, cover, soft_edge
+
+_SWAP = 2
+"""Keeps these random numbers apart from those of the order of samples (0) and of augmentation (1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwapOptions:
+    """How figures are set on other grounds."""
+
+    probability: float = option(1.0, help="Chance that a picture is swapped when it is shown; else it is shown as it is.", bounds=(0.0, 1.0))
+    scale_low: float = option(0.5, help="The figure's size is multiplied with at least this.", bounds=(0.05, 20.0))
+    scale_high: float = option(1.5, help="The figure's size is multiplied with at most this; less where it would not fit.", bounds=(0.05, 20.0))
+    turn: float = option(30.0, help="The figure is turned by up to this, either way.", unit="degrees", bounds=(0.0, 180.0))
+    shift: float = option(
+        0.143, help="The figure is moved by up to this part of the picture's height and width; it stays inside.", bounds=(0.0, 1.0)
+    )
+    feather: float = option(0.0, help="Width over which the edge of a figure fades; 0 = a hard edge, as published.", unit="px", bounds=(0.0, 32.0))
+    seed: int = option(0, help="Decides every draw.", bounds=(0, 2**63 - 1))
+    allow_missing: bool = option(
+        False, help="Draw from the classes that have backgrounds, where one of the data set has none; else that is an error."
+    )
+
+    def __post_init__(self) -> None:
+        if self.scale_low > self.scale_high:
+            raise InputError(f"`scale_low` must not be above `scale_high`; got {self.scale_low} and {self.scale_high}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jitter:
+    """How a figure is changed before it is pasted."""
+
+    scale: float = 1.0
+    """Its size is multiplied with this; less where it would not fit."""
+    degrees: float = 0.0
+    """Turn about the middle of its box, against the clock."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Way down and to the right, as parts of the picture's height and width."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recombined:
+    """A picture made of a figure and a ground."""
+
+    picture: np.ndarray
+    """uint8 [height, width, 3]."""
+    pasted: np.ndarray
+    """bool [height, width], true where the figure is."""
+    mask: np.ndarray | None
+    """[height, width] in the dtype of the mask that was given: its values on the figure, `background` elsewhere; None without a mask."""
+
+
+def swap_stream(*, seed: int, epoch: int, index: int, turn: int = 0) -> np.random.Generator:
+    """The random numbers of the swap of one sample in one epoch, the same in whatever process and order they are asked for.
+
+    Args:
+        seed: of the run, at least 0.
+        epoch: number of the epoch, or of the copy, from 0.
+        index: number of the sample.
+        turn: how often the sample was shown before in this epoch.
+    """
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SWAP, epoch, index, turn)))
+
+
+def drawn_jitter(rng: np.random.Generator, options: SwapOptions) -> Jitter:
+    """A random change: scale, turn and shift uniform in their ranges. Always takes four numbers from the generator."""
+    scale, degrees, down, right = rng.random(4)
+    return Jitter(
+        scale=float(options.scale_low + (options.scale_high - options.scale_low) * scale),
+        degrees=float(options.turn * (2 * degrees - 1)),
+        shift=(float(options.shift * (2 * down - 1)), float(options.shift * (2 * right - 1))),
+    )
+
+
+def recombined(
+    picture: np.ndarray,
+    figure: np.ndarray,
+    ground: np.ndarray,
+    *,
+    jitter: Jitter | None = None,
+    feather_px: float = 0.0,
+    mask: np.ndarray | None = None,
+    background: int = 0,
+) -> Recombined:
+    """The figure of a picture on a ground: picture * figure + ground * (1 - figure) where nothing is changed and no edge is feathered.
+
+    The ground is scaled to cover the picture's size and cut to its middle. A figure that is scaled or turned takes the nearest pixel of its
+    shape and mask, and colours bilinear among its own pixels alone, so that no colour of the old ground comes in.
+
+    Args:
+        picture: uint8 [height, width, 3].
+        figure: bool [height, width], at least one pixel true.
+        ground: uint8 [any height, any width, 3].
+        jitter: change of the figure; None = none. It is moved back where it would leave the picture, and made smaller where it is too large.
+        feather_px: width of the ramp at the edge, inside the figure.
+        mask: label map [height, width] that belongs to the picture; None = none.
+        background: its value for ground.
+
+    Raises:
+        InputError: sizes that differ, or a figure without a pixel.
+    """
+    if figure.shape != picture.shape[:2] or (mask is not None and mask.shape != figure.shape):
+        raise InputError(
+            f"picture, figure and mask must be of one size; got {list(picture.shape[:2])}, {list(figure.shape)} and "
+            f"{'none' if mask is None else list(mask.shape)}"
+        )
+    box = figure_box(figure)
+    if jitter is None:
+        jitter = Jitter()
+    matrix, inner = placed(figure, box, jitter)
+    top, left, bottom, right = inner
+    rgb, shape, labels = _changed(picture, figure, mask, box=box, matrix=matrix, inner=inner)
+    alpha = soft_edge(shape, feather_px=feather_px)
+    whole = composite(rgb, alpha, cover(ground, figure.shape), top=top, left=left)
+    pasted = np.zeros(figure.shape, bool)
+    pasted[top:bottom, left:right] = shape
+    made = None
+    if mask is not None and labels is not None:
+        made = np.full_like(mask, background)
+        made[pasted] = labels[shape]
+    return Recombined(picture=whole, pasted=pasted, mask=made)
+
+
+def figure_box(figure: np.ndarray) -> tuple[int, int, int, int]:
+    """First row, first column, and row and column behind the last, of the true pixels of bool [height, width]; none raises `InputError`."""
+    rows, columns = np.flatnonzero(figure.any(axis=1)), np.flatnonzero(figure.any(axis=0))
+    if not rows.size:
+        raise InputError("the figure has no pixel")
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def placed(figure: np.ndarray, box: tuple[int, int, int, int], jitter: Jitter) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """Where a figure comes to lie.
+
+    Args:
+        figure: bool [height, width].
+        box: of its pixels, as `figure_box` gives it.
+        jitter: the change.
+
+    Returns:
+        float64 [2, 3], which takes the corner coordinates (x, y) of the picture to those of the new one; and the box of the changed figure,
+        always inside the picture.
+    """
+    size = np.array(figure.shape[::-1], np.float64)
+    middle = np.array([(box[1] + box[3]) / 2, (box[0] + box[2]) / 2])
+    corners = _outline(figure, box) - middle
+    turn = math.radians(jitter.degrees)
+    turned = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
+    spread = corners @ turned.T
+    extent = spread.max(axis=0) - spread.min(axis=0)
+    scale = min(jitter.scale, *(size / extent))
+    low, high = spread.min(axis=0) * scale, spread.max(axis=0) * scale
+    centre = middle + np.array([jitter.shift[1], jitter.shift[0]]) * size
+    centre = np.clip(centre, -low, np.maximum(size - high, -low))
+    if scale == 1.0 and not jitter.degrees:
+        centre = middle + np.rint(centre - middle)  # whole pixels, so that nothing is resampled
+    matrix = np.column_stack([turned * scale, centre - turned @ middle * scale])
+    first = np.floor(np.clip(centre + low, 0, size - 1) + 1e-6).astype(int)
+    last = np.ceil(np.clip(centre + high, first + 1, size) - 1e-6).astype(int)
+    return matrix, (int(first[1]), int(first[0]), int(last[1]), int(last[0]))
+
+
+def _outline(figure: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Corners (x, y) of the first and the last pixel of each row of a figure, float64 [corners, 2]: all that its hull can be made of."""
+    rows = np.flatnonzero(figure[box[0] : box[2], box[1] : box[3]].any(axis=1)) + box[0]
+    some = figure[rows, box[1] : box[3]]
+    first = some.argmax(axis=1) + box[1]
+    last = box[3] - some[:, ::-1].argmax(axis=1)
+    x = np.concatenate([first, last, first, last])
+    y = np.concatenate([rows, rows, rows + 1, rows + 1])
+    return np.column_stack([x, y]).astype(np.float64)
+
+
+def _changed(
+    picture: np.ndarray,
+    figure: np.ndarray,
+    mask: np.ndarray | None,
+    *,
+    box: tuple[int, int, int, int],
+    matrix: np.ndarray,
+    inner: tuple[int, int, int, int],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Colours, shape and labels of the changed figure in its new box."""
+    top, left, bottom, right = inner
+    old = np.s_[box[0] : box[2], box[1] : box[3]]
+    if np.array_equal(matrix[:, :2], np.eye(2)) and (bottom - top, right - left) == (box[2] - box[0], box[3] - box[1]):
+        return picture[old], figure[old], None if mask is None else mask[old]
+    # to the frames of both boxes, and to pixel centres
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ (np.array([box[1], box[0]]) + 0.5) - np.array([left, top]) - 0.5
+    size = (right - left, bottom - top)
+    own = figure[old].view(np.uint8)
+    shape = cv2.warpAffine(own, shifted, size, flags=cv2.INTER_NEAREST).astype(bool)
+    if not shape.any():  # smaller than a pixel
+        shape[shape.shape[0] // 2, shape.shape[1] // 2] = True
+    four = np.dstack([picture[old] * own[..., None], own * np.uint8(255)])
+    warped = cv2.warpAffine(four, shifted, size, flags=cv2.INTER_LINEAR)
+    rgb, weight = warped[..., :3], warped[..., 3]
+    edge = shape & (weight < 255)
+    if edge.any():
+        rgb = np.ascontiguousarray(rgb)
+        rgb[edge] = _edge_colours(picture[old], own, warped[edge], edge, shifted)
+    labels = None if mask is None else cv2.warpAffine(mask[old], shifted, size, flags=cv2.INTER_NEAREST)
+    return np.ascontiguousarray(rgb), shape, labels
+
+
+def _edge_colours(picture: np.ndarray, own: np.ndarray, warped: np.ndarray, edge: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Colours at the edge, uint8 [pixels, 3]: the mean over the figure's own pixels; that of the nearest one where their weight is small."""
+    weight = warped[:, 3:].astype(np.float32)
+    mean = np.rint(warped[:, :3] * (255 / np.maximum(weight, 1))).clip(0, 255)
+    back = cv2.invertAffineTransform(matrix)
+    y, x = np.nonzero(edge)
+    at = np.rint(back @ np.stack([x, y, np.ones_like(x)])).astype(int)
+    column, row = at[0].clip(0, own.shape[1] - 1), at[1].clip(0, own.shape[0] - 1)
+    nearest = picture[row, column]
+    use = (weight[:, 0] < 48) & (own[row, column] > 0)
+    return np.where(use[:, None], nearest, mean).astype(np.uint8)
