@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from figureground.stages.shift.balance import BalanceTable
     from figureground.stages.shift.compose_options import ComposeOptions
     from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
+    from figureground.stages.swap.options import BuildOptions, InfillOptions
     from figureground.stages.train.result import Weights
+    from figureground.swaps import swap_build, swap_infill
 
 _HOMES = {
     "figureground.api": ("Audit", "audit", "balance", "compose", "mine", "open_audit", "predict", "split", "sweep", "train"),
@@ -56,7 +58,9 @@ _HOMES = {
     "figureground.stages.shift.balance": ("BalanceTable",),
     "figureground.stages.shift.compose_options": ("ComposeOptions",),
     "figureground.stages.shift.split_options": ("BalanceOptions", "SplitOptions"),
+    "figureground.stages.swap.options": ("BuildOptions", "InfillOptions"),
     "figureground.stages.train.result": ("Weights",),
+    "figureground.swaps": ("swap_build", "swap_infill"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -65,6 +69,7 @@ __all__ = [
     "AuditOptions",
     "BalanceOptions",
     "BalanceTable",
+    "BuildOptions",
     "ClassTable",
     "ComposeOptions",
     "Dataset",
@@ -72,6 +77,7 @@ __all__ = [
     "FiguregroundError",
     "FitOptions",
     "FormatError",
+    "InfillOptions",
     "InputError",
     "JointCounts",
     "LabelRuns",
@@ -107,6 +113,8 @@ __all__ = [
     "read_labels",
     "repair",
     "split",
+    "swap_build",
+    "swap_infill",
     "sweep",
     "train",
 ]

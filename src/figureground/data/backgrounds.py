@@ -69,7 +69,7 @@ class Backgrounds:
     """Class -> int64 rows of its backgrounds; classes in order, none of them empty."""
 
     def figure(self, sample_id: str) -> np.ndarray | None:
-        """bool [height, width] of the figure of a sample; None where it is to be shown as it is, or is not known here."""
+        """Bool [height, width] of the figure of a sample; None where it is to be shown as it is, or is not known here."""
         row = self.rows.get(sample_id)
         runs = None if row is None else self.figures[row]
         return None if runs is None else runs.dense().astype(bool)
@@ -92,11 +92,13 @@ class Backgrounds:
         missing = [name for name in sorted(set(labels)) if name and name not in self.pools]
         if missing and not options.allow_missing:
             raise InputError(
-                f"{self.folder}: no background is of the class {some(missing)}, so the ground would tell that class. Bring masks for some of "
-                f"its pictures, or draw from {', '.join(self.pools)} alone with --allow-missing"
+                f"{self.folder}: no background is of the class {some(missing)}, so the ground would tell that class. Bring masks for some "
+                f"of its pictures, or draw from {', '.join(self.pools)} alone with --allow-missing"
             )
         if len(self.pools) < 2:
-            raise InputError(f"{self.folder}: all backgrounds are of the class '{next(iter(self.pools))}'. Swapping needs two classes at least")
+            raise InputError(
+                f"{self.folder}: all backgrounds are of the class '{next(iter(self.pools))}'. Swapping needs two classes at least"
+            )
 
 
 def read_backgrounds(directory: str | Path) -> Backgrounds:
@@ -149,7 +151,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
         if not isinstance(found["details"], dict) or not isinstance(found["key"], str):
             raise TypeError("`details` or `key` is not what it should be")
     except FileNotFoundError as error:
-        raise ArtifactError(f"{folder}: no artifact is here (manifest.json is absent). Give a directory that `swap infill` wrote") from error
+        raise ArtifactError(
+            f"{folder}: no artifact is here (manifest.json is absent). Give a directory that `swap infill` wrote"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{path}: the manifest cannot be read ({str(error)[:80]}). {_WRITE_AGAIN}") from error
     if kind != KIND:
@@ -157,5 +161,3 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if schema != SCHEMA:
         raise ArtifactError(f"{folder}: the backgrounds are of schema {schema}, and this figureground reads {SCHEMA}. Update figureground")
     return found
-
-

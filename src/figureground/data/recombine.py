@@ -1,7 +1,7 @@
 """A figure set on another ground: the random change of its size, turn and place, and the paste, as pure functions of arrays.
 
-Source: the swap of arXiv 2606.32018. Other than in its published code, the box that must stay inside the picture is that of the figure after
-it was scaled and turned, and the random numbers of a sample belong to (seed, epoch, index) alone.
+Source: the swap of arXiv 2606.32018. Other than in its published code, the box that must stay inside the picture is that of the figure
+after it was scaled and turned, and the random numbers of a sample belong to (seed, epoch, index) alone.
 """
 
 from __future__ import annotations
@@ -24,14 +24,20 @@ _SWAP = 2
 class SwapOptions:
     """How figures are set on other grounds."""
 
-    probability: float = option(1.0, help="Chance that a picture is swapped when it is shown; else it is shown as it is.", bounds=(0.0, 1.0))
+    probability: float = option(
+        1.0, help="Chance that a picture is swapped when it is shown; else it is shown as it is.", bounds=(0.0, 1.0)
+    )
     scale_low: float = option(0.5, help="The figure's size is multiplied with at least this.", bounds=(0.05, 20.0))
-    scale_high: float = option(1.5, help="The figure's size is multiplied with at most this; less where it would not fit.", bounds=(0.05, 20.0))
+    scale_high: float = option(
+        1.5, help="The figure's size is multiplied with at most this; less where it would not fit.", bounds=(0.05, 20.0)
+    )
     turn: float = option(30.0, help="The figure is turned by up to this, either way.", unit="degrees", bounds=(0.0, 180.0))
     shift: float = option(
         0.143, help="The figure is moved by up to this part of the picture's height and width; it stays inside.", bounds=(0.0, 1.0)
     )
-    feather: float = option(0.0, help="Width over which the edge of a figure fades; 0 = a hard edge, as published.", unit="px", bounds=(0.0, 32.0))
+    feather: float = option(
+        0.0, help="Width over which the edge of a figure fades; 0 = a hard edge, as published.", unit="px", bounds=(0.0, 32.0)
+    )
     seed: int = option(0, help="Decides every draw.", bounds=(0, 2**63 - 1))
     allow_missing: bool = option(
         False, help="Draw from the classes that have backgrounds, where one of the data set has none; else that is an error."
@@ -107,7 +113,8 @@ def recombined(
         picture: uint8 [height, width, 3].
         figure: bool [height, width], at least one pixel true.
         ground: uint8 [any height, any width, 3].
-        jitter: change of the figure; None = none. It is moved back where it would leave the picture, and made smaller where it is too large.
+        jitter: change of the figure; None = none. It is moved back where it would leave the picture, and made smaller where it is too
+            large.
         feather_px: width of the ramp at the edge, inside the figure.
         mask: label map [height, width] that belongs to the picture; None = none.
         background: its value for ground.
@@ -221,7 +228,7 @@ def _changed(
 
 
 def _edge_colours(picture: np.ndarray, own: np.ndarray, warped: np.ndarray, edge: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Colours at the edge, uint8 [pixels, 3]: the mean over the figure's own pixels; that of the nearest one where their weight is small."""
+    """Colours at the edge, uint8 [pixels, 3]: the mean over the figure's own pixels, or the nearest one where their weight is small."""
     weight = warped[:, 3:].astype(np.float32)
     mean = np.rint(warped[:, :3] * (255 / np.maximum(weight, 1))).clip(0, 255)
     back = cv2.invertAffineTransform(matrix)

@@ -44,9 +44,7 @@ class Swapper:
             return None
         return row
 
-    def __call__(
-        self, picture: np.ndarray, mask: np.ndarray | None, sample_id: str, *, epoch: int, index: int, turn: int = 0
-    ) -> Swapped:
+    def __call__(self, picture: np.ndarray, mask: np.ndarray | None, sample_id: str, *, epoch: int, index: int, turn: int = 0) -> Swapped:
         """A sample in an epoch.
 
         Args:
@@ -86,5 +84,3 @@ def check_same_picture(sample_id: str, runs_hw: tuple[int, int], picture_hw: tup
     if runs_hw != picture_hw:
         problem = f"its figure was cut out of a picture {written_size(runs_hw)}, and the picture is {written_size(picture_hw)}"
         raise FormatError(make_fault("size-mismatch", problem, "Write the backgrounds again", sample=sample_id, file=file))
-
-
