@@ -114,7 +114,7 @@ def recombined(
         figure: bool [height, width], at least one pixel true.
         ground: uint8 [any height, any width, 3].
         jitter: change of the figure; None = none. It is moved back where it would leave the picture, and made smaller where it is too
-            large.
+            large; it keeps its size and turn where nothing of it would be left.
         feather_px: width of the ramp at the edge, inside the figure.
         mask: label map [height, width] that belongs to the picture; None = none.
         background: its value for ground.
@@ -128,11 +128,13 @@ def recombined(
             f"{'none' if mask is None else list(mask.shape)}"
         )
     box = figure_box(figure)
-    if jitter is None:
-        jitter = Jitter()
+    jitter = jitter or Jitter()
     matrix, inner = placed(figure, box, jitter)
-    top, left, bottom, right = inner
     rgb, shape, labels = _changed(picture, figure, mask, box=box, matrix=matrix, inner=inner)
+    if not shape.any():  # it was to become smaller than a pixel
+        matrix, inner = placed(figure, box, Jitter(shift=jitter.shift))
+        rgb, shape, labels = _changed(picture, figure, mask, box=box, matrix=matrix, inner=inner)
+    top, left, bottom, right = inner
     alpha = soft_edge(shape, feather_px=feather_px)
     whole = composite(rgb, alpha, cover(ground, figure.shape), top=top, left=left)
     pasted = np.zeros(figure.shape, bool)
@@ -214,8 +216,6 @@ def _changed(
     size = (right - left, bottom - top)
     own = figure[old].view(np.uint8)
     shape = cv2.warpAffine(own, shifted, size, flags=cv2.INTER_NEAREST).astype(bool)
-    if not shape.any():  # smaller than a pixel
-        shape[shape.shape[0] // 2, shape.shape[1] // 2] = True
     four = np.dstack([picture[old] * own[..., None], own * np.uint8(255)])
     warped = cv2.warpAffine(four, shifted, size, flags=cv2.INTER_LINEAR)
     rgb, weight = warped[..., :3], warped[..., 3]

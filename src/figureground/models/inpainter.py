@@ -1,7 +1,7 @@
 """Inpainting networks, as `onnx:FILE` and `torchscript:FILE`: what they are given, and what must come out.
 
-A network takes the picture in [-1, 1], with +1 in the hole, and a mask that is 1 in the hole: as two inputs [1, 3, h, w] and [1, 1, h, w], or
-as one of four channels. It gives [1, 3, h, w] in [-1, 1]. This is the form of the networks of AOT-GAN (arXiv 2104.01431).
+A network takes the picture in [-1, 1], with +1 in the hole, and a mask that is 1 in the hole: as two inputs [1, 3, h, w] and [1, 1, h, w],
+or as one of four channels. It gives [1, 3, h, w] in [-1, 1]. This is the form of the networks of AOT-GAN (arXiv 2104.01431).
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _onnx(where: str, what: str) -> tuple[Callable[[np.ndarray, np.ndarray], np.
 
     def run(planes: np.ndarray, gap: np.ndarray) -> np.ndarray:
         parts = {3: planes, 1: gap, 4: np.concatenate([planes, gap], axis=1)}
-        given = {one.name: parts[count] for one, count in zip(inputs, channels, strict=True)}
+        given = {one.name: parts[int(one.shape[1])] for one in inputs}
         try:
             return np.asarray(session.run(None, given)[0], np.float32)
         except Exception as error:
