@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from numba import njit
 
 from figureground.core.errors import InputError
 from figureground.core.options import option
@@ -148,9 +148,10 @@ def recombined(
 
 def figure_box(figure: np.ndarray) -> tuple[int, int, int, int]:
     """First row, first column, and row and column behind the last, of the true pixels of bool [height, width]; none raises `InputError`."""
-    rows, columns = np.flatnonzero(figure.any(axis=1)), np.flatnonzero(figure.any(axis=0))
+    rows = np.flatnonzero(figure.any(axis=1))
     if not rows.size:
         raise InputError("the figure has no pixel")
+    columns = np.flatnonzero(figure[rows[0] : rows[-1] + 1].any(axis=0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
@@ -168,13 +169,11 @@ def placed(figure: np.ndarray, box: tuple[int, int, int, int], jitter: Jitter) -
     """
     size = np.array(figure.shape[::-1], np.float64)
     middle = np.array([(box[1] + box[3]) / 2, (box[0] + box[2]) / 2])
-    corners = _outline(figure, box) - middle
     turn = math.radians(jitter.degrees)
     turned = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-    spread = corners @ turned.T
-    extent = spread.max(axis=0) - spread.min(axis=0)
-    scale = min(jitter.scale, *(size / extent))
-    low, high = spread.min(axis=0) * scale, spread.max(axis=0) * scale
+    low, high = _reach(figure, box, turned, middle)
+    scale = min(jitter.scale, *(size / (high - low)))
+    low, high = low * scale, high * scale
     centre = middle + np.array([jitter.shift[1], jitter.shift[0]]) * size
     centre = np.clip(centre, -low, np.maximum(size - high, -low))
     if scale == 1.0 and not jitter.degrees:
@@ -183,17 +182,6 @@ def placed(figure: np.ndarray, box: tuple[int, int, int, int], jitter: Jitter) -
     first = np.floor(np.clip(centre + low, 0, size - 1) + 1e-6).astype(int)
     last = np.ceil(np.clip(centre + high, first + 1, size) - 1e-6).astype(int)
     return matrix, (int(first[1]), int(first[0]), int(last[1]), int(last[0]))
-
-
-def _outline(figure: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """Corners (x, y) of the first and the last pixel of each row of a figure, float64 [corners, 2]: all that its hull can be made of."""
-    rows = np.flatnonzero(figure[box[0] : box[2], box[1] : box[3]].any(axis=1)) + box[0]
-    some = figure[rows, box[1] : box[3]]
-    first = some.argmax(axis=1) + box[1]
-    last = box[3] - some[:, ::-1].argmax(axis=1)
-    x = np.concatenate([first, last, first, last])
-    y = np.concatenate([rows, rows, rows + 1, rows + 1])
-    return np.column_stack([x, y]).astype(np.float64)
 
 
 def _changed(
@@ -210,31 +198,85 @@ def _changed(
     old = np.s_[box[0] : box[2], box[1] : box[3]]
     if np.array_equal(matrix[:, :2], np.eye(2)) and (bottom - top, right - left) == (box[2] - box[0], box[3] - box[1]):
         return picture[old], figure[old], None if mask is None else mask[old]
-    # to the frames of both boxes, and to pixel centres
-    shifted = matrix.copy()
-    shifted[:, 2] += matrix[:, :2] @ (np.array([box[1], box[0]]) + 0.5) - np.array([left, top]) - 0.5
-    size = (right - left, bottom - top)
-    own = figure[old].view(np.uint8)
-    shape = cv2.warpAffine(own, shifted, size, flags=cv2.INTER_NEAREST).astype(bool)
-    four = np.dstack([picture[old] * own[..., None], own * np.uint8(255)])
-    warped = cv2.warpAffine(four, shifted, size, flags=cv2.INTER_LINEAR)
-    rgb, weight = warped[..., :3], warped[..., 3]
-    edge = shape & (weight < 255)
-    if edge.any():
-        rgb = np.ascontiguousarray(rgb)
-        rgb[edge] = _edge_colours(picture[old], own, warped[edge], edge, shifted)
-    labels = None if mask is None else cv2.warpAffine(mask[old], shifted, size, flags=cv2.INTER_NEAREST)
-    return np.ascontiguousarray(rgb), shape, labels
+    back = np.linalg.inv(matrix[:, :2])
+    start = back @ (np.array([left, top]) + 0.5 - matrix[:, 2]) - np.array([box[1], box[0]])  # in the frames of both boxes
+    rgb = np.zeros((bottom - top, right - left, 3), np.uint8)
+    shape = np.zeros(rgb.shape[:2], bool)
+    labels = np.zeros(rgb.shape[:2], np.uint8 if mask is None else mask.dtype)
+    _warp(picture[old], figure[old], figure[old].view(np.uint8) if mask is None else mask[old], back, start, rgb, shape, labels)
+    return rgb, shape, None if mask is None else labels
 
 
-def _edge_colours(picture: np.ndarray, own: np.ndarray, warped: np.ndarray, edge: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Colours at the edge, uint8 [pixels, 3]: the mean over the figure's own pixels, or the nearest one where their weight is small."""
-    weight = warped[:, 3:].astype(np.float32)
-    mean = np.rint(warped[:, :3] * (255 / np.maximum(weight, 1))).clip(0, 255)
-    back = cv2.invertAffineTransform(matrix)
-    y, x = np.nonzero(edge)
-    at = np.rint(back @ np.stack([x, y, np.ones_like(x)])).astype(int)
-    column, row = at[0].clip(0, own.shape[1] - 1), at[1].clip(0, own.shape[0] - 1)
-    nearest = picture[row, column]
-    use = (weight[:, 0] < 48) & (own[row, column] > 0)
-    return np.where(use[:, None], nearest, mean).astype(np.uint8)
+@njit(cache=True, nogil=True)
+def _reach(figure, box, turned, middle):  # pragma: no cover - compiled
+    """Smallest and largest (x, y) of the corners of a figure's pixels, turned about the middle: two of float64 [2].
+
+    The first and the last pixel of each row have all corners that its hull can be made of.
+    """
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    for y in range(box[0], box[2]):
+        first, last = -1, -1
+        for x in range(box[1], box[3]):
+            if figure[y, x]:
+                if first < 0:
+                    first = x
+                last = x + 1
+        if first < 0:
+            continue
+        for column in (first, last):
+            for row in (y, y + 1):
+                dx, dy = column - middle[0], row - middle[1]
+                for axis in range(2):
+                    at = turned[axis, 0] * dx + turned[axis, 1] * dy
+                    low[axis], high[axis] = min(low[axis], at), max(high[axis], at)
+    return low, high
+
+
+@njit(cache=True, nogil=True)
+def _warp(picture, figure, mask, back, start, rgb, shape, labels) -> None:  # pragma: no cover - compiled
+    """Writes `rgb`, `shape` and `labels`: a pixel is figure where the nearest old one is; colours are bilinear among old figure pixels."""
+    height, width = figure.shape
+    for y in range(shape.shape[0]):
+        for x in range(shape.shape[1]):
+            at_x = start[0] + back[0, 0] * x + back[0, 1] * y
+            at_y = start[1] + back[1, 0] * x + back[1, 1] * y
+            if at_x < 0 or at_y < 0 or at_x >= width or at_y >= height:
+                continue
+            column, row = int(at_x), int(at_y)
+            if not figure[row, column]:
+                continue
+            shape[y, x] = True
+            labels[y, x] = mask[row, column]
+            left, up = int(at_x + 0.5) - 1, int(at_y + 0.5) - 1
+            right, down = np.int32((at_x - 0.5 - left) * 256 + 0.5), np.int32((at_y - 0.5 - up) * 256 + 0.5)
+            if left < 0 or up < 0 or left + 1 >= width or up + 1 >= height:
+                whole = False
+            else:
+                whole = figure[up, left] and figure[up, left + 1] and figure[up + 1, left] and figure[up + 1, left + 1]
+            if whole:
+                for c in range(3):
+                    upper = picture[up, left, c] * (256 - right) + picture[up, left + 1, c] * right
+                    lower = picture[up + 1, left, c] * (256 - right) + picture[up + 1, left + 1, c] * right
+                    rgb[y, x, c] = (upper * (256 - down) + lower * down + 32768) >> 16
+            else:
+                _edge(picture, figure, rgb[y, x], up, left, down, right)
+
+
+@njit(cache=True, nogil=True)
+def _edge(picture, figure, rgb, up, left, down, right) -> None:  # pragma: no cover - compiled
+    """Writes the colour of a pixel of which not all four old neighbours are figure; one of those that are weighs a quarter at least."""
+    total = 0
+    red = green = blue = 0
+    for dy in range(2):
+        for dx in range(2):
+            i, j = up + dy, left + dx
+            if i < 0 or j < 0 or i >= figure.shape[0] or j >= figure.shape[1] or not figure[i, j]:
+                continue
+            weight = (down if dy else 256 - down) * (right if dx else 256 - right)
+            total += weight
+            red += weight * picture[i, j, 0]
+            green += weight * picture[i, j, 1]
+            blue += weight * picture[i, j, 2]
+    rgb[0] = (red + total // 2) // total
+    rgb[1] = (green + total // 2) // total
+    rgb[2] = (blue + total // 2) // total

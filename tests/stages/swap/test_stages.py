@@ -272,11 +272,15 @@ def test_data_that_cannot_be_swapped_is_told(tmp_path, what, words):
         if what in ("none", "masks"):
             masks.clear()
 
-    with pytest.raises(InputError, match=words):
-        if what == "other":
-            bank = run_infill(small_world(tmp_path / "d"), options=FILL, out=tmp_path / "bg")
+    data, bank = small_world(tmp_path / "d", change=change), tmp_path / "bg"
+    if what == "other":
+        run_infill(data, options=FILL, out=bank)
+        with pytest.raises(InputError, match=words):
             run_build(bank, small_world(tmp_path / "e", 10), out=tmp_path / "o")
-        run_infill(small_world(tmp_path / "f", change=change), options=FILL, out=tmp_path / "bg")
+        return
+    with pytest.raises(InputError, match=words):
+        run_infill(data, options=FILL, out=bank)
+    assert not bank.exists()
 
 
 def test_a_picture_that_changed_size_is_told(tmp_path):
