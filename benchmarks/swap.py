@@ -4,8 +4,8 @@
 
 Both loaders read the same pictures at 224 x 224 on one core: decode, resize, flip, crop and colours as the preset `label-flips` has them.
 One of them sets the figure, scaled, turned and moved, on a background drawn anew for every picture. Own pictures are read from their files
-each time on both sides; backgrounds are kept in memory as far as they fit, as is the default, or read from their files too. Photographs where
-they are beside the project, and drawn animals. An infill is measured per picture on one core, with the hole of its figure.
+each time on both sides; backgrounds are kept in memory as far as they fit, as is the default, or read from their files too. Photographs,
+where they are beside the project, and drawn animals. An infill is measured per picture on one core, with the hole of its figure.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from figureground.data.labelmap import decode_runs, encode_runs
     from figureground.data.labels import Labels, read_labels
     from figureground.data.predictions import Predictions, open_predictions
+    from figureground.data.swap_options import SwapOptions
     from figureground.metrics.decompose import Decomposition, decompose
     from figureground.metrics.joint import JointCounts, joint_counts
     from figureground.metrics.meter import Meter
@@ -44,6 +45,7 @@ _HOMES = {
     "figureground.data.labelmap": ("decode_runs", "encode_runs"),
     "figureground.data.labels": ("Labels", "read_labels"),
     "figureground.data.predictions": ("Predictions", "open_predictions"),
+    "figureground.data.swap_options": ("SwapOptions",),
     "figureground.metrics.decompose": ("Decomposition", "decompose"),
     "figureground.metrics.joint": ("JointCounts", "joint_counts"),
     "figureground.metrics.meter": ("Meter",),
@@ -90,6 +92,7 @@ __all__ = [
     "RepairOptions",
     "Sample",
     "SplitOptions",
+    "SwapOptions",
     "Weights",
     "__version__",
     "audit",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from figureground.core.errors import InputError
 from figureground.core.options import make_options
-from figureground.data.recombine import Jitter, SwapOptions, drawn_jitter, figure_box, placed, recombined, swap_stream
+from figureground.data.recombine import Jitter, drawn_jitter, figure_box, placed, recombined, swap_stream
+from figureground.data.swap_options import SwapOptions
 
 SHAPES = st.tuples(st.integers(3, 40), st.integers(3, 40))
 

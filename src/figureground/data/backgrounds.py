@@ -23,7 +23,7 @@ from figureground.data.faults import refusal, some
 from figureground.data.labelmap import RUN_FIELDS, columns_to_runs
 from figureground.data.parquet import READ_FAULTS
 from figureground.data.pixels import read_picture
-from figureground.data.recombine import SwapOptions
+from figureground.data.swap_options import SwapOptions
 
 KIND, SCHEMA = "backgrounds", 1
 CACHE_BYTES = 2**28

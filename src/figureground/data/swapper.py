@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from figureground.data.backgrounds import Backgrounds
-from figureground.data.recombine import SwapOptions, drawn_jitter, recombined, swap_stream
+from figureground.data.recombine import drawn_jitter, recombined, swap_stream
+from figureground.data.swap_options import SwapOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,7 +12,7 @@ from figureground.core.errors import InputError
 from figureground.data.backgrounds import read_backgrounds
 from figureground.data.dataset import open_dataset
 from figureground.data.pixels import read_picture
-from figureground.data.recombine import SwapOptions
+from figureground.data.swap_options import SwapOptions
 from figureground.models.fit.samples import train_data
 from figureground.models.fit.swap import SwapDataset
 from figureground.stages.swap.build import run_build

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from figureground.core.errors import InputError
 from figureground.data.backgrounds import Backgrounds, read_backgrounds
-from figureground.data.recombine import SwapOptions
+from figureground.data.swap_options import SwapOptions
 from figureground.data.swapper import Swapper
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from figureground.core.errors import InputError
 from figureground.core.options import option
-from figureground.data.recombine import SwapOptions
+from figureground.data.swap_options import SwapOptions
 
 TIGHT, LOOSE = 0.5, 0.9
 """Bounds on P(background) where nothing else says them. Source: arXiv 2606.32018 for two of its three data sets."""
