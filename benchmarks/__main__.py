@@ -24,7 +24,7 @@ from benchmarks.results import Row, as_text, machine, tell
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results")
 PAGE = ROOT / "docs" / "results" / "speed.md"
-BENCHMARKS = ("counts", "bootstrap", "audit", "predict", "train", "compose", "paste", "mine", "review", "painter")
+BENCHMARKS = ("counts", "bootstrap", "audit", "predict", "train", "compose", "paste", "swap", "mine", "review", "painter")
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ TITLES = {
     "train": "Training",
     "compose": "Composing",
     "paste": "Setting cut-outs on scenes",
+    "swap": "Swapping backgrounds",
     "mine": "Mining",
     "review": "The review server",
     "painter": "The painter",

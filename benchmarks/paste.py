@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks.results import Row, duration, of_ratio, tell, write_rows, write_skipped
 from benchmarks.timing import ratio, take_turns
 
+from figureground.data.cutout import HALF, Cutout, composite, cover, cut_out, resize_cutout, soft_edge
 from figureground.data.dataset import open_dataset
 from figureground.data.write import jpeg_bytes, png_bytes
-from figureground.stages.shift.cutout import HALF, Cutout, composite, cover, cut_out, resize_cutout, soft_edge
 from figureground.stages.shift.placing import drawn_size
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -224,6 +224,7 @@ def artifacts() -> str:
             ("column", "meaning"),
             ((f"`{column}`", _word("columns.balance", column)) for column in _complete("columns.balance", _balance())),
         ),
+        *swaps(),
         *weights(),
         *sweeps(),
         *queues(),
@@ -232,6 +233,48 @@ def artifacts() -> str:
         *loops(),
     ]
     return "\n".join(parts)
+
+
+def swaps() -> list[str]:
+    """What `swap infill` and `swap build` write."""
+    from figureground.data.backgrounds import GATES, GROUNDS
+    from figureground.stages.swap.build import COLUMNS
+    from figureground.stages.swap.proof import make_proof, proof_to_json
+
+    grounds = {
+        "label": ["a", "b"],
+        "context": ["in", "out"],
+        "gates": [[], []],
+        "cut": [True, True],
+        **{key: [1.0, 1.0] for key in ("iou", "covered", "hidden", "leakage")},
+    }
+    made = {name: ["a", "b"] for name in ("label", "source", "context")} | {"swapped": ["yes", "yes"]}
+    keys = list(_proof_keys(proof_to_json(make_proof(grounds, made, {}))))
+    return [
+        "`swap build` writes such a data set, too: swapped training pictures in `images/`, their masks in `masks/`, the samples of the other splits",
+        "where they lie, and `proof.json`. Its `samples.csv` has these columns beside those of the data set it was made of:\n",
+        table(("column", "meaning"), ((f"`{name}`", _word("columns.swapped", name)) for name in _complete("columns.swapped", COLUMNS))),
+        "### proof.json\n",
+        "Nats and fractions; null is undefined.\n",
+        table(("key", "meaning"), ((f"`{key}`", _word("proof", key)) for key in _complete("proof", keys))),
+        "## backgrounds\n",
+        "Written by `swap infill`: `grounds.parquet`, and the infilled backgrounds in `images/`. The manifest's `details` hold the masks and the",
+        "infill, the `thresholds`, the number of samples of each gate, and of backgrounds of each class.\n",
+        schema_table("backgrounds", "grounds.parquet", GROUNDS),
+        table(("gate", "what comes of it"), ((f"`{gate}`", text) for gate, text in GATES.items())),
+    ]
+
+
+def _proof_keys(proof: Mapping[str, Any]) -> Iterable[str]:
+    """Dotted keys of a proof; what is counted by gate or class is one of them."""
+    for key, value in proof.items():
+        if key in ("source", "context"):
+            yield from (f"{key}.before.{inner}" for inner in value["before"])
+            yield f"{key}.after"
+        elif key == "masks":
+            yield from (f"masks.{inner}" for inner in value)
+        else:
+            yield key
 
 
 def weights() -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from figureground.data.labelmap import decode_runs, encode_runs
     from figureground.data.labels import Labels, read_labels
     from figureground.data.predictions import Predictions, open_predictions
+    from figureground.data.swap_options import SwapOptions
     from figureground.metrics.decompose import Decomposition, decompose
     from figureground.metrics.joint import JointCounts, joint_counts
     from figureground.metrics.meter import Meter
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from figureground.stages.shift.balance import BalanceTable
     from figureground.stages.shift.compose_options import ComposeOptions
     from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
+    from figureground.stages.swap.options import BuildOptions, InfillOptions
     from figureground.stages.train.result import Weights
+    from figureground.swaps import swap_build, swap_infill
 
 _HOMES = {
     "figureground.api": ("Audit", "audit", "balance", "compose", "mine", "open_audit", "predict", "split", "sweep", "train"),
@@ -42,6 +45,7 @@ _HOMES = {
     "figureground.data.labelmap": ("decode_runs", "encode_runs"),
     "figureground.data.labels": ("Labels", "read_labels"),
     "figureground.data.predictions": ("Predictions", "open_predictions"),
+    "figureground.data.swap_options": ("SwapOptions",),
     "figureground.metrics.decompose": ("Decomposition", "decompose"),
     "figureground.metrics.joint": ("JointCounts", "joint_counts"),
     "figureground.metrics.meter": ("Meter",),
@@ -56,7 +60,9 @@ _HOMES = {
     "figureground.stages.shift.balance": ("BalanceTable",),
     "figureground.stages.shift.compose_options": ("ComposeOptions",),
     "figureground.stages.shift.split_options": ("BalanceOptions", "SplitOptions"),
+    "figureground.stages.swap.options": ("BuildOptions", "InfillOptions"),
     "figureground.stages.train.result": ("Weights",),
+    "figureground.swaps": ("swap_build", "swap_infill"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -65,6 +71,7 @@ __all__ = [
     "AuditOptions",
     "BalanceOptions",
     "BalanceTable",
+    "BuildOptions",
     "ClassTable",
     "ComposeOptions",
     "Dataset",
@@ -72,6 +79,7 @@ __all__ = [
     "FiguregroundError",
     "FitOptions",
     "FormatError",
+    "InfillOptions",
     "InputError",
     "JointCounts",
     "LabelRuns",
@@ -84,6 +92,7 @@ __all__ = [
     "RepairOptions",
     "Sample",
     "SplitOptions",
+    "SwapOptions",
     "Weights",
     "__version__",
     "audit",
@@ -107,6 +116,8 @@ __all__ = [
     "read_labels",
     "repair",
     "split",
+    "swap_build",
+    "swap_infill",
     "sweep",
     "train",
 ]

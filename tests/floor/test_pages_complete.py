@@ -23,6 +23,7 @@ from figureground.stages.predict.options import PredictOptions
 from figureground.stages.repair.options import RepairOptions
 from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
+from figureground.stages.swap.options import BuildOptions, InfillOptions
 
 DOCS = ROOT / "docs"
 
@@ -50,7 +51,20 @@ def test_every_verb_has_a_heading() -> None:
     assert verbs == set(re.findall(r"^## ([\w ]+)$", page("reference/cli.md"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("options", [AuditOptions, FitOptions, RepairOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions])
+OPTIONS = (
+    AuditOptions,
+    FitOptions,
+    RepairOptions,
+    PredictOptions,
+    ComposeOptions,
+    SplitOptions,
+    BalanceOptions,
+    InfillOptions,
+    BuildOptions,
+)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 def test_every_option_has_a_row(options: type) -> None:
     """Each field of an options class is a flag in the command-line page."""
     flags = {f"--{info.name.replace('_', '-')}" for info in describe_options(options)}

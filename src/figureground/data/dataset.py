@@ -210,6 +210,12 @@ def open_dataset(spec: str) -> Dataset:
     return dataset
 
 
+def picture_fingerprint(dataset: Dataset) -> str:
+    """sha256 over ids, and place, size and times of change of every picture; see `paths.strict_stamp`."""
+    lines = (f"{s.id}\t{paths.strict_stamp(s.image) if s.image else 'none'}" for s in dataset.samples)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def part_of(dataset: Dataset, number: int, count: int) -> Dataset:
     """One of `count` parts of a data set, consecutive samples, as many in each as can be; an empty part raises `InputError`."""
     rows = rows_of_part(len(dataset), number, count, what=dataset.name)

@@ -19,9 +19,10 @@ from sklearn.metrics import mutual_info_score
 from figureground.core.errors import InputError
 from figureground.data.dataset import open_dataset
 from figureground.data.labelmap import encode_runs
+from figureground.metrics.association import cramers_v, mutual_information
 from figureground.runs.executor import LocalExecutor
 from figureground.stages.shift import balance, coco_context, context, facts, plan, scenes
-from figureground.stages.shift.balance import COLUMNS, FACTS, PictureFacts, balance_table, cramers_v, measure_picture, mutual_information
+from figureground.stages.shift.balance import COLUMNS, FACTS, PictureFacts, balance_table, measure_picture
 from figureground.stages.shift.balance_stage import run_balance
 from figureground.stages.shift.split_options import BalanceOptions
 

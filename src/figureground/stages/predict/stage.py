@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from figureground.core.errors import Fault, FormatError, InputError
-from figureground.data.dataset import Dataset
-from figureground.data.paths import strict_stamp
+from figureground.data.dataset import Dataset, picture_fingerprint
 from figureground.data.pixels import PICTURE_RULES
 from figureground.metrics.risk import SCORES
 from figureground.models.predictor import Predictor, PredictorSpec, open_predictor, predictor_spec_to_json
@@ -147,11 +146,6 @@ def check_channels(spec: PredictorSpec, dataset: Dataset, reporter: Reporter) ->
         reporter.say(
             f"note: the model calls {len(differing)} of its channels otherwise than {dataset.name} its classes, first '{a}' for '{b}'"
         )
-
-
-def picture_fingerprint(dataset: Dataset) -> str:
-    """sha256 over ids, and place, size and times of change of every picture; see `strict_stamp`."""
-    return _digest("\n".join(f"{s.id}\t{strict_stamp(s.image) if s.image else 'none'}" for s in dataset.samples))
 
 
 def _worker(

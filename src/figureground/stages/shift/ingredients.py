@@ -12,12 +12,12 @@ import numpy as np
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
+from figureground.data.cutout import HALF, Cutout, cut_out, soft_edge
 from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.faults import refusal, written_size
 from figureground.data.pixels import decode_picture
 from figureground.data.sources import StampedSource
 from figureground.data.spec import nearest, parse_spec
-from figureground.stages.shift.cutout import HALF, Cutout, cut_out, soft_edge
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _WITH_ALPHA = (b"\x89PNG", b"RIFF")

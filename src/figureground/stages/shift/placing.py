@@ -10,10 +10,10 @@ import numpy as np
 
 from figureground.core.errors import FormatError, InputError
 from figureground.core.types import Sample
+from figureground.data.cutout import HALF, Cutout, composite, cover, resize_cutout
 from figureground.data.faults import make_fault
 from figureground.data.pixels import read_picture
 from figureground.stages.shift.composition import Picture
-from figureground.stages.shift.cutout import HALF, Cutout, composite, cover, resize_cutout
 from figureground.stages.shift.ingredients import CutoutReader, Scene
 from figureground.stages.shift.layout import SPLITS, Layout, Place
 from figureground.stages.shift.plan import context_order, dial_ranks

@@ -15,13 +15,13 @@ import numpy as np
 from figureground.core.errors import InputError
 from figureground.core.types import Sample
 from figureground.data import paths
+from figureground.data.cutout import HALF, composite, cover
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal, some, written_size
 from figureground.data.formats.waterbirds import CLASSES, COMMON, open_waterbirds
 from figureground.data.pixels import read_picture
 from figureground.data.tables import read_table
 from figureground.stages.shift.composition import ComposeOptions, Composition, Picture
-from figureground.stages.shift.cutout import HALF, composite, cover
 
 PLACES_FOLDERS = ("", "data_large", "data_256")
 """Where the manifest's paths may start below the folder of Places365."""

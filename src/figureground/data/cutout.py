@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from figureground.core.errors import InputError
-from figureground.stages.shift.resample import resample, resample_cutout
+from figureground.data.resample import resample, resample_cutout
 
 HALF = 127
 """A pixel is figure where its alpha is above this: where the figure is at least half of it."""

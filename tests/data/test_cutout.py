@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from figureground.core.errors import InputError
-from figureground.stages.shift import cutout as cutout_module
-from figureground.stages.shift.cutout import HALF, composite, cover, cut_out, resize_cutout, soft_edge
-from figureground.stages.shift.resample import kernel_weights, resample, resample_cutout
+from figureground.data import cutout as cutout_module
+from figureground.data.cutout import HALF, composite, cover, cut_out, resize_cutout, soft_edge
+from figureground.data.resample import kernel_weights, resample, resample_cutout
 
 SIDES = st.integers(1, 24)
 

@@ -1,0 +1,94 @@
+"""Training samples whose ground is swapped as they are read, a new ground in each epoch: a torch data set around any reading of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from figureground.core.errors import InputError
+from figureground.data.backgrounds import Backgrounds, read_backgrounds
+from figureground.data.swap_options import SwapOptions
+from figureground.data.swapper import Swapper
+
+
+class Reading(Protocol):
+    """How a training loop reads its samples; `TrainData` is one."""
+
+    @property
+    def samples(self) -> Sequence[str]:
+        """Ids."""
+        ...
+
+    def read(self, index: int) -> tuple[Any, ...]:
+        """Picture, uint8 [height, width, 3], then anything; an array [height, width] behind it is its mask."""
+        ...
+
+
+class SwapDataset(Dataset[tuple[Any, ...]]):
+    """What `reading.read` gives, with the figure on a ground of a class drawn at random, and the mask following it.
+
+    A sample is a pure function of seed, epoch and index: workers, batches and order change nothing, and no epoch repeats another. Give the
+    epoch with `set_epoch` before each round through a `DataLoader`, also one that keeps its workers; or ask for `dataset[epoch, index]`.
+
+    Args:
+        reading: of the training samples, such as `train_data(...)`, or a reading that gives a picture and a label.
+        backgrounds: what `swap infill` wrote of them.
+        options: how figures are set on grounds.
+        background: value of ground in the masks; default that of the reading, else 0.
+
+    Raises:
+        ArtifactError: there are no backgrounds.
+        InputError: samples that the backgrounds do not know, or a class that has none.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        backgrounds: str | Path | Backgrounds,
+        *,
+        options: SwapOptions | None = None,
+        background: int | None = None,
+    ) -> None:
+        grounds = backgrounds if isinstance(backgrounds, Backgrounds) else read_backgrounds(backgrounds)
+        options = options or SwapOptions()
+        if unknown := [i for i in reading.samples if i not in grounds.rows]:
+            raise InputError(
+                f"{grounds.folder}: does not know {len(unknown)} of {len(reading.samples)} samples, the first '{unknown[0]}'. Give the "
+                "training samples that it was made of, without those of its failures.json"
+            )
+        grounds.check([grounds.labels[grounds.rows[i]] for i in reading.samples], options)
+        value = getattr(reading, "background", 0) if background is None else background
+        self.reading, self.swapper = reading, Swapper(grounds=grounds, options=options, background=value)
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # seen by workers that are running already
+
+    def __len__(self) -> int:
+        return len(self.reading.samples)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch whose samples are given."""
+        return int(self._epoch[0])
+
+    def set_epoch(self, epoch: int) -> None:
+        """From now on the samples of this epoch, at least 0."""
+        if epoch < 0:
+            raise InputError(f"`epoch` must be at least 0; got {epoch}")
+        self._epoch[0] = epoch
+
+    def __getitem__(self, item: int | tuple[int, int]) -> tuple[Any, ...]:
+        """A sample of the epoch, or of an epoch of its own as (epoch, index)."""
+        epoch, index = item if isinstance(item, tuple) else (self.epoch, item)
+        index = int(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there is no sample {index} among {len(self)}")
+        index %= len(self)
+        picture, *rest = self.reading.read(index)
+        has_mask = bool(rest) and isinstance(rest[0], np.ndarray) and rest[0].ndim == 2
+        mask, others = (rest[0], rest[1:]) if has_mask else (None, rest)
+        made = self.swapper(picture, mask, self.reading.samples[index], epoch=int(epoch), index=index)
+        return (made.picture, made.mask, *others) if has_mask else (made.picture, *others)

@@ -1,0 +1,215 @@
+"""Where figures are, as P(background) of each patch or pixel: from masks, from patch labels, from a detector's grids, or at random."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from figureground.core.errors import InputError
+from figureground.core.types import ClassTable, LabelSource, Sample
+from figureground.data.dataset import Dataset
+from figureground.data.faults import some
+from figureground.data.grids import Thresholds, read_grids
+from figureground.data.labels import PatchGrid, read_labels
+from figureground.stages.swap.options import LOOSE, TIGHT, InfillOptions
+
+BETWEEN = 0.7
+"""Of pixels that are neither the figure that is cut out nor ground: they are filled, and not cut out."""
+CONTROL_GRID = 16
+"""Rows and columns of random rectangles whose figure has no patches of its own."""
+
+
+class GroundSource(Protocol):
+    """P(background); picklable."""
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Bounds for the two masks."""
+        ...
+
+    def chances(self, sample: Sample) -> np.ndarray | None:
+        """float32 [rows, columns] in [0, 1], of patches or of pixels; None where nothing is known of the sample."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruthSource:
+    """The masks of the data set: the class of the sample is the figure; other classes and void are filled, but not cut out."""
+
+    masks: LabelSource
+    classes: ClassTable
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Any between the three values would do."""
+        return Thresholds(tight=TIGHT, loose=LOOSE)
+
+    def chances(self, sample: Sample) -> np.ndarray:
+        """float32 [height, width]; a faulty mask raises `FormatError`."""
+        mask = self.masks.read(sample.id).dense()
+        out = np.full(mask.shape, BETWEEN, np.float32)
+        out[mask == self.classes.background] = 1.0
+        out[figure_of(mask, sample.label, self.classes)] = 0.0
+        return out
+
+
+def figure_of(mask: np.ndarray, label: str | None, classes: ClassTable) -> np.ndarray:
+    """Bool [height, width]: the pixels of the label's class; without a label those of every class but the background."""
+    if label and (own := classes.id_of(label)) != classes.background:
+        return mask == own
+    ground = mask == classes.background
+    return ~ground if classes.ignore is None else ~ground & (mask != classes.ignore)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GridSource:
+    """P(background) of patches."""
+
+    grids: Mapping[str, np.ndarray]
+    thresholds: Thresholds
+
+    def chances(self, sample: Sample) -> np.ndarray | None:
+        """float32 [rows, columns]; None for a sample without patches."""
+        return self.grids.get(sample.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomSource:
+    """A control: a rectangle of about as many patches as the figure has, at a random place; the patches around it are filled too."""
+
+    like: GroundSource
+    seed: int
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Those for which the rectangle alone is cut out, and its surroundings are filled."""
+        return Thresholds(tight=TIGHT, loose=LOOSE)
+
+    def chances(self, sample: Sample) -> np.ndarray | None:
+        """float32 [rows, columns] of 0 on the rectangle, 0.7 around it and 1 elsewhere; None where the figure is not known."""
+        found = self.like.chances(sample)
+        if found is None:
+            return None
+        part = float((found < self.like.thresholds.tight).mean())
+        rows, columns = (min(side, CONTROL_GRID) for side in found.shape)
+        if not (cells := round(part * rows * columns) or int(part > 0)):
+            return np.ones((rows, columns), np.float32)
+        rng = np.random.default_rng(sample_seed(self.seed, sample.id))
+        return random_rectangle(rows, columns, cells, rng)
+
+
+def random_rectangle(rows: int, columns: int, cells: int, rng: np.random.Generator) -> np.ndarray:
+    """P(background) of a rectangle of about so many cells, near to a square and anywhere on the grid; see `RandomSource`."""
+    high = min(rows, max(1, round(np.sqrt(cells)), -(-cells // columns)))
+    wide = min(columns, max(1, round(cells / high)))
+    top, left = int(rng.integers(0, rows - high + 1)), int(rng.integers(0, columns - wide + 1))
+    out = np.ones((rows, columns), np.float32)
+    out[max(0, top - 1) : top + high + 1, max(0, left - 1) : left + wide + 1] = BETWEEN
+    out[top : top + high, left : left + wide] = 0.0
+    return out
+
+
+def sample_seed(seed: int, sample_id: str) -> list[int]:
+    """Seed of what is drawn for a sample, whatever its place in the data set."""
+    return [seed, int.from_bytes(hashlib.sha256(sample_id.encode()).digest()[:8])]
+
+
+def open_source(options: InfillOptions, dataset: Dataset, train: Dataset) -> tuple[GroundSource, dict[str, str]]:
+    """What `--masks` names, and digests of what is read for it.
+
+    Args:
+        options: `masks`, `tight`, `loose`, `grid` and `seed` are looked at.
+        dataset: all samples.
+        train: those whose pictures may be used.
+
+    Raises:
+        InputError: an unknown kind, masks that are not there, thresholds for what has none, a grid of another size than asked, or patch
+            labels on pictures that are not for training or not in the data set, or on none of those that are.
+        ArtifactError: the directory is no such artifact.
+        FormatError: its tables cannot be read.
+    """
+    kind, _, rest = options.masks.partition(":")
+    if kind == "random":
+        inner, digests = _plain(rest or "truth", options, dataset, train)
+        return RandomSource(like=inner, seed=options.seed), digests
+    return _plain(options.masks, options, dataset, train)
+
+
+def _plain(spec: str, options: InfillOptions, dataset: Dataset, train: Dataset) -> tuple[GroundSource, dict[str, str]]:
+    kind, _, where = spec.partition(":")
+    if kind == "truth" and not where:
+        if dataset.masks is None:
+            raise InputError(f"{dataset.name}: there are no masks to cut figures out by. Give --masks labels:DIR or grids:DIR")
+        if options.tight or options.loose:
+            raise InputError("`tight` and `loose` are for patches, and --masks truth is exact. Leave them out")
+        return TruthSource(masks=dataset.masks, classes=dataset.classes), {}
+    if kind == "labels" and where:
+        grids = _labelled(where, dataset, train, options)
+        return GridSource(grids=grids, thresholds=_thresholds(options, None)), {"labels": _digest(grids)}
+    if kind == "grids" and where:
+        found = read_grids(where)
+        grids = {i: found.grid(i) for i in train.ids if i in found}
+        if not grids:
+            raise InputError(f"{where}: has no grid of a picture that {dataset.name} has for training. Detect on its training pictures")
+        _check_size(grids, options, where)
+        return GridSource(grids=grids, thresholds=_thresholds(options, found.thresholds)), {"grids": _digest(grids)}
+    raise InputError(f"`masks` must be truth, labels:DIR, grids:DIR, or random before one of them; got '{options.masks}'")
+
+
+def _thresholds(options: InfillOptions, said: Thresholds | None) -> Thresholds:
+    tight, loose = (said.tight, said.loose) if said else (TIGHT, LOOSE)
+    return Thresholds(tight=options.tight or tight, loose=options.loose or loose)
+
+
+def _labelled(where: str, dataset: Dataset, train: Dataset, options: InfillOptions) -> dict[str, np.ndarray]:
+    """P(background) by the patch labels of all reviewers: one minus the part of them that says figure."""
+    by_id: dict[str, list[PatchGrid]] = {}
+    for grid in read_labels(Path(where)).patches:
+        by_id.setdefault(grid.id, []).append(grid)
+    if not by_id:
+        raise InputError(f"{where}: no picture in it has patch labels. Label some with `figureground review`")
+    if strangers := sorted(i for i in by_id if i not in dataset.ids):
+        raise InputError(
+            f"{where}: patch labels are of pictures that {dataset.name} does not have: {some(strangers)}. Give the data "
+            "set that was labelled"
+        )
+    held = set(train.ids)
+    if outside := sorted(i for i in by_id if i not in held):
+        raise InputError(
+            f"{where}: patch labels are on pictures that are not for training: {some(outside)}. They would leak into it: leave them out, "
+            "or give the --split that they are in"
+        )
+    for sample_id, grids in by_id.items():
+        if len({grid.cells.shape for grid in grids}) > 1:
+            raise InputError(f"{where}: sample '{sample_id}' was labelled on grids of different sizes. Keep one of them")
+    found = {i: np.stack([~grid.cells for grid in grids]).mean(axis=0, dtype=np.float32) for i, grids in by_id.items()}
+    _check_size(found, options, where)
+    return found
+
+
+def _check_size(grids: Mapping[str, np.ndarray], options: InfillOptions, where: str) -> None:
+    wrong = next((i for i, grid in grids.items() if options.grid and grid.shape != (options.grid, options.grid)), None)
+    if wrong is not None:
+        rows, columns = grids[wrong].shape
+        raise InputError(
+            f"{where}: sample '{wrong}' has {rows} x {columns} patches, and --grid asks for {options.grid} x {options.grid}. Label or "
+            "detect on that grid, or leave --grid out"
+        )
+
+
+def _digest(grids: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for sample_id, grid in sorted(grids.items()):
+        digest.update(repr((sample_id, grid.shape)).encode() + np.ascontiguousarray(grid).tobytes())
+    return digest.hexdigest()
+
+
+def unknown(source: GroundSource, samples: Iterable[Sample]) -> int:
+    """How many samples a source of patches knows nothing of."""
+    inner = source.like if isinstance(source, RandomSource) else source
+    return sum(s.id not in inner.grids for s in samples) if isinstance(inner, GridSource) else 0
