@@ -22,7 +22,7 @@ from figureground.models.fit.options import FitOptions
 from figureground.models.fit.samples import TrainData
 from figureground.models.fit.step import forward, mass_of
 
-FIGURES = ("loss", "miou", "foreground_iou", "correct", "flipped", "missed", "added", "worst_group_flipped")
+FIGURES = ("loss", "miou", "foreground_iou", "correct", "flipped", "missed", "added", "worst_group_flipped", "balanced_accuracy")
 """The numbers of a validation, in the order of the table of curves."""
 
 
@@ -44,6 +44,8 @@ class Validation:
     """Part of background truth predicted as foreground."""
     worst_group_flipped: float
     """Largest flipped rate of a group; NaN where no group is known."""
+    balanced_accuracy: float
+    """Mean over the classes that occur in truth, background among them, of the part of their pixels that is predicted as such."""
     worst_group: str
     """Its name; empty where no group is known."""
     class_iou: tuple[float, ...]
@@ -111,6 +113,7 @@ def figures_of(counts: np.ndarray, *, classes: ClassTable, group_names: Sequence
         foreground_iou=parts.foreground_iou,
         **_rates(parts),
         worst_group_flipped=flipped.get(worst, float("nan")),
+        balanced_accuracy=float(nan_mean(ratio(hits, whole.sum(1)))),
         worst_group=worst,
         class_iou=tuple(map(float, iou)),
         group_flipped=flipped,

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from figureground.core.environment import take_environment
 from figureground.core.errors import InputError, StateError
-from figureground.models.fit.augment import AUGMENTATIONS, Augmentation, changed, drawn_change, moved
+from figureground.models.fit.augment import Augmentation, augmentation_of, changed, drawn_change, moved
 from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.cache import PictureCache
 from figureground.models.fit.cutmix import Partners, background_cutmix
@@ -130,7 +130,7 @@ class BatchMaker:
             picture = background_cutmix(picture, mask, partner=partner, background=background, rng=mixing)
         if self.how is not None:
             change = drawn_change(mask, how=self.how, background=background, rng=changing)
-            picture, mask = changed(picture, mask, change)
+            picture, mask = changed(picture, mask, change, background=background)
             before = None if before is None else moved(before, change)
         return Shown(picture=picture, mask=mask, before=None if before is None else np.ascontiguousarray(before.numpy()))
 
@@ -166,7 +166,7 @@ class Loader:
         self._maker = BatchMaker(
             data=data,
             seed=options.seed,
-            how=AUGMENTATIONS[options.augment] if train else None,
+            how=augmentation_of(options) if train else None,
             cutmix=options.cutmix if train else 0.0,
             partners=Partners(data.labels, data.contexts),
             weights=(weights if balanced and options.balance == "weight" else np.ones(len(data))).astype(np.float32),

@@ -21,9 +21,10 @@ from figureground.models.fit.loader import Loader
 from figureground.models.fit.loggers import FitLogger, finite
 from figureground.models.fit.networks import Network
 from figureground.models.fit.objectives import make_objective, validation_objective
-from figureground.models.fit.options import HARMLESS, FitOptions
+from figureground.models.fit.options import HARMLESS, LOWER_IS_BETTER, FitOptions
 from figureground.models.fit.precision import open_precision, reproducible
 from figureground.models.fit.replay import Replay, labelled_figures
+from figureground.models.fit.schedule import plateau_factor
 from figureground.models.fit.step import NotFinite, Stepper
 
 
@@ -106,6 +107,10 @@ def check_fit(train: TrainData, val: TrainData | None, options: FitOptions) -> N
     """Raise `InputError` where data and options contradict one another."""
     if val is None and options.patience:
         raise InputError("`patience` needs a validation to wait for, and there are no validation samples. Give --val-split, or patience 0")
+    if val is None and options.schedule == "plateau":
+        raise InputError(
+            "`schedule` plateau waits for a validation, and there are no validation samples. Give --val-split, or another schedule"
+        )
     if val is not None and val.classes.names != train.classes.names:
         raise InputError(f"training and validation must have the same classes; got {train.classes.names} and {val.classes.names}")
     if val is not None and options.monitor == "worst_group_flipped" and not (val.groups >= 0).any():
@@ -175,6 +180,7 @@ class _Run:
 
     def epoch(self, progress: Progress) -> None:
         """One epoch, or what is left of it: steps, validation, figures."""
+        self.stepper.plateau = self._plateau()
         for group in self._groups():
             try:
                 done = self.stepper.take(group, step=self.at.step)
@@ -275,6 +281,14 @@ class _Run:
         self.reporter.say(epoch_sentence(line, epochs=self.options.epochs, best=self.at.best_epoch == line.epoch))
         for logger in self.loggers if self.devices.rank == 0 else ():
             logger.log(line.step, finite(line.numbers()))
+
+    def _plateau(self) -> float:
+        """What the epochs so far have brought the learning rate down to; 1 unless the schedule is plateau."""
+        options, seen = self.options, [line.figures[self.options.monitor] for line in self.at.history if line.figures]
+        if options.schedule != "plateau":
+            return 1.0
+        lower = LOWER_IS_BETTER[options.monitor]
+        return plateau_factor(seen, patience=options.plateau_patience, factor=options.plateau_factor, lower_is_better=lower)
 
     def _copy(self) -> Tensors:
         """The weights as they are now, on the processor."""

@@ -28,7 +28,7 @@ try:
 except ImportError as error:
     raise MissingExtra("torch", extra="train", needed_for="building a torch network") from error
 
-KINDS = ("smp", "torchvision", "python")
+KINDS = ("smp", "torchvision", "grid", "python")
 WEIGHTS_FILE = "weights.safetensors"
 _SHOWN = 5
 
@@ -98,10 +98,10 @@ def find_architecture(text: str) -> Architecture:
     parsed = parse_spec(text)
     if parsed.kind not in KINDS:
         raise InputError(
-            f"`architecture` must be smp:ARCHITECTURE/ENCODER, torchvision:NAME or python:FILE.py:FUNCTION; got '{text}'. "
+            f"`architecture` must be smp:ARCHITECTURE/ENCODER, torchvision:NAME, grid:BACKBONE or python:FILE.py:FUNCTION; got '{text}'. "
             "For example smp:unet/resnet18"
         )
-    return {"smp": _smp, "torchvision": _torchvision, "python": _python}[parsed.kind](text, parsed.where, parsed.options)
+    return {"smp": _smp, "torchvision": _torchvision, "grid": _grid, "python": _python}[parsed.kind](text, parsed.where, parsed.options)
 
 
 def architecture_digest(text: str) -> dict[str, str]:
@@ -214,6 +214,13 @@ def _torchvision(text: str, where: str, settings: Mapping[str, str]) -> Architec
     return Architecture(
         text=text, stride_px=1, encoder="backbone", build=lambda classes: build_torchvision(where, classes, auxiliary=False)
     )
+
+
+def _grid(text: str, where: str, settings: Mapping[str, str]) -> Architecture:
+    from figureground.models.grid import build_grid, read_grid
+
+    layout = read_grid(text, where, settings)
+    return Architecture(text=text, stride_px=1, encoder="backbone", build=lambda classes: build_grid(layout, classes=classes))
 
 
 def _python(text: str, where: str, settings: Mapping[str, str]) -> Architecture:

@@ -38,6 +38,7 @@ LOWER_IS_BETTER: Mapping[str, bool] = {
     "foreground_iou": False,
     "flipped": True,
     "worst_group_flipped": True,
+    "balanced_accuracy": False,
 }
 """The figures of a validation that can decide which weights are best, and in which direction."""
 
@@ -49,7 +50,8 @@ class FitOptions:
     preset: str = option("", help=f"Recipe whose values take the place of the defaults: {', '.join(PRESETS)}.")
     architecture: str = option(
         "smp:unet/resnet18",
-        help="Network: smp:ARCHITECTURE/ENCODER, torchvision:NAME, or python:FILE.py:FUNCTION, which is called with classes=N.",
+        help="Network: smp:ARCHITECTURE/ENCODER, torchvision:NAME, grid:BACKBONE for patches, or python:FILE.py:FUNCTION, which is called "
+        "with classes=N.",
     )
     encoder_weights: str = option("", help="Weights file for the encoder, such as ImageNet weights; nothing is ever downloaded.")
     weights: str = option("", help="Weights of the whole network to start from: a file, or the directory of an earlier training.")
@@ -63,12 +65,19 @@ class FitOptions:
         "none", help="Groups that are evened out: sample = each is drawn equally often, weight = each weighs the same in the loss."
     )
     cutmix: float = option(0.0, help="Probability of background CutMix for a picture.", bounds=(0.0, 1.0))
-    augment: Literal["none", "light", "label-flips"] = option("light", help="Random changes of training pictures.")
+    augment: Literal["none", "light", "label-flips", "patches", "patches-turned"] = option(
+        "light", help="Random changes of training pictures; the two of patches need an architecture grid:, whose patches they move."
+    )
+    shift: int = option(4, help="Of the two of patches: most patches that a picture is moved, down or up and sideways.", bounds=(0, 128))
     optimizer: Literal["adam", "adamw", "sgd"] = option("adamw", help="How weights follow gradients.")
     lr: float = option(3e-4, help="Learning rate at its highest.", bounds=(1e-12, 1e3))
     weight_decay: float = option(1e-4, help="Weight decay.", bounds=(0.0, 10.0))
     momentum: float = option(0.9, help="Momentum of sgd.", bounds=(0.0, 0.9999))
-    schedule: Literal["constant", "cosine", "polynomial"] = option("cosine", help="Course of the learning rate over all steps.")
+    schedule: Literal["constant", "cosine", "polynomial", "plateau"] = option(
+        "cosine", help="Course of the learning rate over all steps; plateau = it falls when `monitor` gets no better."
+    )
+    plateau_patience: int = option(20, help="Of plateau: epochs in a row that may be no better.", unit="epochs", bounds=(0, 1_000_000))
+    plateau_factor: float = option(0.1, help="Of plateau: what the learning rate is multiplied with then.", bounds=(1e-6, 1.0))
     warmup: float = option(0.0, help="Epochs over which the learning rate rises from 0.", unit="epochs", bounds=(0.0, 1000.0))
     epochs: int = option(30, help="Passes over the training samples.", bounds=(1, 1_000_000))
     batch: int = option(8, help="Pictures that go through the network at a time.", bounds=(1, 65_536))
@@ -78,7 +87,7 @@ class FitOptions:
         "auto", help="Numbers the network computes with; auto = bf16 on an accelerator that has it, else fp16 there, fp32 on a processor."
     )
     patience: int = option(0, help="Epochs without a better `monitor` after which training stops; 0 = never.", bounds=(0, 1_000_000))
-    monitor: Literal["loss", "miou", "foreground_iou", "flipped", "worst_group_flipped"] = option(
+    monitor: Literal["loss", "miou", "foreground_iou", "flipped", "worst_group_flipped", "balanced_accuracy"] = option(
         "loss", help="Figure of the validation that says which weights are best."
     )
     device: str = option(

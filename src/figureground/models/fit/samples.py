@@ -10,6 +10,7 @@ from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, LabelSource
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal, some, written_size
+from figureground.data.grids import to_pixels
 from figureground.data.labelmap import encode_runs, resize_nearest
 from figureground.data.pixels import read_picture
 from figureground.metrics.groups import group_index
@@ -43,6 +44,8 @@ class TrainData:
     """Batches are padded at the bottom and the right to a multiple of this: pictures with 0 after normalisation, masks with `IGNORE`."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    patches: bool = False
+    """Masks are grids of patches that part their pictures evenly: a pixel takes its patch, whatever the size of the picture."""
     cache: PictureCache = field(default_factory=PictureCache, repr=False)
 
     def __len__(self) -> int:
@@ -72,6 +75,10 @@ class TrainData:
     def _decoded(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         sample = self.samples[index]
         runs, picture = self.masks.read(sample), read_picture(self.images[index], sample=sample)
+        if self.patches:
+            picture = picture if self.size_hw is None else resized(picture, self.size_hw, "bilinear")
+            cells = class_indices(runs.dense(), self.classes, sample=sample)
+            return picture, to_pixels(cells, (picture.shape[0], picture.shape[1]))
         if runs.size_hw != picture.shape[:2]:
             raise refusal(
                 "size-mismatch",
@@ -85,7 +92,7 @@ class TrainData:
         return picture, class_indices(runs.dense(), self.classes, sample=sample)
 
 
-def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1) -> TrainData:
+def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1, patches: bool = False) -> TrainData:
     """The samples of a data set as training reads them.
 
     Pictures are resized and normalised by the functions that `predict` uses, so a network sees in use what it saw in training. Masks take
@@ -96,6 +103,7 @@ def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1) ->
         size: side of the square that pictures are resized to, in pixels; 0 = native size.
         norm: `imagenet`, `half` or `none`: what is taken off inputs in 0..1.
         stride_px: batches are padded to a multiple of this; 32 for most networks of segmentation_models_pytorch.
+        patches: the masks are grids of patches and not of the size of their pictures.
 
     Raises:
         InputError: no samples, no masks, an unknown norm, or more classes than training knows (255).
@@ -129,6 +137,7 @@ def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1) ->
         stride_px=stride_px,
         mean=mean,
         std=std,
+        patches=patches,
     )
 
 

@@ -102,6 +102,8 @@ class Stepper:
         self.optimizer = make_optimizer(network, options)
         self.skipped = 0
         """Steps in a row that fp16 left out."""
+        self.plateau = 1.0
+        """What a plateau of the validation has brought the learning rate down to, as a part of what it would be."""
         self._options, self._classes, self._steps, self._warmup_steps = options, classes, steps, warmup_steps
 
     def take(self, group: Sequence[Batch], *, step: int) -> StepResult:
@@ -117,7 +119,7 @@ class Stepper:
         parts = [part_of(batch, self.devices) for batch in group]
         whole = self._counts(parts)
         mass = _mass(whole, self._options.objective)
-        rate = self._options.lr * self._factor(step)
+        rate = self._options.lr * self._factor(step) * self.plateau
         before = [buffer.clone() for buffer in self.network.buffers()]
         total = self.devices.total(self._backward(parts, whole, step)).item()
         loss = total if mass else 0.0
