@@ -61,6 +61,7 @@ class FitOptions:
     norm: Literal["imagenet", "half", "none"] = option("imagenet", help="Mean and deviation that are taken off inputs in 0..1.")
     objective: Literal["ce", "dice-ce", "group-dro"] = option("ce", help="What is made small.")
     dro_step: float = option(0.01, help="Step size of the group weights of group-dro.", bounds=(0.0, 10.0))
+    label_smoothing: float = option(0.0, help="Part of the target that is spread evenly over all classes.", bounds=(0.0, 0.99))
     balance: Literal["none", "sample", "weight"] = option(
         "none", help="Groups that are evened out: sample = each is drawn equally often, weight = each weighs the same in the loss."
     )
