@@ -25,6 +25,7 @@ from figureground.cli import (
     shift_compose,
     shift_split,
     shift_sweep,
+    swap_detect,
     train,
 )
 from figureground.core.errors import FiguregroundError
@@ -76,6 +77,11 @@ shift = typer.Typer(help="Data sets whose classes and contexts are tied as stron
 app.add_typer(shift, name="shift")
 for module in (shift_compose, shift_split, shift_balance, shift_sweep):
     shift.command(name=module.__name__.rpartition("_")[2])(module.VERB)
+
+swap = typer.Typer(help="Training pictures whose grounds say nothing of their classes.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(swap, name="swap")
+for module in (swap_detect,):
+    swap.command(name=module.__name__.rpartition("_")[2])(module.VERB)
 
 masks = typer.Typer(help="Masks of reviewers to and from other tools.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(masks, name="labels")

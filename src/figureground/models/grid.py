@@ -94,8 +94,8 @@ def build_grid(layout: GridLayout, *, classes: int) -> GridNetwork:
 class GridNetwork(nn.Module):
     """A backbone and a head that gives one logit a patch.
 
-    `pooled`: dropout, Linear, GELU, Linear over the pooled features. `conv`: the last two feature maps behind a convolution 1 x 1, brought to
-    the size of the grid bilinearly and added, then GELU and a convolution 3 x 3 to one channel.
+    `pooled`: dropout, Linear, GELU, Linear over the pooled features. `conv`: the last two feature maps behind a convolution 1 x 1,
+    brought to the size of the grid bilinearly and added, then GELU and a convolution 3 x 3 to one channel.
 
     Args:
         backbone: network of timm without its classifier.
