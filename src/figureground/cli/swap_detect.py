@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from figureground.cli.options import Config, Debug, Json, Out, with_options
-from figureground.stages.detect.options import DetectOptions
+from figureground.stages.detect.options import DetectOptions, make_detect_options
 
 if TYPE_CHECKING:
     from figureground.stages.detect.result import Detection
@@ -70,4 +70,4 @@ def _print(found: Detection) -> None:
     console.print(f"Grids: {found.path}. Picture: {found.path / CURVE}. Model: {found.model}", markup=False, soft_wrap=True)
 
 
-VERB = with_options(DetectOptions)(detect)
+VERB = with_options(DetectOptions, make=make_detect_options)(detect)

@@ -24,8 +24,10 @@ except ImportError as error:
     raise MissingExtra("torch", extra="train", needed_for="building a torch network") from error
 
 KEYS = ("rows", "columns", "head")
-DROPOUT, HIDDEN, WIDTH = 0.2, 512, 128
-"""Of the pooled head, as in arXiv 2606.32018; and channels of the convolutional one, defined here."""
+DROPOUT, HIDDEN = 0.2, 512
+"""Of the pooled head, as in arXiv 2606.32018."""
+WIDTH, MAPS = 128, 3
+"""Channels of the convolutional head, and how many feature maps it looks at; defined here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +46,10 @@ def read_grid(text: str, where: str, settings: Mapping[str, str]) -> GridLayout:
     """What `grid:where?settings` names; nothing is built yet.
 
     Raises:
-        InputError: no backbone, or an unknown or wrong setting.
+        InputError: an unknown or wrong setting.
     """
     if unknown := [key for key in settings if key not in KEYS]:
         raise InputError(f"`architecture` {text}: unknown setting `{unknown[0]}`. Known: {', '.join(KEYS)}")
-    if not where:
-        raise InputError(f"`architecture` {text}: must be grid:BACKBONE with a backbone of timm, such as grid:efficientnet_b0")
     sides = [settings.get(key, "16") for key in ("rows", "columns")]
     if not all(side.isdecimal() and 1 <= int(side) <= MOST_CELLS for side in sides):
         raise InputError(f"`architecture` {text}: rows and columns are whole numbers from 1 to {MOST_CELLS}; got {sides[0]} and {sides[1]}")
@@ -94,7 +94,7 @@ def build_grid(layout: GridLayout, *, classes: int) -> GridNetwork:
 class GridNetwork(nn.Module):
     """A backbone and a head that gives one logit a patch.
 
-    `pooled`: dropout, Linear, GELU, Linear over the pooled features. `conv`: the last two feature maps behind a convolution 1 x 1,
+    `pooled`: dropout, Linear, GELU, Linear over the pooled features. `conv`: the last three feature maps behind a convolution 1 x 1,
     brought to the size of the grid bilinearly and added, then GELU and a convolution 3 x 3 to one channel.
 
     Args:
@@ -141,9 +141,9 @@ class GridNetwork(nn.Module):
 
 
 def _last_channels(backbone: Any, layout: GridLayout) -> list[int]:
-    """Channels of the last two feature maps."""
+    """Channels of the last feature maps."""
     told = getattr(backbone, "feature_info", None)
     channels = [info["num_chs"] for info in told] if isinstance(told, list) else list(told.channels()) if told is not None else []
     if not channels or not hasattr(backbone, "forward_intermediates"):
         raise InputError(f"`architecture` {layout.text}: the backbone gives no feature maps to timm. Give head=pooled")
-    return channels[-2:]
+    return channels[-MAPS:]
