@@ -236,7 +236,7 @@ def artifacts() -> str:
 
 def weights() -> list[str]:
     """What `train` and `repair` write."""
-    import figureground.models.fit.history as history
+    from figureground.models.fit import answers, history
     from figureground.stages.repair.candidates import COLUMNS
     from figureground.stages.repair.card import KEYS
 
@@ -261,6 +261,11 @@ def weights() -> list[str]:
         "the figures on the labelled samples it was judged by beside them, from `labelled_loss` to `labelled_added`.\n",
         table(
             ("column", "meaning"), ((f"`{name}`", _word("columns.curves", name)) for name in _complete("columns.curves", history.COLUMNS))
+        ),
+        "A classifier has these figures beside `loss` instead:\n",
+        table(
+            ("column", "meaning"),
+            ((f"`{name}`", _word("columns.answer_curves", name)) for name in _complete("columns.answer_curves", answers.FIGURES[1:])),
         ),
     ]
 
