@@ -69,6 +69,7 @@ def make_card(
     device: str,
     versions: Mapping[str, str],
     notes: Sequence[str],
+    shares: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """The card as plain values, the content of `card.json`.
 
@@ -80,6 +81,7 @@ def make_card(
         device: what it was trained on.
         versions: of the libraries.
         notes: what was decided on the way, in words.
+        shares: part of the training samples in each group by its name, of a classifier.
     """
     data = splits["train"]
     return {
@@ -94,6 +96,7 @@ def make_card(
             "name": data.name,
             **{role: {"samples": len(split), "sha256": content_digest(split)} for role, split in splits.items()},
         },
+        **({} if shares is None else {"groups": {"column": options.groups or data.context_attribute, "shares": dict(shares)}}),
         "options": dataclasses.asdict(options),
         "training": {
             "epochs": len(result.history),

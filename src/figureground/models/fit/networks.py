@@ -114,7 +114,7 @@ def find_architecture(text: str, task: str = "segment") -> Architecture:
         MissingExtra: the library of this kind is not installed.
     """
     parsed = parse_spec(text)
-    if parsed.kind not in KINDS[task]:
+    if parsed.kind is None or parsed.kind not in KINDS[task]:
         raise InputError(_unfit_kind(text, task))
     kinds = {"smp": _smp, "torchvision": _torchvision, "python": _python, "timm": _timm}
     return kinds[parsed.kind](text, parsed.where, parsed.options)

@@ -16,7 +16,7 @@ from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
 from figureground.models.fit.curves import curves_csv, curves_svg
 from figureground.models.fit.data import train_data
 from figureground.models.fit.devices import Devices, open_devices
-from figureground.models.fit.labelled import label_classes, labelled_data
+from figureground.models.fit.labelled import group_shares, label_classes, labelled_data
 from figureground.models.fit.loggers import open_loggers
 from figureground.models.fit.loop import FitResult, check_fit, fit
 from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, network_to_train, trained_spec
@@ -91,7 +91,8 @@ def run_train(
         for logger in loggers:
             logger.close()
     if writer:
-        told = {"inputs": inputs, "settings": settings, "device": str(devices.device), "notes": notes}
+        shares = group_shares(data["train"]) if options.task == "classify" else None
+        told = {"shares": shares, "inputs": inputs, "settings": settings, "device": str(devices.device), "notes": notes}
         _write(writer, result, options=options, splits=splits, classes=classes, **told)
     devices.wait()
     return out
@@ -152,6 +153,7 @@ def _write(
     options: FitOptions,
     splits: dict[str, Dataset],
     classes: ClassTable,
+    shares: dict[str, float] | None,
     inputs: dict[str, str],
     settings: dict[str, Any],
     device: str,
@@ -161,7 +163,8 @@ def _write(
     spec = dataclasses.replace(
         trained_spec(".", options, classes=len(classes), class_names=classes.names), sha256=file_digest([weights]), device=device
     )
-    card = make_card(result, options=options, spec=spec, splits=splits, device=device, versions=library_versions(), notes=notes)
+    told = {"device": device, "versions": library_versions(), "notes": notes, "shares": shares}
+    card = make_card(result, options=options, spec=spec, splits=splits, **told)
     write_atomically(writer.path / CARD, to_json(card).encode())
     write_atomically(writer.path / "card.md", card_text(card).encode())
     write_atomically(writer.path / "curves.csv", curves_csv(result.history).encode())
