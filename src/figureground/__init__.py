@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from figureground.version import __version__
 
 if TYPE_CHECKING:
+    from figureground.answering import classify
     from figureground.api import Audit, audit, balance, compose, mine, open_audit, predict, split, sweep, train
     from figureground.core.errors import FiguregroundError, FormatError, InputError
     from figureground.core.types import ClassTable, LabelRuns, Sample
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from figureground.models.fit.options import FitOptions, make_fit_options
     from figureground.rounds import loop, rank, repair
     from figureground.stages.audit.options import AuditOptions
+    from figureground.stages.classify.options import ClassifyOptions
+    from figureground.stages.classify.result import Answers, open_answers
     from figureground.stages.mine.options import MineOptions
     from figureground.stages.rank.options import RankOptions
     from figureground.stages.rank.result import Ranking, open_ranking
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from figureground.stages.train.result import Weights
 
 _HOMES = {
+    "figureground.answering": ("classify",),
     "figureground.api": ("Audit", "audit", "balance", "compose", "mine", "open_audit", "predict", "split", "sweep", "train"),
     "figureground.core.errors": ("FiguregroundError", "FormatError", "InputError"),
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
@@ -49,6 +53,8 @@ _HOMES = {
     "figureground.models.fit.options": ("FitOptions", "make_fit_options"),
     "figureground.rounds": ("loop", "rank", "repair"),
     "figureground.stages.audit.options": ("AuditOptions",),
+    "figureground.stages.classify.options": ("ClassifyOptions",),
+    "figureground.stages.classify.result": ("Answers", "open_answers"),
     "figureground.stages.mine.options": ("MineOptions",),
     "figureground.stages.rank.options": ("RankOptions",),
     "figureground.stages.rank.result": ("Ranking", "open_ranking"),
@@ -61,11 +67,13 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Answers",
     "Audit",
     "AuditOptions",
     "BalanceOptions",
     "BalanceTable",
     "ClassTable",
+    "ClassifyOptions",
     "ComposeOptions",
     "Dataset",
     "Decomposition",
@@ -88,6 +96,7 @@ __all__ = [
     "__version__",
     "audit",
     "balance",
+    "classify",
     "compose",
     "dataset_from_arrays",
     "decode_runs",
@@ -98,6 +107,7 @@ __all__ = [
     "loop",
     "make_fit_options",
     "mine",
+    "open_answers",
     "open_audit",
     "open_dataset",
     "open_predictions",

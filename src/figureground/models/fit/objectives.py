@@ -219,7 +219,7 @@ def make_objective(options: FitOptions, *, classes: ClassTable, groups: int) -> 
     if options.objective != "group-dro":
         raise InputError(f"`objective` must be one of ce, dice-ce, group-dro; got '{options.objective}'")
     if options.balance == "weight":
-        raise InputError("`objective` group-dro weighs groups itself, so `balance` must be none or sample beside it; got weight")
+        raise InputError("`objective` group-dro weighs groups itself, so `balance` must be none, sample or subsample beside it; got weight")
     return GroupDRO(groups=groups, step=options.dro_step, smoothing=options.label_smoothing)
 
 

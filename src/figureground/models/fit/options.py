@@ -32,6 +32,20 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """Name -> defaults that take the place of those below; a TOML file and flags win over them."""
 
+TASKS: Mapping[str, Mapping[str, Any]] = {
+    "segment": {},
+    "classify": {
+        "architecture": "timm:resnet18",
+        "size": 224,
+        "batch": 32,
+        "clip": 1.0,
+        "warmup": 1.0,
+        "label_smoothing": 0.1,
+        "monitor": "accuracy",
+    },
+}
+"""Task -> defaults that take the place of those below where flags, a TOML file or `make_fit_options` name it."""
+
 LOWER_IS_BETTER: Mapping[str, bool] = {
     "loss": True,
     "miou": False,
@@ -39,19 +53,29 @@ LOWER_IS_BETTER: Mapping[str, bool] = {
     "flipped": True,
     "worst_group_flipped": True,
     "balanced_accuracy": False,
+    "accuracy": False,
+    "adjusted_accuracy": False,
+    "mean_group_accuracy": False,
+    "worst_group_accuracy": False,
 }
 """The figures of a validation that can decide which weights are best, and in which direction."""
+_ACCURACIES = ("accuracy", "adjusted_accuracy", "mean_group_accuracy", "worst_group_accuracy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
     """What is trained, on which samples, and how. `make_fit_options` applies a preset; here `preset` only tells which it was."""
 
+    task: Literal["segment", "classify"] = option(
+        "segment",
+        help="What is learned: masks, or the label of each picture. For classify the defaults are architecture timm:resnet18, size 224, "
+        "batch 32, clip 1, warmup 1, label_smoothing 0.1 and monitor accuracy.",
+    )
     preset: str = option("", help=f"Recipe whose values take the place of the defaults: {', '.join(PRESETS)}.")
     architecture: str = option(
         "smp:unet/resnet18",
-        help="Network: smp:ARCHITECTURE/ENCODER, torchvision:NAME, grid:BACKBONE for patches, or python:FILE.py:FUNCTION, which is called "
-        "with classes=N.",
+        help="Network: smp:ARCHITECTURE/ENCODER, torchvision:NAME, grid:BACKBONE for patches, for classify timm:NAME, or "
+        "python:FILE.py:FUNCTION, which is called with classes=N.",
     )
     encoder_weights: str = option("", help="Weights file for the encoder, such as ImageNet weights; nothing is ever downloaded.")
     weights: str = option("", help="Weights of the whole network to start from: a file, or the directory of an earlier training.")
@@ -62,8 +86,14 @@ class FitOptions:
     objective: Literal["ce", "dice-ce", "group-dro"] = option("ce", help="What is made small.")
     dro_step: float = option(0.01, help="Step size of the group weights of group-dro.", bounds=(0.0, 10.0))
     label_smoothing: float = option(0.0, help="Part of the target that is spread evenly over all classes.", bounds=(0.0, 0.99))
-    balance: Literal["none", "sample", "weight"] = option(
-        "none", help="Groups that are evened out: sample = each is drawn equally often, weight = each weighs the same in the loss."
+    groups: str = option("", help="Column that makes groups with the class. Default: the context of the data set.")
+    class_weights: Literal["none", "balanced"] = option(
+        "none", help="For classify: balanced = each class weighs the same in the loss, however many pictures it has."
+    )
+    balance: Literal["none", "sample", "weight", "subsample"] = option(
+        "none",
+        help="Groups that are evened out: sample = each is drawn equally often, weight = each weighs the same in the loss, subsample = of "
+        "each only as many as the smallest has.",
     )
     cutmix: float = option(0.0, help="Probability of background CutMix for a picture.", bounds=(0.0, 1.0))
     augment: Literal["none", "light", "label-flips", "patches", "patches-turned"] = option(
@@ -88,9 +118,18 @@ class FitOptions:
         "auto", help="Numbers the network computes with; auto = bf16 on an accelerator that has it, else fp16 there, fp32 on a processor."
     )
     patience: int = option(0, help="Epochs without a better `monitor` after which training stops; 0 = never.", bounds=(0, 1_000_000))
-    monitor: Literal["loss", "miou", "foreground_iou", "flipped", "worst_group_flipped", "balanced_accuracy"] = option(
-        "loss", help="Figure of the validation that says which weights are best."
-    )
+    monitor: Literal[
+        "loss",
+        "miou",
+        "foreground_iou",
+        "flipped",
+        "worst_group_flipped",
+        "balanced_accuracy",
+        "accuracy",
+        "adjusted_accuracy",
+        "mean_group_accuracy",
+        "worst_group_accuracy",
+    ] = option("loss", help="Figure of the validation that says which weights are best; the accuracies are those of a classifier.")
     device: str = option(
         "auto", help="Where the network trains: cpu, auto, a name such as cuda:0, or accelerate for what `accelerate launch` gives."
     )
@@ -117,4 +156,23 @@ def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
     name = given.get("preset", "")
     if name and name not in PRESETS:
         raise InputError(f"`preset` must be one of {', '.join(PRESETS)}, or be left out; got {name!r}")
-    return make_options(FitOptions, PRESETS[name] if name else {}, *layers)
+    task = str(given.get("task", "segment"))
+    if name and task != "segment":
+        raise InputError(f"`preset` {name} is a recipe of task segment; leave one of the two out")
+    return make_options(FitOptions, TASKS.get(task, {}), PRESETS[name] if name else {}, *layers)
+
+
+def check_task(options: FitOptions) -> None:
+    """Raise `InputError` where an option counts only for the other task."""
+    classify = options.task == "classify"
+    wrong = {
+        "objective": classify and options.objective == "dice-ce",
+        "cutmix": classify and options.cutmix > 0,
+        "monitor": (options.monitor in _ACCURACIES) != classify and options.monitor != "loss",
+        "class_weights": not classify and options.class_weights != "none",
+    }
+    if names := [name for name, is_wrong in wrong.items() if is_wrong]:
+        other = "segment" if classify else "classify"
+        raise InputError(f"`{names[0]}` {getattr(options, names[0])} counts for task {other} only; got task {options.task}. Give another")
+    if options.objective == "group-dro" and options.class_weights != "none":
+        raise InputError("`objective` group-dro weighs groups itself, so `class_weights` must be none beside it; got balanced")

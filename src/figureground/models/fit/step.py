@@ -160,6 +160,9 @@ class Stepper:
             with self.precision.autocast():
                 logits = forward(self.network, here.images, classes=self._classes)
             loss: Tensor = self.objective(logits, here.masks, here.groups, here.weights, whole=whole)
+            if here.mixed_masks is not None:
+                # cross entropy is linear in its weights, so two labels of a mixed picture are two losses
+                loss = loss + self.objective(logits, here.mixed_masks, here.groups, here.mixed_weights, whole=whole)
             if self._distillation is not None:
                 loss = loss + self._distillation(logits, here, whole=whole)
             # the sum over processes is wanted, and their mean is what they take
