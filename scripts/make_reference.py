@@ -229,6 +229,7 @@ def artifacts() -> str:
         *queues(),
         *labels(),
         *rankings(),
+        *grids(),
         *answers_of_classifiers(),
         *loops(),
     ]
@@ -400,6 +401,26 @@ def answers_of_classifiers() -> list[str]:
         "### summary.json\n",
         "`{value, low, high}` is a fraction with the ends of its interval; null means undefined.\n",
         table(("key", "meaning"), ((f"`{key}`", _word("answers", key)) for key in _complete("answers", told))),
+    ]
+
+
+def grids() -> list[str]:
+    """What `swap detect` writes."""
+    from figureground.data.grids import GRIDS
+    from figureground.stages.detect.measure import RATES
+    from figureground.stages.detect.summary import KEYS, POINT
+
+    named = [*KEYS, *(f"curve[].{name}" for name in POINT), *(f"curve[].patches.{name}{{value, low, high}}" for name in RATES)]
+    return [
+        "## grids\n",
+        "Written by `swap detect`: P(background) of every patch of every training picture. Beside the table stand `detector/`, the weights of the",
+        "detector with card and curves, which MODEL spec `weights:DIR/detector` opens; `detect.json`; and `curve.svg`, its picture. The manifest's",
+        "`details` hold `thresholds`, as `tight` and `loose`: a patch is cut out, or filled, where P(background) lies below that bound; and rows,",
+        "columns, how many labels there were, and the detector.\n",
+        schema_table("grids", "grids.parquet", GRIDS),
+        "### detect.json\n",
+        "`{value, low, high}` is a share with the ends of its interval over the held-out pictures; null means undefined.\n",
+        table(("key", "meaning"), ((f"`{key}`", _word("detect", key)) for key in _complete("detect", named))),
     ]
 
 

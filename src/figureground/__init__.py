@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from figureground.core.errors import FiguregroundError, FormatError, InputError
     from figureground.core.types import ClassTable, LabelRuns, Sample
     from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
+    from figureground.data.grids import Grids, read_grids
     from figureground.data.labelmap import decode_runs, encode_runs
     from figureground.data.labels import Labels, read_labels
     from figureground.data.predictions import Predictions, open_predictions
+    from figureground.detectors import swap_detect
     from figureground.metrics.decompose import Decomposition, decompose
     from figureground.metrics.joint import JointCounts, joint_counts
     from figureground.metrics.meter import Meter
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from figureground.stages.audit.options import AuditOptions
     from figureground.stages.classify.options import ClassifyOptions
     from figureground.stages.classify.result import Answers, open_answers
+    from figureground.stages.detect.options import DetectOptions
+    from figureground.stages.detect.result import Detection
     from figureground.stages.mine.options import MineOptions
     from figureground.stages.rank.options import RankOptions
     from figureground.stages.rank.result import Ranking, open_ranking
@@ -44,8 +48,10 @@ _HOMES = {
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
     "figureground.data.dataset": ("Dataset", "dataset_from_arrays", "open_dataset"),
     "figureground.data.labelmap": ("decode_runs", "encode_runs"),
+    "figureground.data.grids": ("Grids", "read_grids"),
     "figureground.data.labels": ("Labels", "read_labels"),
     "figureground.data.predictions": ("Predictions", "open_predictions"),
+    "figureground.detectors": ("swap_detect",),
     "figureground.metrics.decompose": ("Decomposition", "decompose"),
     "figureground.metrics.joint": ("JointCounts", "joint_counts"),
     "figureground.metrics.meter": ("Meter",),
@@ -55,6 +61,8 @@ _HOMES = {
     "figureground.stages.audit.options": ("AuditOptions",),
     "figureground.stages.classify.options": ("ClassifyOptions",),
     "figureground.stages.classify.result": ("Answers", "open_answers"),
+    "figureground.stages.detect.options": ("DetectOptions",),
+    "figureground.stages.detect.result": ("Detection",),
     "figureground.stages.mine.options": ("MineOptions",),
     "figureground.stages.rank.options": ("RankOptions",),
     "figureground.stages.rank.result": ("Ranking", "open_ranking"),
@@ -77,9 +85,12 @@ __all__ = [
     "ComposeOptions",
     "Dataset",
     "Decomposition",
+    "DetectOptions",
+    "Detection",
     "FiguregroundError",
     "FitOptions",
     "FormatError",
+    "Grids",
     "InputError",
     "JointCounts",
     "LabelRuns",
@@ -114,9 +125,11 @@ __all__ = [
     "open_ranking",
     "predict",
     "rank",
+    "read_grids",
     "read_labels",
     "repair",
     "split",
+    "swap_detect",
     "sweep",
     "train",
 ]

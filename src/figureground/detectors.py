@@ -13,7 +13,7 @@ from figureground.stages.detect.options import DetectOptions
 from figureground.stages.detect.result import Detection, open_detection
 
 
-def detect(
+def swap_detect(
     data: str | Path | Dataset,
     labels: str | Path | Sequence[str | Path] = (),
     *,

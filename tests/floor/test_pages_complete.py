@@ -19,6 +19,7 @@ from figureground.models.fit.options import FitOptions
 from figureground.models.predictor import PREDICTORS
 from figureground.runs.artifact import ArtifactWriter
 from figureground.stages.audit.options import AuditOptions
+from figureground.stages.detect.options import DetectOptions
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.repair.options import RepairOptions
 from figureground.stages.shift.compose_options import ComposeOptions
@@ -50,7 +51,9 @@ def test_every_verb_has_a_heading() -> None:
     assert verbs == set(re.findall(r"^## ([\w ]+)$", page("reference/cli.md"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("options", [AuditOptions, FitOptions, RepairOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions])
+@pytest.mark.parametrize(
+    "options", [AuditOptions, DetectOptions, FitOptions, RepairOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions]
+)
 def test_every_option_has_a_row(options: type) -> None:
     """Each field of an options class is a flag in the command-line page."""
     flags = {f"--{info.name.replace('_', '-')}" for info in describe_options(options)}

@@ -41,7 +41,7 @@ def detect(
     from figureground.cli.terminal import print_json
     from figureground.runs.progress import terminal_reporter
 
-    found = detectors.detect(data, labels or (), out=out, options=options, reporter=terminal_reporter())
+    found = detectors.swap_detect(data, labels or (), out=out, options=options, reporter=terminal_reporter())
     if json_output:
         print_json({"path": found.path, **found.summary})
     else:

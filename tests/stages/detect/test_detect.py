@@ -18,7 +18,7 @@ from figureground.core.errors import ArtifactError, FormatError, InputError
 from figureground.data.dataset import open_dataset
 from figureground.data.grids import Thresholds, read_grids
 from figureground.data.pixels import read_picture
-from figureground.detectors import detect
+from figureground.detectors import swap_detect as detect
 from figureground.models.inputs import normalised, plan_input, resized
 from figureground.models.predictor import open_predictor
 from figureground.runs.artifact import read_manifest
