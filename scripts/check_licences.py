@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 PACKAGE = "figureground"
-FOR_USERS = ("torch", "smp", "hf", "onnx", "torchmetrics", "accelerate", "tensorboard", "train", "ray", "review", "all")
+FOR_USERS = ("torch", "smp", "timm", "hf", "onnx", "torchmetrics", "accelerate", "tensorboard", "train", "ray", "review", "all")
 _COPYLEFT = re.compile(r"(?<![A-Za-z])A?GPL|(?<!Lesser )General Public License|Affero", re.IGNORECASE)
 _LESSER = re.compile(r"LGPL|Lesser General Public License", re.IGNORECASE)
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([^\]]*)\])?([^;]*)(?:;(.*))?$")

@@ -230,6 +230,8 @@ def artifacts() -> str:
         *queues(),
         *labels(),
         *rankings(),
+        *grids(),
+        *answers_of_classifiers(),
         *loops(),
     ]
     return "\n".join(parts)
@@ -279,7 +281,7 @@ def _proof_keys(proof: Mapping[str, Any]) -> Iterable[str]:
 
 def weights() -> list[str]:
     """What `train` and `repair` write."""
-    import figureground.models.fit.history as history
+    from figureground.models.fit import answers, history
     from figureground.stages.repair.candidates import COLUMNS
     from figureground.stages.repair.card import KEYS
 
@@ -290,7 +292,7 @@ def weights() -> list[str]:
         "Written by `train` and `repair`: `weights.safetensors`, the tensors of the network by name; `card.json`, and `card.md` for people; the curves as",
         "`curves.csv` and `curves.svg`; what `--log tensorboard` was told, in `tensorboard/`. MODEL spec `weights:DIR` opens it.\n",
         "### card.json\n",
-        table(("key", "meaning"), ((f"`{key}`", _word("card", key)) for key in _complete("card", card))),
+        table(("key", "meaning"), ((f"`{key}`", _word("card", key)) for key in _complete("card", (*card, "groups")))),
         "Weights that `repair` wrote have one entry more, `repair`, and `candidates.csv` beside them.\n",
         "### card.json of a repair\n",
         table(("key", "meaning"), ((f"`repair.{key}`", _word("repair", key)) for key in _complete("repair", KEYS))),
@@ -304,6 +306,11 @@ def weights() -> list[str]:
         "the figures on the labelled samples it was judged by beside them, from `labelled_loss` to `labelled_added`.\n",
         table(
             ("column", "meaning"), ((f"`{name}`", _word("columns.curves", name)) for name in _complete("columns.curves", history.COLUMNS))
+        ),
+        "A classifier has these figures beside `loss` instead:\n",
+        table(
+            ("column", "meaning"),
+            ((f"`{name}`", _word("columns.answer_curves", name)) for name in _complete("columns.answer_curves", answers.FIGURES[1:])),
         ),
     ]
 
@@ -400,6 +407,63 @@ def rankings() -> list[str]:
             ("key", "meaning"),
             ((f"`{key}`", _word("ranking", key)) for key in _complete("ranking", dict.fromkeys(_paths(_small_ranking())))),
         ),
+    ]
+
+
+def answers_of_classifiers() -> list[str]:
+    """What `classify` writes."""
+    from figureground.stages.classify.measure import Answered, measure
+    from figureground.stages.classify.options import ClassifyOptions
+    from figureground.stages.classify.summary import FLIPS, GROUPS, answer_table, summarise
+
+    answered = Answered(
+        ids=("a", "b"),
+        labels=("cat", "cat"),
+        contexts=("in", "out"),
+        figures=("f", "f"),
+        clusters=("f", "f"),
+        names=("cat", "dog"),
+        probabilities=np.array([[0.9, 0.1], [0.2, 0.8]], np.float32),
+        groups=np.array([0, 1]),
+        group_names=("cat, in", "cat, out"),
+        group_values=(("cat", "in"), ("cat", "out")),
+    )
+    options = ClassifyOptions(figure="figure", resamples=10)
+    summary = summarise(answered, measure(answered, options, shares={}), options=options, model="weights:DIR")
+    told = {name.replace("p_cat", "p_CLASS").replace("flip_rates.cat", "flip_rates.CLASS"): None for name in _paths(summary)}
+    schema = answer_table(answered).select(["id", "label", "answer", "context", "figure", "p_cat"]).schema
+    schema = schema.set(5, schema.field(5).with_name("p_CLASS"))
+    return [
+        "## answers\n",
+        "Written by `classify`: `answers.parquet`, `groups.parquet`, with `--figure` also `flips.parquet`, and `summary.json`. The manifest's",
+        "`details` hold the classes, the data set, the model and the digest of its weights.\n",
+        *(
+            schema_table(f"answers.{name}", f"{name}.parquet", one)
+            for name, one in {"answers": schema, "groups": GROUPS, "flips": FLIPS}.items()
+        ),
+        "### summary.json\n",
+        "`{value, low, high}` is a fraction with the ends of its interval; null means undefined.\n",
+        table(("key", "meaning"), ((f"`{key}`", _word("answers", key)) for key in _complete("answers", told))),
+    ]
+
+
+def grids() -> list[str]:
+    """What `swap detect` writes."""
+    from figureground.data.grids import GRIDS
+    from figureground.stages.detect.measure import RATES
+    from figureground.stages.detect.summary import KEYS, POINT
+
+    named = [*KEYS, *(f"curve[].{name}" for name in POINT), *(f"curve[].patches.{name}{{value, low, high}}" for name in RATES)]
+    return [
+        "## grids\n",
+        "Written by `swap detect`: P(background) of every patch of every training picture. Beside the table stand `detector/`, the weights of the",
+        "detector with card and curves, which MODEL spec `weights:DIR/detector` opens; `detect.json`; and `curve.svg`, its picture. The manifest's",
+        "`details` hold `thresholds`, as `tight` and `loose`: a patch is cut out, or filled, where P(background) lies below that bound; and rows,",
+        "columns, how many labels there were, and the detector.\n",
+        schema_table("grids", "grids.parquet", GRIDS),
+        "### detect.json\n",
+        "`{value, low, high}` is a share with the ends of its interval over the held-out pictures; null means undefined.\n",
+        table(("key", "meaning"), ((f"`{key}`", _word("detect", key)) for key in _complete("detect", named))),
     ]
 
 

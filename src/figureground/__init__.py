@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 from figureground.version import __version__
 
 if TYPE_CHECKING:
+    from figureground.answering import classify
     from figureground.api import Audit, audit, balance, compose, mine, open_audit, predict, split, sweep, train
     from figureground.core.errors import FiguregroundError, FormatError, InputError
     from figureground.core.types import ClassTable, LabelRuns, Sample
     from figureground.data.dataset import Dataset, dataset_from_arrays, open_dataset
+    from figureground.data.grids import Grids, read_grids
     from figureground.data.labelmap import decode_runs, encode_runs
     from figureground.data.labels import Labels, read_labels
     from figureground.data.predictions import Predictions, open_predictions
     from figureground.data.swap_options import SwapOptions
+    from figureground.detectors import swap_detect
     from figureground.metrics.decompose import Decomposition, decompose
     from figureground.metrics.joint import JointCounts, joint_counts
     from figureground.metrics.meter import Meter
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from figureground.models.fit.options import FitOptions, make_fit_options
     from figureground.rounds import loop, rank, repair
     from figureground.stages.audit.options import AuditOptions
+    from figureground.stages.classify.options import ClassifyOptions
+    from figureground.stages.classify.result import Answers, open_answers
+    from figureground.stages.detect.options import DetectOptions
+    from figureground.stages.detect.result import Detection
     from figureground.stages.mine.options import MineOptions
     from figureground.stages.rank.options import RankOptions
     from figureground.stages.rank.result import Ranking, open_ranking
@@ -38,14 +45,17 @@ if TYPE_CHECKING:
     from figureground.swaps import swap_build, swap_infill
 
 _HOMES = {
+    "figureground.answering": ("classify",),
     "figureground.api": ("Audit", "audit", "balance", "compose", "mine", "open_audit", "predict", "split", "sweep", "train"),
     "figureground.core.errors": ("FiguregroundError", "FormatError", "InputError"),
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
     "figureground.data.dataset": ("Dataset", "dataset_from_arrays", "open_dataset"),
     "figureground.data.labelmap": ("decode_runs", "encode_runs"),
+    "figureground.data.grids": ("Grids", "read_grids"),
     "figureground.data.labels": ("Labels", "read_labels"),
     "figureground.data.predictions": ("Predictions", "open_predictions"),
     "figureground.data.swap_options": ("SwapOptions",),
+    "figureground.detectors": ("swap_detect",),
     "figureground.metrics.decompose": ("Decomposition", "decompose"),
     "figureground.metrics.joint": ("JointCounts", "joint_counts"),
     "figureground.metrics.meter": ("Meter",),
@@ -53,6 +63,10 @@ _HOMES = {
     "figureground.models.fit.options": ("FitOptions", "make_fit_options"),
     "figureground.rounds": ("loop", "rank", "repair"),
     "figureground.stages.audit.options": ("AuditOptions",),
+    "figureground.stages.classify.options": ("ClassifyOptions",),
+    "figureground.stages.classify.result": ("Answers", "open_answers"),
+    "figureground.stages.detect.options": ("DetectOptions",),
+    "figureground.stages.detect.result": ("Detection",),
     "figureground.stages.mine.options": ("MineOptions",),
     "figureground.stages.rank.options": ("RankOptions",),
     "figureground.stages.rank.result": ("Ranking", "open_ranking"),
@@ -67,18 +81,23 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Answers",
     "Audit",
     "AuditOptions",
     "BalanceOptions",
     "BalanceTable",
     "BuildOptions",
     "ClassTable",
+    "ClassifyOptions",
     "ComposeOptions",
     "Dataset",
     "Decomposition",
+    "DetectOptions",
+    "Detection",
     "FiguregroundError",
     "FitOptions",
     "FormatError",
+    "Grids",
     "InfillOptions",
     "InputError",
     "JointCounts",
@@ -97,6 +116,7 @@ __all__ = [
     "__version__",
     "audit",
     "balance",
+    "classify",
     "compose",
     "dataset_from_arrays",
     "decode_runs",
@@ -107,16 +127,19 @@ __all__ = [
     "loop",
     "make_fit_options",
     "mine",
+    "open_answers",
     "open_audit",
     "open_dataset",
     "open_predictions",
     "open_ranking",
     "predict",
     "rank",
+    "read_grids",
     "read_labels",
     "repair",
     "split",
     "swap_build",
+    "swap_detect",
     "swap_infill",
     "sweep",
     "train",

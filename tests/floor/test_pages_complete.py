@@ -19,6 +19,7 @@ from figureground.models.fit.options import FitOptions
 from figureground.models.predictor import PREDICTORS
 from figureground.runs.artifact import ArtifactWriter
 from figureground.stages.audit.options import AuditOptions
+from figureground.stages.detect.options import DetectOptions
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.repair.options import RepairOptions
 from figureground.stages.shift.compose_options import ComposeOptions
@@ -53,6 +54,7 @@ def test_every_verb_has_a_heading() -> None:
 
 OPTIONS = (
     AuditOptions,
+    DetectOptions,
     FitOptions,
     RepairOptions,
     PredictOptions,

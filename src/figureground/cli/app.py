@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from figureground.cli import (
     audit,
+    classify,
     demo,
     doctor,
     labels,
@@ -26,6 +27,7 @@ from figureground.cli import (
     shift_split,
     shift_sweep,
     swap_build,
+    swap_detect,
     swap_infill,
     train,
 )
@@ -71,7 +73,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: quicker by a third, and nothing is cut off
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, doctor, train, predict, audit, mine, review, repair, rank, loop, report):
+for module in (demo, doctor, train, predict, classify, audit, mine, review, repair, rank, loop, report):
     app.command(name=module.__name__.rpartition(".")[2])(module.VERB)
 
 shift = typer.Typer(help="Data sets whose classes and contexts are tied as strongly as asked.", no_args_is_help=True, rich_markup_mode=None)
@@ -81,7 +83,7 @@ for module in (shift_compose, shift_split, shift_balance, shift_sweep):
 
 swap = typer.Typer(help="Training pictures whose background says nothing of the label.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(swap, name="swap")
-for module in (swap_infill, swap_build):
+for module in (swap_detect, swap_infill, swap_build):
     swap.command(name=module.__name__.rpartition("_")[2])(module.VERB)
 
 masks = typer.Typer(help="Masks of reviewers to and from other tools.", no_args_is_help=True, rich_markup_mode=None)

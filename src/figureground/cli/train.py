@@ -1,4 +1,4 @@
-"""`figureground train DATA`: trains a segmentation network."""
+"""`figureground train DATA`: trains a segmentation network, or a classifier."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from figureground.models.fit.options import FitOptions, make_fit_options
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="Data set with pictures and masks.", metavar="DATA")],
+    data: Annotated[str, typer.Argument(help="Data set with pictures and masks, or for --task classify labels.", metavar="DATA")],
     out: Out,
     json_output: Json = False,
     config: Config = None,
@@ -19,7 +19,7 @@ def train(
     *,
     options: FitOptions,
 ) -> None:
-    """Train a segmentation network and write its weights, their card and curves; goes on where an interrupted run stopped."""
+    """Train a network, with --task classify a classifier, and write its weights, card and curves; goes on where a run stopped."""
     del config, debug
     import json
 

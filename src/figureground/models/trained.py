@@ -32,6 +32,8 @@ def open_weights(where: str, settings: Mapping[str, str], *, device: str) -> Tor
     """
     what, folder = f"weights:{where}", Path(where)
     card = read_card(folder)
+    if card.get("task") == "classify":
+        raise InputError(f"{what}: this network classifies pictures and gives no masks. Use `figureground classify {what} DATA`")
     trained, text = _spec_of(card, what), settings.get("architecture", card["architecture"])
     if "architecture" not in settings and text.startswith("python:"):
         raise InputError(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from figureground.core.errors import InputError
 from figureground.core.options import option
+from figureground.data.grids import MOST_CELLS, grid_of
 
-MOST_CELLS = 128
-"""In a row or a column of a grid of patches."""
+__all__ = ["MOST_CELLS", "ReviewOptions", "asked", "grid_of"]
+
 _ASKED = ("quorum", "worst", "repeats", "grid", "labellers", "seed")
 
 
@@ -40,12 +39,3 @@ class ReviewOptions:
 def asked(options: ReviewOptions) -> dict[str, Any]:
     """The options by which one can tell afterwards what people were asked."""
     return {name: getattr(options, name) for name in _ASKED}
-
-
-def grid_of(text: str) -> tuple[int, int]:
-    """Rows and columns in a text such as `16x16`; anything else raises `InputError`."""
-    match = re.fullmatch(r"(\d{1,3})\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d{1,3})", text.strip())
-    rows, columns = (int(n) for n in match.groups()) if match else (0, 0)
-    if not (1 <= rows <= MOST_CELLS and 1 <= columns <= MOST_CELLS):
-        raise InputError(f"`grid` must be rows x columns, each from 1 to {MOST_CELLS}, such as 16x16; got '{text}'")
-    return rows, columns

@@ -466,7 +466,7 @@ def test_published_regression_minorities_never_vanish(real_data, seed):
 
 
 def named(**values):
-    return SimpleNamespace(**{"objective": "ce", "dro_step": 0.01, "balance": "none", **values})
+    return SimpleNamespace(**{"objective": "ce", "dro_step": 0.01, "label_smoothing": 0.0, "balance": "none", **values})
 
 
 def test_objectives_by_name():
@@ -493,6 +493,8 @@ def test_validation_has_a_loss_that_epochs_share():
         ({"objective": "group-dro"}, 0, "needs groups"),
         ({"objective": "group-dro", "balance": "weight"}, 4, "balance"),
         ({"objective": "group-dro", "dro_step": -0.1}, 4, "dro_step"),
+        ({"label_smoothing": 1.0}, 4, "label_smoothing"),
+        ({"objective": "dice-ce", "label_smoothing": float("nan")}, 4, "label_smoothing"),
         ({"objective": "group-dro", "dro_step": float("nan")}, 4, "dro_step"),
         ({"objective": "focal"}, 4, "one of ce, dice-ce, group-dro"),
     ],
@@ -500,3 +502,40 @@ def test_validation_has_a_loss_that_epochs_share():
 def test_objectives_that_cannot_be(values, groups, words):
     with pytest.raises(InputError, match=words):
         make_objective(named(**values), classes=TABLE, groups=groups)
+
+
+def oracle_smoothed(logits, mask, smoothing: float) -> np.ndarray:
+    """Cross entropy of each counted pixel against the whole distribution of its target, float64."""
+    found, classes = [], len(logits)
+    for y, x in zip(*np.nonzero(mask != IGNORE), strict=True):
+        scores = logits[:, y, x].astype(np.float64)
+        log_shares = scores - scores.max() - np.log(np.exp(scores - scores.max()).sum())
+        target = np.full(classes, smoothing / classes)
+        target[mask[y, x]] += 1 - smoothing
+        found.append(-(target * log_shares).sum())
+    return np.array(found)
+
+
+@given(arrays=batches(), smoothing=st.floats(0, 0.99))
+def test_smoothed_targets_as_the_oracle_has_them(arrays, smoothing):
+    """The same smoothed pixels are under cross entropy, under Dice's cross entropy, and under the group means of GroupDRO."""
+    logits, masks, groups, weights = arrays
+    pixels = [oracle_smoothed(*pair, smoothing) for pair in zip(logits, masks, strict=True)]
+    count = max(1, sum(p.size for p in pixels))
+    expected = sum(w * p.sum() for w, p in zip(weights, pixels, strict=True)) / count
+    assert float(CrossEntropy(smoothing=smoothing)(*tensors(arrays))) == pytest.approx(expected, abs=1e-9, rel=1e-9)
+    plain, soft = (DiceCrossEntropy(classes=3, background=0, smoothing=s) for s in (0.0, smoothing))
+    dice = float(plain(*tensors(arrays))) - float(CrossEntropy()(*tensors(arrays)))
+    assert float(soft(*tensors(arrays))) == pytest.approx(expected + dice, abs=1e-7, rel=1e-7)
+    means = [p.mean() * w for p, w in zip(pixels, weights, strict=True) if p.size]
+    one_group = (tensors(arrays)[0], tensors(arrays)[1], torch.zeros(len(groups), dtype=torch.int64), tensors(arrays)[3])
+    found = float(GroupDRO(groups=1, step=0.3, smoothing=smoothing)(*one_group))
+    assert found == pytest.approx(float(np.mean(means)) if means else 0.0, abs=1e-9, rel=1e-9)
+
+
+def test_a_smoothed_pixel_by_hand():
+    """Logits 0 and log 3: shares 1/4 and 3/4; targets 0.1 and 0.9 at smoothing 0.2."""
+    logits = torch.tensor([0.0, float(np.log(3))]).reshape(1, 2, 1, 1)
+    loss = CrossEntropy(smoothing=0.2)(logits, torch.ones(1, 1, 1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64), torch.ones(1))
+    assert float(loss) == pytest.approx(0.1 * np.log(4) + 0.9 * np.log(4 / 3))
+    assert validation_objective(named(objective="group-dro", label_smoothing=0.2), classes=TABLE).smoothing == 0.2

@@ -133,7 +133,7 @@ def test_logits_are_kept_once_and_move_with_their_picture(dataset, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in kept.folder.iterdir()} == stamps
     for augment in ("none", "light"):
         options = dataclasses.replace(OPTIONS, augment=augment)
-        with Loader(both, options=options, train=True, mixture=mixture, kept=kept) as loader:
+        with Loader(both, options=options, train=True, plan=mixture, kept=kept) as loader:
             found = list(loader.epoch(0))
         assert all(batch.taught.tolist() == (batch.indices >= count).tolist() for batch in found)
         if augment == "none":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figureground.models.fit.schedule import rate_factor
+from figureground.models.fit.schedule import LEAST_GAIN, plateau_factor, rate_factor
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,35 @@ def test_the_whole_number_of_steps_counts_and_not_the_epochs():
     """The last of 1000 steps is nearly at 0, the middle one at a half."""
     assert rate_factor(999, steps=1000, warmup_steps=0, schedule="cosine") < 1e-5
     assert rate_factor(500, steps=1000, warmup_steps=0, schedule="cosine") == pytest.approx(0.5)
+
+
+@given(
+    st.lists(st.sampled_from([0.1, 0.2, 0.20005, 0.5, 0.50015, 0.7, math.nan]), max_size=40),
+    st.integers(0, 5),
+    st.sampled_from([0.1, 0.5, 1.0]),
+    st.booleans(),
+)
+def test_a_plateau_is_that_of_torch(values, patience, factor, lower):
+    """Step for step ReduceLROnPlateau with an absolute threshold, whatever comes and whichever way is better."""
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        *(optimizer, "min" if lower else "max"),
+        factor=min(factor, 0.999),
+        patience=patience,
+        threshold=LEAST_GAIN,
+        threshold_mode="abs",
+        eps=0,
+    )
+    for value in values:
+        theirs.step(value)
+    found = plateau_factor(values, patience=patience, factor=min(factor, 0.999), lower_is_better=lower)
+    assert found == pytest.approx(optimizer.param_groups[0]["lr"])
+
+
+def test_a_plateau_by_hand():
+    """The best is 0.6; two epochs may be no better, the third brings it down, and the count starts again."""
+    values = [0.5, 0.6, 0.6, 0.6, 0.6, 0.59, 0.6]
+    found = [plateau_factor(values[:n], patience=2, factor=0.1, lower_is_better=False) for n in range(8)]
+    assert found == pytest.approx([1, 1, 1, 1, 1, 0.1, 0.1, 0.1])
+    assert plateau_factor([*values, 0.6], patience=2, factor=0.1, lower_is_better=False) == pytest.approx(0.01)

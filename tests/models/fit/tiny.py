@@ -44,3 +44,8 @@ def frozen(classes: int) -> nn.Module:
 
 def no_module(classes: int) -> object:
     return object()
+
+
+def answering(classes: int, width: int = 8) -> nn.Module:
+    """A classifier: logits [batch, classes]."""
+    return nn.Sequential(tiny(classes, width), nn.AdaptiveMaxPool2d(1), nn.Flatten())

@@ -7,7 +7,7 @@ touched.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -15,7 +15,10 @@ import torch
 from torchvision.transforms.v2 import functional
 from torchvision.transforms.v2.functional import InterpolationMode
 
+from figureground.core.errors import InputError
 from figureground.models.fit.batch import IGNORE
+from figureground.models.fit.options import FitOptions
+from figureground.models.grid import cells_of
 
 Box = tuple[int, int, int, int]
 """First row, first column, height and width of a crop, in pixels."""
@@ -34,6 +37,16 @@ class Augmentation:
     jitter: float
     """Brightness, contrast and saturation are multiplied with U(1 - jitter, 1 + jitter), in random order."""
     jitter_chance: float
+    hue: float = 0.0
+    """Where above 0, the hue is turned by U(-hue, hue) of the circle, too."""
+    grey: float = 0.0
+    """Chance that colours are taken away."""
+    turned: bool = False
+    """The picture is turned by 0, 90, 180 or 270 degrees, each as likely; it must be square."""
+    shift: int = 0
+    """The picture is moved by a whole number of patches in [-shift, shift] each way; what comes in is black, and background."""
+    cells: tuple[int, int] = (1, 1)
+    """Rows and columns of those patches."""
     tries: int = 10
     """Crops that are drawn until one keeps some of the figure; after that the picture is not cropped."""
 
@@ -49,18 +62,44 @@ class Change:
     """Of brightness, contrast and saturation; none where colours stay."""
     colours: tuple[int, ...] = ()
     """Numbers of those, in the order in which they are changed."""
+    grey: bool = False
+    turns: int = 0
+    """Quarter turns against the clock, after the flip."""
+    shift_px: tuple[int, int] = (0, 0)
+    """Rows down and columns to the right that it is moved at last."""
 
 
-_RECOLOURING = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation)
+_RECOLOURING = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation, functional.adjust_hue)
 
+_PATCHES = Augmentation(flip=0.5, scale=(1.0, 1.0), ratio=(1.0, 1.0), jitter=0.2, jitter_chance=1.0, hue=0.02, grey=0.2)
 AUGMENTATIONS: Mapping[str, Augmentation | None] = MappingProxyType(
     {
         "none": None,
         "light": Augmentation(flip=0.5, scale=(0.85, 1.0), ratio=(0.95, 1.05), jitter=0.0, jitter_chance=0.0),
         "label-flips": Augmentation(flip=0.5, scale=(0.8, 1.0), ratio=(0.9, 1.1), jitter=0.2, jitter_chance=0.3),
+        "patches": _PATCHES,
+        "patches-turned": replace(_PATCHES, turned=True),
     }
 )
-"""By name. `label-flips` is the recipe of the reference code of arXiv 2604.13326; `light` is defined here."""
+"""By name. `label-flips` is the recipe of the reference code of arXiv 2604.13326; `light` is defined here. Those of patches are
+the recipe of arXiv 2606.32018; `augmentation_of` says which patches they move."""
+
+
+def augmentation_of(options: FitOptions) -> Augmentation | None:
+    """The changes that the options name; None for none.
+
+    Raises:
+        InputError: those of patches without an architecture of patches, or turned ones where rows and columns differ in number.
+    """
+    how = AUGMENTATIONS[options.augment]
+    if how is None or not options.augment.startswith("patches"):
+        return how
+    cells = cells_of(options.architecture)
+    if cells is None:
+        raise InputError(f"`augment` {options.augment} moves the patches of an architecture grid:, and it is {options.architecture}")
+    if how.turned and cells[0] != cells[1]:
+        raise InputError(f"`augment` {options.augment} needs as many rows as columns; got {cells[0]} x {cells[1]} patches. Give patches")
+    return replace(how, shift=options.shift, cells=cells)
 
 
 def augmented(
@@ -81,40 +120,68 @@ def augmented(
     Returns:
         uint8 [height, width, 3] and uint8 [height, width], contiguous, sharing no memory with the arguments.
     """
-    return changed(picture, mask, drawn_change(mask, how=how, background=background, rng=rng))
+    return changed(picture, mask, drawn_change(mask, how=how, background=background, rng=rng), background=background)
 
 
-def changed(picture: np.ndarray, mask: np.ndarray, change: Change) -> tuple[np.ndarray, np.ndarray]:
+def changed(picture: np.ndarray, mask: np.ndarray, change: Change, *, background: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The picture and the mask after a change; types and shapes as for `augmented`."""
     image = moved(torch.from_numpy(np.array(picture.transpose(2, 0, 1))), change)
-    labels = moved(torch.from_numpy(np.array(mask))[None], change, nearest=True)
+    labels = moved(torch.from_numpy(np.array(mask))[None], change, nearest=True, fill=background)
     for number in change.colours:
         image = _RECOLOURING[number](image, change.factors[number])
+    if change.grey:
+        image = functional.rgb_to_grayscale(image, num_output_channels=3)
     return np.ascontiguousarray(image.numpy().transpose(1, 2, 0)), np.ascontiguousarray(labels[0].numpy())
 
 
 def drawn_change(mask: np.ndarray, *, how: Augmentation, background: int, rng: np.random.Generator) -> Change:
     """The random changes of one picture; arguments as for `augmented`, which draws the same from the same state."""
     flip = rng.random() < how.flip
-    box = crop_box(mask, how=how, background=background, rng=rng)
+    box = crop_box(mask, how=how, background=background, rng=rng) if how.scale[0] < 1 else None
+    change = replace(_motion(mask, how, rng), flip=flip, box=box) if how.turned or how.shift else Change(flip=flip, box=box)
     if rng.random() >= how.jitter_chance:
-        return Change(flip=flip, box=box)
-    factors = rng.uniform(1 - how.jitter, 1 + how.jitter, len(_RECOLOURING))
-    return Change(flip=flip, box=box, factors=tuple(map(float, factors)), colours=tuple(map(int, rng.permutation(len(_RECOLOURING)))))
+        return change
+    factors = [*map(float, rng.uniform(1 - how.jitter, 1 + how.jitter, 3)), *([float(rng.uniform(-how.hue, how.hue))] if how.hue else [])]
+    colours = tuple(map(int, rng.permutation(len(factors))))
+    return replace(change, factors=tuple(factors), colours=colours, grey=how.grey > 0 and rng.random() < how.grey)
 
 
-def moved(planes: torch.Tensor, change: Change, *, nearest: bool = False) -> torch.Tensor:
-    """Planes [channels, height, width] cropped, resized back and flipped as a change says; colours stay.
+def _motion(mask: np.ndarray, how: Augmentation, rng: np.random.Generator) -> Change:
+    """Quarter turns and the way a picture is moved by."""
+    turns, steps = int(rng.integers(4)) if how.turned else 0, rng.integers(-how.shift, how.shift + 1, 2)
+    down, right = (int(step) * size // cells for step, size, cells in zip(steps, mask.shape, how.cells, strict=True))
+    return Change(flip=False, box=None, turns=turns, shift_px=(down, right))
+
+
+def moved(planes: torch.Tensor, change: Change, *, nearest: bool = False, fill: int = 0) -> torch.Tensor:
+    """Planes [channels, height, width] cropped, resized back, flipped, turned and shifted as a change says; colours stay.
 
     Args:
         planes: of a picture, a mask, or logits.
         change: of the picture that they belong to.
         nearest: take the nearest pixel; else bilinear with antialiasing.
+        fill: what comes in where they are shifted.
     """
     if change.box is not None:
         how = InterpolationMode.NEAREST_EXACT if nearest else InterpolationMode.BILINEAR
         planes = functional.resized_crop(planes, *change.box, size=list(planes.shape[-2:]), interpolation=how, antialias=True)
-    return functional.horizontal_flip(planes) if change.flip else planes
+    planes = functional.horizontal_flip(planes) if change.flip else planes
+    planes = torch.rot90(planes, change.turns, (1, 2)) if change.turns else planes
+    return _shifted(planes, change.shift_px, fill) if change.shift_px != (0, 0) else planes
+
+
+def _shifted(planes: torch.Tensor, shift_px: tuple[int, int], fill: int) -> torch.Tensor:
+    """Planes moved down and to the right, `fill` where nothing comes from."""
+    found = torch.full_like(planes, fill)
+    (to_y, from_y), (to_x, from_x) = (_overlap(by, size) for by, size in zip(shift_px, planes.shape[-2:], strict=True))
+    found[:, to_y, to_x] = planes[:, from_y, from_x]
+    return found
+
+
+def _overlap(by: int, size: int) -> tuple[slice, slice]:
+    """Where what stays in the picture goes to, and where it is now, along one axis."""
+    by = max(-size, min(size, by))
+    return (slice(by, size), slice(0, size - by)) if by >= 0 else (slice(0, size + by), slice(-by, size))
 
 
 def crop_box(mask: np.ndarray, *, how: Augmentation, background: int, rng: np.random.Generator) -> Box | None:

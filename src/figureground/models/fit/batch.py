@@ -28,6 +28,10 @@ class Batch:
     """float32 [batch, classes, height, width]: logits of the model before, 0 for pictures without; None where there are none at all."""
     taught: torch.Tensor | None = None
     """bool [batch]: which pictures have such logits; beside `before`."""
+    mixed_masks: torch.Tensor | None = None
+    """int64 as `masks`: those of the pictures that were mixed in; None where nothing was."""
+    mixed_weights: torch.Tensor | None = None
+    """float32 [batch], at least 0: what the loss against `mixed_masks` is multiplied with; beside them."""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -42,6 +46,8 @@ class Batch:
             weights=self.weights.to(device, non_blocking=True),
             before=None if self.before is None else self.before.to(device, non_blocking=True),
             taught=None if self.taught is None else self.taught.to(device, non_blocking=True),
+            mixed_masks=None if self.mixed_masks is None else self.mixed_masks.to(device, non_blocking=True),
+            mixed_weights=None if self.mixed_weights is None else self.mixed_weights.to(device, non_blocking=True),
         )
 
     def rows(self, chosen: torch.Tensor) -> Batch:
@@ -54,6 +60,8 @@ class Batch:
             weights=self.weights[chosen],
             before=None if self.before is None else self.before[chosen],
             taught=None if self.taught is None else self.taught[chosen],
+            mixed_masks=None if self.mixed_masks is None else self.mixed_masks[chosen],
+            mixed_weights=None if self.mixed_weights is None else self.mixed_weights[chosen],
         )
 
 

@@ -13,12 +13,20 @@ import numpy as np
 from figureground.data.dataset import Dataset
 from figureground.data.paths import read_bytes, stamp
 from figureground.data.spec import parse_spec
+from figureground.models.fit.answers import AnswerValidation
 from figureground.models.fit.evaluate import Validation
 from figureground.models.fit.loop import FitResult
 from figureground.models.fit.options import FitOptions
 from figureground.models.predictor import PredictorSpec, predictor_spec_to_json
 from figureground.models.trained import CARD_VERSION
 
+_ANSWERS = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "adjusted_accuracy": "accuracy, were the groups as large as in training",
+    "mean_group_accuracy": "mean accuracy of the groups",
+    "worst_group_accuracy": "accuracy of the worst group",
+}
 _NAMED = {
     "loss": "loss",
     "miou": "mean IoU",
@@ -61,6 +69,7 @@ def make_card(
     device: str,
     versions: Mapping[str, str],
     notes: Sequence[str],
+    shares: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """The card as plain values, the content of `card.json`.
 
@@ -72,19 +81,22 @@ def make_card(
         device: what it was trained on.
         versions: of the libraries.
         notes: what was decided on the way, in words.
+        shares: part of the training samples in each group by its name, of a classifier.
     """
     data = splits["train"]
     return {
         "card": CARD_VERSION,
+        "task": options.task,
         "architecture": options.architecture,
         "sha256": spec.sha256,
         "parameters": sum(weight.numel() for weight in result.network.parameters()),
         "model": predictor_spec_to_json(spec),
-        "classes": {f.name: getattr(data.classes, f.name) for f in dataclasses.fields(data.classes) if "colour" not in f.name},
+        "classes": _classes_of(data, options, spec),
         "data": {
             "name": data.name,
             **{role: {"samples": len(split), "sha256": content_digest(split)} for role, split in splits.items()},
         },
+        **({} if shares is None else {"groups": {"column": options.groups or data.context_attribute, "shares": dict(shares)}}),
         "options": dataclasses.asdict(options),
         "training": {
             "epochs": len(result.history),
@@ -100,10 +112,20 @@ def make_card(
     }
 
 
-def figures_of_card(figures: Validation | None, names: Sequence[str]) -> dict[str, Any] | None:
+def _classes_of(data: Dataset, options: FitOptions, spec: PredictorSpec) -> dict[str, Any]:
+    """What the channels are; a classifier has no ids and no background."""
+    if options.task == "classify":
+        return {"names": spec.class_names}
+    return {f.name: getattr(data.classes, f.name) for f in dataclasses.fields(data.classes) if "colour" not in f.name}
+
+
+def figures_of_card(figures: Validation | AnswerValidation | None, names: Sequence[str]) -> dict[str, Any] | None:
     """The validation of the weights, with the IoU of each class and the flipped rate of each group; None without a validation."""
     if figures is None:
         return None
+    if isinstance(figures, AnswerValidation):
+        kept = ("worst_group", "class_accuracy", "group_accuracy", "group_samples")
+        return {**figures.figures(), **{name: getattr(figures, name) for name in kept}}
     return {
         **figures.figures(),
         "worst_group": figures.worst_group,
@@ -127,7 +149,7 @@ def card_text(card: Mapping[str, Any]) -> str:
         "## Figures\n",
         _figures_text(card["figures"], options),
         "## Use\n",
-        "```\nfigureground predict weights:DIR DATA --out predictions\n```\n",
+        f"```\nfigureground {'classify' if card['task'] == 'classify' else 'predict'} weights:DIR DATA --out predictions\n```\n",
         "```python\n" + _snippet(card) + "```\n",
         "## Data\n",
         "| split | samples | sha256 of pictures, masks and groups |\n| --- | --- | --- |\n"
@@ -145,10 +167,14 @@ def card_text(card: Mapping[str, Any]) -> str:
 def _figures_text(figures: Mapping[str, Any] | None, options: Mapping[str, Any]) -> str:
     if figures is None:
         return "There were no validation samples.\n"
+    head = f"Of split {options['val_split']}, at the size of training, with these weights.\n\n| figure | value |\n| --- | --- |\n"
+    if "accuracy" in figures:
+        rows = "".join(f"| {_ANSWERS[name]} | {_number(figures[name])} |\n" for name in _ANSWERS)
+        parts = {"accuracy of class": figures["class_accuracy"], "accuracy of group": figures["group_accuracy"]}
+        return head + rows + "".join(f"| {what} {name} | {_number(v)} |\n" for what, each in parts.items() for name, v in each.items())
     rows = "".join(f"| {_NAMED[name]} | {_number(figures[name])} |\n" for name in _NAMED)
     classes = "".join(f"| IoU of {name} | {_number(value)} |\n" for name, value in figures["class_iou"].items())
     groups = "".join(f"| flipped: {name} | {_number(value)} |\n" for name, value in figures["group_flipped"].items())
-    head = f"Of split {options['val_split']}, at the size of training, with these weights.\n\n| figure | value |\n| --- | --- |\n"
     return head + rows + classes + groups
 
 
@@ -160,6 +186,8 @@ def _snippet(card: Mapping[str, Any]) -> str:
             "import segmentation_models_pytorch as smp\n\n"
             f'network = smp.create_model("{name}", "{encoder}", encoder_weights=None, classes={classes})'
         )
+    elif parsed.kind == "timm" and not parsed.options:
+        build = f'import timm\n\nnetwork = timm.create_model("{parsed.where}", num_classes={classes})'
     elif parsed.kind == "torchvision":
         build = (
             "from torchvision.models import get_model\n\n"

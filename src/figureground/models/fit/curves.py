@@ -45,7 +45,7 @@ def curves_csv(history: Sequence[Epoch]) -> str:
     """One row an epoch: `COLUMNS` and, of a repair, the figures on labelled samples; one there is none of is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = (*COLUMNS, *(history[0].more if history else ()))
+    names = (*history[0].row(), *history[0].more) if history else COLUMNS
     writer.writerow(names)
     for line in history:
         row = {**line.row(), **line.more}
@@ -62,7 +62,8 @@ def curves_svg(history: Sequence[Epoch], *, best_epoch: int) -> str:
         best_epoch: the epoch whose weights are kept, from 1.
     """
     validated = any(line.figures for line in history)
-    panels = (_loss, _overlap, _parts) if validated else (_loss,)
+    answers = any("accuracy" in line.figures for line in history)
+    panels = (_loss, _answers) if answers else (_loss, _overlap, _parts) if validated else (_loss,)
     with rc_context():
         rcdefaults()  # a matplotlibrc of the reader's must not change the picture
         rcParams.update(_STYLE)  # pyright: ignore[reportCallIssue, reportArgumentType] - the stubs list keys one by one
@@ -89,6 +90,15 @@ def _overlap(axes: Axes, history: Sequence[Epoch]) -> None:
     _line(axes, history, "foreground_iou", INK, "foreground IoU, any label", style=(0, (5, 3)))
     _line(axes, history, "miou", ACCENT, "mean IoU of classes", width=2.2)
     _line(axes, history, "labelled_miou", QUIET, "mean IoU, labelled samples", style=(0, (1, 1.5)))
+    _percent(axes)
+
+
+def _answers(axes: Axes, history: Sequence[Epoch]) -> None:
+    axes.set_title("right answers (%)", loc="left", fontsize=10)
+    _line(axes, history, "accuracy", INK, "accuracy")
+    _line(axes, history, "adjusted_accuracy", QUIET, "as training is grouped", style=(0, (5, 3)))
+    _line(axes, history, "mean_group_accuracy", CORRECT, "mean of groups")
+    _line(axes, history, "worst_group_accuracy", FLIPPED, "worst group", width=2.2)
     _percent(axes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,6 +15,7 @@ from figureground.core.types import ClassTable
 from figureground.metrics.decompose import Decomposition, decompose, ratio
 from figureground.metrics.joint import joint_counts
 from figureground.metrics.overlap import nan_mean
+from figureground.models.fit.answers import AnswerValidation, answer_figures
 from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.devices import Devices
 from figureground.models.fit.loader import Loader
@@ -22,7 +23,7 @@ from figureground.models.fit.options import FitOptions
 from figureground.models.fit.samples import TrainData
 from figureground.models.fit.step import forward, mass_of
 
-FIGURES = ("loss", "miou", "foreground_iou", "correct", "flipped", "missed", "added", "worst_group_flipped")
+FIGURES = ("loss", "miou", "foreground_iou", "correct", "flipped", "missed", "added", "worst_group_flipped", "balanced_accuracy")
 """The numbers of a validation, in the order of the table of curves."""
 
 
@@ -44,6 +45,8 @@ class Validation:
     """Part of background truth predicted as foreground."""
     worst_group_flipped: float
     """Largest flipped rate of a group; NaN where no group is known."""
+    balanced_accuracy: float
+    """Mean over the classes that occur in truth, background among them, of the part of their pixels that is predicted as such."""
     worst_group: str
     """Its name; empty where no group is known."""
     class_iou: tuple[float, ...]
@@ -62,10 +65,11 @@ class Tally:
     Args:
         classes: of the data.
         group_names: name of each group.
+        shares: part of the training samples in each group by its name, of a classifier; None = a segmentation network.
     """
 
-    def __init__(self, classes: ClassTable, group_names: Sequence[str]) -> None:
-        self._classes, self._names = classes, tuple(group_names)
+    def __init__(self, classes: ClassTable, group_names: Sequence[str], *, shares: Mapping[str, float] | None = None) -> None:
+        self._classes, self._names, self._shares = classes, tuple(group_names), shares
         # the last row is for samples of no known group
         self.counts = np.zeros((len(self._names) + 1, len(classes), len(classes)), np.int64)
         self.loss, self.mass = 0.0, 0.0
@@ -81,11 +85,14 @@ class Tally:
         if mass:
             self.loss, self.mass = self.loss + loss * mass, self.mass + mass
 
-    def result(self, devices: Devices) -> Validation:
+    def result(self, devices: Devices) -> Validation | AnswerValidation:
         """The figures over all batches, of all processes together."""
         counts = devices.total(torch.from_numpy(self.counts)).numpy()
         loss, mass = devices.total(torch.tensor([self.loss, self.mass], dtype=torch.float64)).tolist()
-        return figures_of(counts, classes=self._classes, group_names=self._names, loss=loss / mass if mass else float("nan"))
+        mean = loss / mass if mass else float("nan")
+        if self._shares is not None:
+            return answer_figures(counts, classes=self._classes, group_names=self._names, shares=self._shares, loss=mean)
+        return figures_of(counts, classes=self._classes, group_names=self._names, loss=mean)
 
 
 def figures_of(counts: np.ndarray, *, classes: ClassTable, group_names: Sequence[str], loss: float) -> Validation:
@@ -111,6 +118,7 @@ def figures_of(counts: np.ndarray, *, classes: ClassTable, group_names: Sequence
         foreground_iou=parts.foreground_iou,
         **_rates(parts),
         worst_group_flipped=flipped.get(worst, float("nan")),
+        balanced_accuracy=float(nan_mean(ratio(hits, whole.sum(1)))),
         worst_group=worst,
         class_iou=tuple(map(float, iou)),
         group_flipped=flipped,
@@ -127,7 +135,8 @@ def validate(
     group_names: Sequence[str],
     mass_of: Callable[[Batch], float],
     autocast: Callable[[], AbstractContextManager[Any]],
-) -> Validation:
+    shares: Mapping[str, float] | None = None,
+) -> Any:
     """The figures of a network over some batches; network and objective are in evaluation mode meanwhile, and nothing of them changes.
 
     Args:
@@ -139,8 +148,12 @@ def validate(
         group_names: name of each group of these batches.
         mass_of: (batch) -> what the objective's mean over this batch is a mean over.
         autocast: () -> context in which the network computes.
+        shares: part of the training samples in each group, of a classifier; None = a segmentation network.
+
+    Returns:
+        `Validation`, or `AnswerValidation` of a classifier.
     """
-    tally = Tally(classes, group_names)
+    tally = Tally(classes, group_names, shares=shares)
     modes = network.training, objective.training
     network.eval()
     objective.eval()
@@ -169,7 +182,8 @@ def figures_on(
     options: FitOptions,
     devices: Devices,
     autocast: Callable[[], AbstractContextManager[Any]],
-) -> Validation:
+    shares: Mapping[str, float] | None = None,
+) -> Any:
     """The figures of a network on all samples of a loader.
 
     Args:
@@ -180,6 +194,10 @@ def figures_on(
         options: of the training; `objective` is looked at.
         devices: where the network is.
         autocast: () -> context in which the network computes.
+        shares: part of the training samples in each group, of a classifier; None = a segmentation network.
+
+    Returns:
+        `Validation`, or `AnswerValidation` of a classifier.
     """
     judged = "ce" if options.objective == "group-dro" else options.objective
     return validate(
@@ -191,6 +209,7 @@ def figures_on(
         group_names=data.group_names,
         mass_of=lambda batch: mass_of(batch, judged),
         autocast=autocast,
+        shares=shares,
     )
 
 

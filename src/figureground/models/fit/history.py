@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from figureground.models.fit.answers import AnswerValidation
 from figureground.models.fit.evaluate import FIGURES, Validation
 from figureground.models.fit.options import LOWER_IS_BETTER
 from figureground.models.fit.step import StepResult
 
 COLUMNS = ("epoch", "step", "lr", "train_loss", *FIGURES, "worst_group")
-"""The columns of the table of curves."""
+"""The columns of the table of curves of a segmentation network; those of a classifier have its figures instead."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +29,9 @@ class Epoch:
     train_loss: float
     """Mean of the objective over its batches, each before its step; NaN where no pixel counted."""
     figures: dict[str, float]
-    """`FIGURES` of the validation; empty without one."""
+    """The figures of the validation; empty without one."""
     worst_group: str
-    """Group with the largest flipped rate; empty where none is known."""
+    """Group with the largest flipped rate, of a classifier the smallest accuracy; empty where none is known."""
     more: dict[str, float] = dataclasses.field(default_factory=dict)
     """Figures on other samples than those of the validation: on labelled ones, where a network is repaired."""
 
@@ -39,8 +40,8 @@ class Epoch:
         return {"lr": self.lr, "train_loss": self.train_loss, **self.figures, **self.more}
 
     def row(self) -> dict[str, Any]:
-        """The row by `COLUMNS`; figures that there are none of are NaN."""
-        figures = {name: self.figures.get(name, math.nan) for name in FIGURES}
+        """The row by `COLUMNS`, with the figures of its own validation; without one they are NaN."""
+        figures = self.figures or dict.fromkeys(FIGURES, math.nan)
         plain = {"epoch": self.epoch, "step": self.step, "lr": self.lr, "train_loss": self.train_loss}
         return {**plain, **figures, "worst_group": self.worst_group}
 
@@ -70,7 +71,7 @@ class Position:
         self.batch, self.step, self.unsaved, self.lr = self.batch + batches, self.step + 1, self.unsaved + batches, done.rate
         self.loss_sum, self.mass = self.loss_sum + done.loss * done.mass, self.mass + done.mass
 
-    def close_epoch(self, figures: Validation | None, *, more: Mapping[str, float] | None = None) -> Epoch:
+    def close_epoch(self, figures: Validation | AnswerValidation | None, *, more: Mapping[str, float] | None = None) -> Epoch:
         """The epoch is over: its row, which is also the last of `history`."""
         self.epoch, self.batch = self.epoch + 1, 0
         line = Epoch(
@@ -108,10 +109,21 @@ def epoch_sentence(line: Epoch, *, epochs: int, best: bool) -> str:
     parts = [f"epoch {line.epoch} of {epochs}: loss {line.train_loss:.4g}"]
     if line.figures:
         found = line.figures
-        parts.append(f"validation {found['loss']:.4g}, foreground IoU {found['foreground_iou']:.3f}, flipped {found['flipped']:.3f}")
-        if line.worst_group:
-            parts.append(f"worst group {found['worst_group_flipped']:.3f} ({line.worst_group})")
+        parts.append(_answer_sentence(line) if "accuracy" in found else _region_sentence(line))
         if "labelled_miou" in line.more:
             parts.append(f"mIoU {found['miou']:.3f}, of labelled samples {line.more['labelled_miou']:.3f}")
         parts.append("best so far" if best else "")
     return "; ".join(filter(None, parts))
+
+
+def _region_sentence(line: Epoch) -> str:
+    found = line.figures
+    worst = f"; worst group {found['worst_group_flipped']:.3f} ({line.worst_group})" if line.worst_group else ""
+    return f"validation {found['loss']:.4g}, foreground IoU {found['foreground_iou']:.3f}, flipped {found['flipped']:.3f}{worst}"
+
+
+def _answer_sentence(line: Epoch) -> str:
+    found = line.figures
+    told = f"validation {found['loss']:.4g}, accuracy {found['accuracy']:.3f}, as training is grouped {found['adjusted_accuracy']:.3f}"
+    worst = f", worst group {found['worst_group_accuracy']:.3f} ({line.worst_group})" if line.worst_group else ""
+    return f"{told}, mean of groups {found['mean_group_accuracy']:.3f}{worst}"

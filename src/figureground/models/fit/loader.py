@@ -21,15 +21,16 @@ from threadpoolctl import threadpool_limits
 
 from figureground.core.environment import take_environment
 from figureground.core.errors import InputError, StateError
-from figureground.models.fit.augment import AUGMENTATIONS, Augmentation, changed, drawn_change, moved
+from figureground.models.fit.augment import Augmentation, augmentation_of, changed, drawn_change, moved
 from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.cache import PictureCache
 from figureground.models.fit.cutmix import Partners, background_cutmix
 from figureground.models.fit.distil import KeptLogits
-from figureground.models.fit.mixture import Mixture
 from figureground.models.fit.options import FitOptions
-from figureground.models.fit.order import batch_edges, epoch_order, group_weights, sample_stream, turns
+from figureground.models.fit.order import batch_edges, epoch_order, loss_weights, sample_stream, turns
+from figureground.models.fit.plans import Plan
 from figureground.models.fit.samples import TrainData, at_size
+from figureground.models.fit.sources import PictureSource
 from figureground.models.inputs import normalised
 from figureground.models.predictor import PredictorSpec
 
@@ -77,6 +78,8 @@ class BatchMaker:
     """float32 [samples]."""
     kept: KeptLogits | None = None
     """Logits of the model before that go with training samples; None = none do."""
+    source: PictureSource | None = None
+    """What makes the pictures; None = those of the files."""
 
     @staticmethod
     def plain(data: TrainData) -> BatchMaker:
@@ -91,14 +94,13 @@ class BatchMaker:
     def finished(self, pictures: list[Shown], part: Part) -> Batch:
         """The batch of these pictures: normalised, padded to the largest of them and to the stride, as tensors."""
         stride = self.data.stride_px
-        height, width = (-(-max(one.mask.shape[axis] for one in pictures) // stride) * stride for axis in (0, 1))
+        height, width = (-(-max(one.picture.shape[axis] for one in pictures) // stride) * stride for axis in (0, 1))
         images = np.zeros((len(pictures), 3, height, width), np.float32)
-        masks = np.full((len(pictures), height, width), IGNORE, np.int64)
+        masks = np.full((len(pictures), *((height, width) if self.data.targets is None else (1, 1))), IGNORE, np.int64)
         spec = PredictorSpec(kind="fit", where="batch", classes=len(self.data.classes), mean=self.data.mean, std=self.data.std)
         for slot, one in enumerate(pictures):
-            rows, columns = one.mask.shape
-            images[slot, :, :rows, :columns] = normalised(one.picture, spec)
-            masks[slot, :rows, :columns] = one.mask
+            images[slot, :, : one.picture.shape[0], : one.picture.shape[1]] = normalised(one.picture, spec)
+            masks[slot, : one.mask.shape[0], : one.mask.shape[1]] = one.mask
         return Batch(
             images=torch.from_numpy(images),
             masks=torch.from_numpy(masks),
@@ -120,6 +122,9 @@ class BatchMaker:
         """One sample; CutMix and augmentation have streams of their own, so that either can be switched without changing the other."""
         picture, mask = self.data.read(index)
         before = self.kept.read(index) if self.kept is not None else None
+        if self.source is not None:
+            making = sample_stream(seed=self.seed, epoch=epoch, index=index, turn=turn).spawn(3)[2]
+            picture = self.source.picture(index, rng=making)
         if self.how is None and not self.cutmix:
             return Shown(picture=picture, mask=mask, before=None if before is None else before.numpy())
         mixing, changing = sample_stream(seed=self.seed, epoch=epoch, index=index, turn=turn).spawn(2)
@@ -128,9 +133,12 @@ class BatchMaker:
             other = self.partners.draw(index, mixing)
             partner = None if other is None else self._partner(other, mask.shape)
             picture = background_cutmix(picture, mask, partner=partner, background=background, rng=mixing)
-        if self.how is not None:
+        if self.how is not None and self.data.targets is not None:
+            figure = np.ones(picture.shape[:2], np.uint8)  # of a picture without a mask every crop keeps some of the figure
+            picture, _ = changed(picture, figure, drawn_change(figure, how=self.how, background=0, rng=changing))
+        elif self.how is not None:
             change = drawn_change(mask, how=self.how, background=background, rng=changing)
-            picture, mask = changed(picture, mask, change)
+            picture, mask = changed(picture, mask, change, background=background)
             before = None if before is None else moved(before, change)
         return Shown(picture=picture, mask=mask, before=None if before is None else np.ascontiguousarray(before.numpy()))
 
@@ -150,27 +158,34 @@ class Loader:
         data: the samples.
         options: `batch`, `seed`, `balance`, `augment`, `cutmix` and `workers` are looked at.
         train: shuffled, balanced, weighed and augmented; otherwise each sample once, in order, as it is, with weight 1.
-        mixture: which samples an epoch of training shows; None = all of them once, or as `balance` says.
+        plan: which samples an epoch of training shows; None = all of them once, or as `balance` says.
         kept: logits of the model before that training batches bring along; None = none.
+        source: what makes the pictures of training; None = those of the files.
 
     Raises:
         InputError: `balance` without groups.
     """
 
     def __init__(
-        self, data: TrainData, *, options: FitOptions, train: bool, mixture: Mixture | None = None, kept: KeptLogits | None = None
+        self,
+        data: TrainData,
+        *,
+        options: FitOptions,
+        train: bool,
+        plan: Plan | None = None,
+        kept: KeptLogits | None = None,
+        source: PictureSource | None = None,
     ) -> None:
-        self._data, self._options, self._train, self._mixture = data, options, train, mixture
-        balanced = train and options.balance != "none"
-        weights = group_weights(data.groups) if balanced else np.ones(len(data))
+        self._data, self._options, self._train, self._plan = data, options, train, plan
         self._maker = BatchMaker(
             data=data,
             seed=options.seed,
-            how=AUGMENTATIONS[options.augment] if train else None,
+            how=augmentation_of(options) if train else None,
             cutmix=options.cutmix if train else 0.0,
             partners=Partners(data.labels, data.contexts),
-            weights=(weights if balanced and options.balance == "weight" else np.ones(len(data))).astype(np.float32),
+            weights=(self._weights() if train else np.ones(len(data))).astype(np.float32),
             kept=kept,
+            source=source,
         )
         self._threads = ThreadPoolExecutor(1 if options.workers else THREADS, "batches", _compute_alone)
         self._processes = _open_processes(self._maker, options.workers) if options.workers else None
@@ -211,16 +226,21 @@ class Loader:
     def parts(self, epoch: int) -> list[Part]:
         """Which samples make each batch of an epoch; a pure function of the data, the options and the epoch."""
         order = np.arange(len(self._data))
-        if self._mixture is not None:
-            order = self._mixture.order(seed=self._options.seed, epoch=epoch)
+        if self._plan is not None:
+            order = self._plan.order(seed=self._options.seed, epoch=epoch)
         elif self._train:
             order = epoch_order(self._data.groups, seed=self._options.seed, epoch=epoch, balance=self._options.balance)
         seen = turns(order)
         return [Part(epoch=epoch, indices=order[a:b], turns=seen[a:b]) for a, b in pairwise(self._edges())]
 
+    def _weights(self) -> np.ndarray:
+        """float64 [samples], what each weighs in the loss."""
+        options = self._options
+        return loss_weights(self._data.groups, self._data.targets, balance=options.balance, class_weights=options.class_weights)
+
     def _edges(self) -> np.ndarray:
         """Where batches begin and end in the order of an epoch."""
-        return batch_edges(len(self._data if self._mixture is None else self._mixture), self._options.batch)
+        return batch_edges(len(self._data if self._plan is None else self._plan), self._options.batch)
 
     def _ahead_of(self, parts: list[Part]) -> Iterator[Batch]:
         waiting: deque[Future[Batch]] = deque()

@@ -6,24 +6,30 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from figureground.core.errors import InputError
 from figureground.core.progress import Progress, QuietReporter, Reporter
+from figureground.models.fit.answers import AnswerValidation
 from figureground.models.fit.batch import Batch
 from figureground.models.fit.checkpoint import LAST_GOOD, Checkpoints, Tensors, keep_last_good
 from figureground.models.fit.data import TrainData, batch_count
 from figureground.models.fit.devices import Devices, open_devices
 from figureground.models.fit.evaluate import Validation, figures_on
 from figureground.models.fit.history import Epoch, Position, epoch_sentence, improves
+from figureground.models.fit.labelled import group_shares
 from figureground.models.fit.loader import Loader
 from figureground.models.fit.loggers import FitLogger, finite
 from figureground.models.fit.networks import Network
 from figureground.models.fit.objectives import make_objective, validation_objective
-from figureground.models.fit.options import HARMLESS, FitOptions
+from figureground.models.fit.options import HARMLESS, LOWER_IS_BETTER, FitOptions, check_task
+from figureground.models.fit.plans import Repeated, Subsampled
 from figureground.models.fit.precision import open_precision, reproducible
 from figureground.models.fit.replay import Replay, labelled_figures
+from figureground.models.fit.schedule import plateau_factor
+from figureground.models.fit.sources import PictureSource
 from figureground.models.fit.step import NotFinite, Stepper
 
 
@@ -37,7 +43,7 @@ class FitResult:
     """Every epoch, in order."""
     best_epoch: int
     """The epoch whose weights these are, from 1; the last one where nothing was validated, 0 for the weights from before a repair."""
-    figures: Validation | None
+    figures: Validation | AnswerValidation | None
     """The validation of these very weights; None without validation samples."""
     steps: int
     stopped_early: bool
@@ -71,6 +77,8 @@ def fit(
     loggers: Sequence[FitLogger] = (),
     devices: Devices | None = None,
     replay: Replay | None = None,
+    plan: Repeated | None = None,
+    source: PictureSource | None = None,
 ) -> FitResult:
     """Trains a network, and goes on where an interrupted call with the same arguments stopped.
 
@@ -90,6 +98,8 @@ def fit(
         replay: what makes it a repair of the network: `train` then holds labelled samples and, behind them, training samples; the weights
             kept are those with the best mIoU on `replay.judged` among those that lost no more than its limit, and the weights from before
             where none of those is better.
+        plan: how often each training sample is shown in an epoch; default once, or as `options.balance` says.
+        source: what makes the pictures that training shows; default those of the files.
 
     Raises:
         InputError: options, data and network do not fit together; the state belongs to another training or cannot be written; or the loss
@@ -99,7 +109,10 @@ def fit(
     devices = devices or open_devices(options.device)
     speaker = reporter if reporter is not None and devices.rank == 0 else QuietReporter()
     check_fit(train, val, options)
-    with reproducible(devices.device), _Run(network, train, val, options, state_dir, devices, speaker, loggers, replay) as run:
+    with (
+        reproducible(devices.device),
+        _Run(network, train, val, options, state_dir, devices, speaker, loggers, replay, plan, source) as run,
+    ):
         run.last_good = last_good or run.last_good
         run.resume()
         total = options.epochs * run.per_epoch
@@ -111,13 +124,18 @@ def fit(
 
 def check_fit(train: TrainData, val: TrainData | None, options: FitOptions) -> None:
     """Raise `InputError` where data and options contradict one another."""
+    check_task(options)
     if val is None and options.patience:
         raise InputError("`patience` needs a validation to wait for, and there are no validation samples. Give --val-split, or patience 0")
+    if val is None and options.schedule == "plateau":
+        raise InputError(
+            "`schedule` plateau waits for a validation, and there are no validation samples. Give --val-split, or another schedule"
+        )
     if val is not None and val.classes.names != train.classes.names:
         raise InputError(f"training and validation must have the same classes; got {train.classes.names} and {val.classes.names}")
-    if val is not None and options.monitor == "worst_group_flipped" and not (val.groups >= 0).any():
+    if val is not None and options.monitor.startswith("worst_group") and not (val.groups >= 0).any():
         raise InputError(
-            "`monitor` worst_group_flipped needs validation samples with both a class and a context; there are none. Give another --monitor"
+            f"`monitor` {options.monitor} needs validation samples with both a class and a context; there are none. Give another --monitor"
         )
 
 
@@ -135,16 +153,19 @@ class _Run:
         reporter: Reporter,
         loggers: Sequence[FitLogger],
         replay: Replay | None = None,
+        plan: Repeated | None = None,
+        source: PictureSource | None = None,
     ) -> None:
         self.bare, self.train, self.val, self.options, self.devices, self.loggers = network, train, val, options, devices, loggers
-        self.replay = replay
+        self.replay, self.source, self.repeated = replay, source, plan
         self.reporter, self.checkpoints, self.at = reporter, Checkpoints(state_dir), Position()
         self.last_good = state_dir / LAST_GOOD
         self.objective = make_objective(options, classes=train.classes, groups=len(train.group_names)).to(devices.device).train()
         self.judge = validation_objective(options, classes=train.classes).to(devices.device)
         self.wrapped = devices.wrap(network).train()
-        mixture = replay.mixture if replay is not None else None
-        self.per_epoch = batch_count(train if mixture is None else mixture, options)
+        subset = Subsampled(groups=train.groups, seed=options.seed) if options.balance == "subsample" else None
+        chosen = replay.mixture if replay is not None else plan if plan is not None else subset
+        self.per_epoch = batch_count(train if chosen is None else chosen, options)
         self.steps_per_epoch = -(-self.per_epoch // options.accumulate)
         self.stepper = Stepper(
             self.wrapped,
@@ -158,12 +179,14 @@ class _Run:
             distillation=replay.distillation if replay is not None else None,
         )
         self.best: Tensors | None = None
-        self.figures: Validation | None = None
+        self.shares = group_shares(train) if train.targets is not None else None
+        self.figures: Any = None
         self.judged: Validation | None = None
         self.before: Tensors | None = None
         if replay is not None:
             self.before, self.at.best_value = self._copy(), replay.before_judged.miou
-        self.loader = Loader(train, options=options, train=True, mixture=mixture, kept=replay.kept if replay is not None else None)
+        kept = replay.kept if replay is not None else None
+        self.loader = Loader(train, options=options, train=True, plan=chosen, kept=kept, source=source)
         self.val_loader = Loader(val, options=options, train=False) if val is not None else None
         self.judged_loader = Loader(replay.judged, options=options, train=False) if replay is not None else None
 
@@ -182,6 +205,7 @@ class _Run:
 
     def epoch(self, progress: Progress) -> None:
         """One epoch, or what is left of it: steps, validation, figures."""
+        self.stepper.plateau = self._plateau()
         for group in self._groups():
             try:
                 done = self.stepper.take(group, step=self.at.step)
@@ -258,20 +282,19 @@ class _Run:
                 yield group
                 group = []
 
-    def _validate(self) -> Validation | None:
+    def _validate(self) -> Any:
         return self._figures(self.val_loader, self.val)
 
     def _judge(self) -> Validation | None:
         return self._figures(self.judged_loader, self.replay.judged if self.replay is not None else None)
 
-    def _figures(self, loader: Loader | None, data: TrainData | None) -> Validation | None:
+    def _figures(self, loader: Loader | None, data: TrainData | None) -> Any:
         if loader is None or data is None:
             return None
-        return figures_on(
-            self.bare, self.judge, loader, data, options=self.options, devices=self.devices, autocast=self.stepper.precision.autocast
-        )
+        settings = {"options": self.options, "devices": self.devices, "autocast": self.stepper.precision.autocast, "shares": self.shares}
+        return figures_on(self.bare, self.judge, loader, data, **settings)
 
-    def _note(self, figures: Validation | None, judged: Validation | None) -> None:
+    def _note(self, figures: Any, judged: Validation | None) -> None:
         """Writes an epoch down, remembers the weights where they are the best so far, and tells about it."""
         line = self.at.close_epoch(figures, more=labelled_figures(judged))
         if figures is not None:
@@ -282,6 +305,14 @@ class _Run:
         self.reporter.say(epoch_sentence(line, epochs=self.options.epochs, best=self.at.best_epoch == line.epoch))
         for logger in self.loggers if self.devices.rank == 0 else ():
             logger.log(line.step, finite(line.numbers()))
+
+    def _plateau(self) -> float:
+        """What the epochs so far have brought the learning rate down to; 1 unless the schedule is plateau."""
+        options, seen = self.options, [line.figures[self.options.monitor] for line in self.at.history if line.figures]
+        if options.schedule != "plateau":
+            return 1.0
+        lower = LOWER_IS_BETTER[options.monitor]
+        return plateau_factor(seen, patience=options.plateau_patience, factor=options.plateau_factor, lower_is_better=lower)
 
     def _copy(self) -> Tensors:
         """The weights as they are now, on the processor."""
@@ -305,4 +336,5 @@ class _Run:
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in HARMLESS}
         options["device"] = self.devices.device.type
         plain = [options, len(self.train), len(self.val or ()), list(self.train.classes.names), self.devices.world]
-        return json.dumps([*plain, *([self.replay.identity()] if self.replay is not None else [])], sort_keys=True)
+        more = [one.identity() for one in (self.replay, self.repeated, self.source) if one is not None]
+        return json.dumps([*plain, *more], sort_keys=True)

@@ -28,7 +28,8 @@ try:
 except ImportError as error:
     raise MissingExtra("torch", extra="train", needed_for="building a torch network") from error
 
-KINDS = ("smp", "torchvision", "python")
+KINDS = {"segment": ("smp", "torchvision", "grid", "python"), "classify": ("timm", "python")}
+"""Task -> kinds of networks that learn it."""
 WEIGHTS_FILE = "weights.safetensors"
 _SHOWN = 5
 
@@ -42,22 +43,25 @@ class Architecture:
     stride_px: int
     """Inputs are padded to a multiple of this."""
     encoder: str | None
-    """Name of the submodule that is the encoder; None where that is not known."""
+    """Name of the submodule that is the encoder, empty for the network itself; None where that is not known."""
+    head: tuple[str, ...] = ()
+    """Names of submodules that weights for the encoder do not bring."""
     build: Callable[[int], nn.Module]
     """The network with random weights for a number of classes."""
 
 
 class Network(nn.Module):
-    """A segmentation network whose logits have the size of its input, whatever its library gives.
+    """A network whose logits have the size of its input, whatever its library gives; those of a classifier are of one pixel.
 
     Args:
         network: module from float [batch, 3, height, width] to logits, or to a mapping with the logits under `out`.
         stride_px: inputs are padded at the bottom and the right, with 0, to a multiple of this.
+        classifies: the module gives logits [batch, classes].
     """
 
-    def __init__(self, network: nn.Module, *, stride_px: int = 1) -> None:
+    def __init__(self, network: nn.Module, *, stride_px: int = 1, classifies: bool = False) -> None:
         super().__init__()
-        self.network, self.stride_px = network, stride_px
+        self.network, self.stride_px, self.classifies = network, stride_px, classifies
         self.frozen: tuple[nn.Module, ...] = ()
         """Parts of it that stay in evaluation mode."""
 
@@ -69,7 +73,9 @@ class Network(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits float [batch, classes, height, width] of float [batch, 3, height, width]."""
+        """Logits float [batch, classes, height, width] of float [batch, 3, height, width]; [batch, classes, 1, 1] of a classifier."""
+        if self.classifies:
+            return class_logits_of(self.network(images))
         height, width = images.shape[-2:]
         below, right = -height % self.stride_px, -width % self.stride_px
         padded = functional.pad(images, (0, right, 0, below)) if below or right else images
@@ -88,20 +94,38 @@ def logits_of(output: Any) -> Tensor:
     return logits
 
 
-def find_architecture(text: str) -> Architecture:
+def class_logits_of(output: Any) -> Tensor:
+    """Logits [batch, classes, 1, 1] of what a classifier gives, [batch, classes]; anything else raises `InputError`."""
+    if not isinstance(output, Tensor) or output.ndim != 2:
+        shown = f"a tensor {list(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        raise InputError(f"a classifier must give logits [batch, classes]; got {shown}. Train what gives a map with --task segment")
+    return output[:, :, None, None]
+
+
+def find_architecture(text: str, task: str = "segment") -> Architecture:
     """What a text such as `smp:unet/resnet18?decoder_channels=64,32,16,8,8` names; nothing is built yet.
 
+    Args:
+        text: `KIND:WHERE?argument=value`.
+        task: `segment` or `classify`, what it is to learn.
+
     Raises:
-        InputError: an unknown kind, network or setting.
+        InputError: an unknown kind, network or setting, or a kind for another task.
         MissingExtra: the library of this kind is not installed.
     """
     parsed = parse_spec(text)
-    if parsed.kind not in KINDS:
-        raise InputError(
-            f"`architecture` must be smp:ARCHITECTURE/ENCODER, torchvision:NAME or python:FILE.py:FUNCTION; got '{text}'. "
-            "For example smp:unet/resnet18"
-        )
-    return {"smp": _smp, "torchvision": _torchvision, "python": _python}[parsed.kind](text, parsed.where, parsed.options)
+    if parsed.kind is None or parsed.kind not in KINDS[task]:
+        raise InputError(_unfit_kind(text, task))
+    kinds = {"smp": _smp, "torchvision": _torchvision, "grid": _grid, "python": _python, "timm": _timm}
+    return kinds[parsed.kind](text, parsed.where, parsed.options)
+
+
+def _unfit_kind(text: str, task: str) -> str:
+    if task == "classify":
+        return f"`architecture` must be timm:NAME or python:FILE.py:FUNCTION for task classify; got '{text}'. For example timm:resnet18"
+    known = "`architecture` must be smp:ARCHITECTURE/ENCODER, torchvision:NAME, grid:BACKBONE or python:FILE.py:FUNCTION"
+    more = " timm: is for --task classify" if text.startswith("timm:") else ""
+    return f"{known}; got '{text}'. For example smp:unet/resnet18{'.' + more if more else ''}"
 
 
 def architecture_digest(text: str) -> dict[str, str]:
@@ -113,26 +137,26 @@ def architecture_digest(text: str) -> dict[str, str]:
     return {"architecture": file_digest([Path(source)]) if source else ""}
 
 
-def build_network(architecture: Architecture, *, classes: int, seed: int) -> Network:
+def build_network(architecture: Architecture, *, classes: int, seed: int, classifies: bool = False) -> Network:
     """The network with random weights that depend on the seed alone; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Network(architecture.build(classes), stride_px=architecture.stride_px)
+        return Network(architecture.build(classes), stride_px=architecture.stride_px, classifies=classifies)
 
 
 def network_to_train(options: FitOptions, *, classes: int) -> tuple[Network, tuple[str, ...]]:
     """The network that the options name with the weights it starts from, and notes on what was done with those.
 
     Args:
-        options: `architecture`, `encoder_weights`, `weights`, `seed`.
+        options: `task`, `architecture`, `encoder_weights`, `weights`, `seed`.
         classes: channels of the logits.
 
     Raises:
         InputError: an unknown network, or weights that are absent, unsafe or do not fit.
         MissingExtra: the library of the network is not installed.
     """
-    architecture = find_architecture(options.architecture)
-    network = build_network(architecture, classes=classes, seed=options.seed)
+    architecture = find_architecture(options.architecture, options.task)
+    network = build_network(architecture, classes=classes, seed=options.seed, classifies=options.task == "classify")
     notes: tuple[str, ...] = ()
     if options.encoder_weights:
         notes += load_encoder(network.network, architecture, Path(options.encoder_weights))
@@ -155,14 +179,14 @@ def load_encoder(network: nn.Module, architecture: Architecture, path: Path) -> 
     Raises:
         InputError: the network has no known encoder, or the file lacks weights of it or holds them in another size.
     """
-    encoder = getattr(network, architecture.encoder, None) if architecture.encoder else None
+    encoder = network.get_submodule(architecture.encoder) if architecture.encoder is not None else None
     if not isinstance(encoder, nn.Module):
         raise InputError(
             f"`encoder_weights`: which part of {architecture.text} is its encoder is not known. Load the weights in the function that "
             "builds the network, or give `weights` for all of it"
         )
     state, notes = read_state_dict(path)
-    expected = encoder.state_dict()
+    expected = {name: t for name, t in encoder.state_dict().items() if not name.startswith(tuple(f"{head}." for head in architecture.head))}
     state = _best_fit(state, expected, names=(architecture.encoder or "", "encoder", "backbone"))
     missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
     sizes = [f"{n} {list(state[n].shape)} for {list(t.shape)}" for n, t in expected.items() if n in state and state[n].shape != t.shape]
@@ -191,7 +215,7 @@ def trained_spec(where: str, options: FitOptions, *, classes: int, class_names: 
         where=where,
         classes=classes,
         size_hw=(options.size, options.size) if options.size else None,
-        stride_px=find_architecture(options.architecture).stride_px,
+        stride_px=find_architecture(options.architecture, options.task).stride_px,
         mean=mean,
         std=std,
         class_names=class_names,
@@ -214,6 +238,20 @@ def _torchvision(text: str, where: str, settings: Mapping[str, str]) -> Architec
     return Architecture(
         text=text, stride_px=1, encoder="backbone", build=lambda classes: build_torchvision(where, classes, auxiliary=False)
     )
+
+
+def _grid(text: str, where: str, settings: Mapping[str, str]) -> Architecture:
+    from figureground.models.grid import build_grid, read_grid
+
+    layout = read_grid(text, where, settings)
+    return Architecture(text=text, stride_px=1, encoder="backbone", build=lambda classes: build_grid(layout, classes=classes))
+
+
+def _timm(text: str, where: str, settings: Mapping[str, str]) -> Architecture:
+    from figureground.models.timm_network import build_timm, head_of
+
+    heads = head_of(where, settings)
+    return Architecture(text=text, stride_px=1, encoder="", head=heads, build=lambda classes: build_timm(where, settings, classes=classes))
 
 
 def _python(text: str, where: str, settings: Mapping[str, str]) -> Architecture:

@@ -4,6 +4,9 @@ Every objective is a module called with logits [batch, classes, height, width], 
 weight for it, and answers with one number. Pixels marked `IGNORE` are in no sum and no denominator. A batch without a single counted pixel
 costs 0 and has gradients of 0, so that a step on it changes nothing but what momentum carries on.
 
+Cross entropy is against smoothed targets where `smoothing` s is above 0: the truth has the probability 1 - s + s / classes and every other
+class s / classes (arXiv 1512.00567, section 7).
+
 Where a step is cut into parts, every denominator is that of the whole step (`whole`), so that the losses of the parts add up to the loss of
 the whole, however it is cut and on however many devices.
 """
@@ -31,7 +34,14 @@ class CrossEntropy(nn.Module):
     `sum_b w_b sum_i -log p_bi[y_bi] / sum_b n_b` over the counted pixels i of picture b, n_b their number. The denominator has no weights:
     weights with mean 1 over the training set keep the scale of the loss, and a batch of rare pictures is not scaled down again.
     Source: the reference recipe of arXiv 2604.13326 (mean over pixels); weights: defined here.
+
+    Args:
+        smoothing: of the targets, in [0, 1).
     """
+
+    def __init__(self, *, smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.smoothing = checked_smoothing(smoothing)
 
     def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor, *, whole: Counts | None = None) -> Tensor:
         """The loss, a scalar at least 0; 0 where no pixel counts.
@@ -47,7 +57,7 @@ class CrossEntropy(nn.Module):
             InputError: logits and masks do not belong together.
         """
         check_shapes(logits, masks)
-        return _pooled_entropy(logits, masks, weights, whole)
+        return _pooled_entropy(logits, masks, weights, whole, smoothing=self.smoothing)
 
 
 class DiceCrossEntropy(nn.Module):
@@ -63,10 +73,12 @@ class DiceCrossEntropy(nn.Module):
     Args:
         classes: number of channels.
         background: channel that is ground and has no Dice.
+        smoothing: of the targets of cross entropy, in [0, 1); Dice is against the mask itself.
     """
 
-    def __init__(self, *, classes: int, background: int) -> None:
+    def __init__(self, *, classes: int, background: int, smoothing: float = 0.0) -> None:
         super().__init__()
+        self.smoothing = checked_smoothing(smoothing)
         self.foreground = [index for index in range(classes) if index != background]
 
     def forward(self, logits: Tensor, masks: Tensor, groups: Tensor, weights: Tensor, *, whole: Counts | None = None) -> Tensor:
@@ -74,7 +86,7 @@ class DiceCrossEntropy(nn.Module):
         check_shapes(logits, masks)
         missing, counted = self._missing(_widened(logits), masks), (masks != IGNORE).any(dim=(1, 2))
         pictures = counted.sum().clamp(min=1) if whole is None else max(whole.pictures, 1)
-        return _pooled_entropy(logits, masks, weights, whole) + (missing * weights).sum() / pictures
+        return _pooled_entropy(logits, masks, weights, whole, smoothing=self.smoothing) + (missing * weights).sum() / pictures
 
     def _missing(self, logits: Tensor, masks: Tensor) -> Tensor:
         """One minus the mean Dice of the present foreground classes, [batch]; 0 where there are none."""
@@ -117,6 +129,7 @@ class GroupDRO(nn.Module):
     Args:
         groups: number of groups, at least 1.
         step: step size of q, at least 0; 0 leaves q uniform.
+        smoothing: of the targets, in [0, 1); the losses that move q are smoothed too.
 
     Raises:
         InputError: no groups, or a step below 0.
@@ -127,8 +140,9 @@ class GroupDRO(nn.Module):
     waiting: Tensor
     """float32 [groups], losses summed over the pictures of each group in the parts of the step so far; 0 between steps."""
 
-    def __init__(self, *, groups: int, step: float) -> None:
+    def __init__(self, *, groups: int, step: float, smoothing: float = 0.0) -> None:
         super().__init__()
+        self.smoothing = checked_smoothing(smoothing)
         if groups < 1:
             raise InputError(
                 "the objective group-dro needs groups: at least one training sample with both a class and a context; got none. "
@@ -152,7 +166,7 @@ class GroupDRO(nn.Module):
         part of a step belongs a call of `settle`.
         """
         check_shapes(logits, masks)
-        sums, counts = picture_sums(logits, masks)
+        sums, counts = picture_sums(logits, masks, smoothing=self.smoothing)
         losses, counted = sums / counts.clamp(min=1) * weights, counts > 0
         number = len(self.log_weights)
         slots = torch.where(counted & (groups >= 0), groups, number)  # one slot more takes what is in no group
@@ -190,7 +204,7 @@ def make_objective(options: FitOptions, *, classes: ClassTable, groups: int) -> 
     """The objective that the options name.
 
     Args:
-        options: `objective`, `dro_step` and `balance` are looked at.
+        options: `objective`, `dro_step`, `label_smoothing` and `balance` are looked at.
         classes: of the data; channel i of the logits is the i-th of them.
         groups: number of groups of the training data.
 
@@ -198,32 +212,35 @@ def make_objective(options: FitOptions, *, classes: ClassTable, groups: int) -> 
         InputError: an unknown objective, group-dro without groups or beside `balance` weight.
     """
     if options.objective == "ce":
-        return CrossEntropy()
+        return CrossEntropy(smoothing=options.label_smoothing)
     if options.objective == "dice-ce":
-        return DiceCrossEntropy(classes=len(classes), background=classes.ids.index(classes.background))
+        background = classes.ids.index(classes.background)
+        return DiceCrossEntropy(classes=len(classes), background=background, smoothing=options.label_smoothing)
     if options.objective != "group-dro":
         raise InputError(f"`objective` must be one of ce, dice-ce, group-dro; got '{options.objective}'")
     if options.balance == "weight":
-        raise InputError("`objective` group-dro weighs groups itself, so `balance` must be none or sample beside it; got weight")
-    return GroupDRO(groups=groups, step=options.dro_step)
+        raise InputError("`objective` group-dro weighs groups itself, so `balance` must be none, sample or subsample beside it; got weight")
+    return GroupDRO(groups=groups, step=options.dro_step, smoothing=options.label_smoothing)
 
 
 def validation_objective(options: FitOptions, *, classes: ClassTable) -> nn.Module:
-    """What `loss` means on validation data: the objective itself, but plain cross entropy for group-dro.
+    """What `loss` means on validation data: the objective itself, but cross entropy (smoothed as in training) for group-dro.
 
     With frozen weights the loss of `GroupDRO` still depends on which groups a batch happens to hold, and from epoch to epoch on weights
     that moved: two epochs could not be compared by it.
     """
-    return CrossEntropy() if options.objective == "group-dro" else make_objective(options, classes=classes, groups=0)
+    if options.objective == "group-dro":
+        return CrossEntropy(smoothing=options.label_smoothing)
+    return make_objective(options, classes=classes, groups=0)
 
 
-def picture_sums(logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+def picture_sums(logits: Tensor, masks: Tensor, *, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
     """Cross entropy summed over the counted pixels of each picture, float [batch], and their number, int64 [batch].
 
     Half precision is widened to float32 first. A picture without counted pixels has 0 and 0.
     """
     counted = masks != IGNORE
-    pixels = functional.cross_entropy(_widened(logits), masks, ignore_index=IGNORE, reduction="none")
+    pixels = functional.cross_entropy(_widened(logits), masks, ignore_index=IGNORE, reduction="none", label_smoothing=smoothing)
     return pixels.sum(dim=(1, 2)), counted.sum(dim=(1, 2))
 
 
@@ -237,9 +254,16 @@ def check_shapes(logits: Tensor, masks: Tensor) -> None:
         )
 
 
-def _pooled_entropy(logits: Tensor, masks: Tensor, weights: Tensor, whole: Counts | None) -> Tensor:
+def checked_smoothing(smoothing: float) -> float:
+    """The same number; one outside [0, 1) raises `InputError`."""
+    if not 0 <= smoothing < 1:
+        raise InputError(f"`label_smoothing` must be in [0, 1); got {smoothing}")
+    return smoothing
+
+
+def _pooled_entropy(logits: Tensor, masks: Tensor, weights: Tensor, whole: Counts | None, *, smoothing: float) -> Tensor:
     """Weighted sum of the cross entropy over all counted pixels, divided by their number in the whole step; 0 where there are none."""
-    sums, counts = picture_sums(logits, masks)
+    sums, counts = picture_sums(logits, masks, smoothing=smoothing)
     return (sums * weights).sum() / (counts.sum().clamp(min=1) if whole is None else max(whole.pixels, 1))
 
 

@@ -32,24 +32,50 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """Name -> defaults that take the place of those below; a TOML file and flags win over them."""
 
+TASKS: Mapping[str, Mapping[str, Any]] = {
+    "segment": {},
+    "classify": {
+        "architecture": "timm:resnet18",
+        "size": 224,
+        "batch": 32,
+        "clip": 1.0,
+        "warmup": 1.0,
+        "label_smoothing": 0.1,
+        "monitor": "accuracy",
+    },
+}
+"""Task -> defaults that take the place of those below where flags, a TOML file or `make_fit_options` name it."""
+
 LOWER_IS_BETTER: Mapping[str, bool] = {
     "loss": True,
     "miou": False,
     "foreground_iou": False,
     "flipped": True,
     "worst_group_flipped": True,
+    "balanced_accuracy": False,
+    "accuracy": False,
+    "adjusted_accuracy": False,
+    "mean_group_accuracy": False,
+    "worst_group_accuracy": False,
 }
 """The figures of a validation that can decide which weights are best, and in which direction."""
+_ACCURACIES = ("accuracy", "adjusted_accuracy", "mean_group_accuracy", "worst_group_accuracy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitOptions:
     """What is trained, on which samples, and how. `make_fit_options` applies a preset; here `preset` only tells which it was."""
 
+    task: Literal["segment", "classify"] = option(
+        "segment",
+        help="What is learned: masks, or the label of each picture. For classify the defaults are architecture timm:resnet18, size 224, "
+        "batch 32, clip 1, warmup 1, label_smoothing 0.1 and monitor accuracy.",
+    )
     preset: str = option("", help=f"Recipe whose values take the place of the defaults: {', '.join(PRESETS)}.")
     architecture: str = option(
         "smp:unet/resnet18",
-        help="Network: smp:ARCHITECTURE/ENCODER, torchvision:NAME, or python:FILE.py:FUNCTION, which is called with classes=N.",
+        help="Network: smp:ARCHITECTURE/ENCODER, torchvision:NAME, grid:BACKBONE for patches, for classify timm:NAME, or "
+        "python:FILE.py:FUNCTION, which is called with classes=N.",
     )
     encoder_weights: str = option("", help="Weights file for the encoder, such as ImageNet weights; nothing is ever downloaded.")
     weights: str = option("", help="Weights of the whole network to start from: a file, or the directory of an earlier training.")
@@ -59,16 +85,30 @@ class FitOptions:
     norm: Literal["imagenet", "half", "none"] = option("imagenet", help="Mean and deviation that are taken off inputs in 0..1.")
     objective: Literal["ce", "dice-ce", "group-dro"] = option("ce", help="What is made small.")
     dro_step: float = option(0.01, help="Step size of the group weights of group-dro.", bounds=(0.0, 10.0))
-    balance: Literal["none", "sample", "weight"] = option(
-        "none", help="Groups that are evened out: sample = each is drawn equally often, weight = each weighs the same in the loss."
+    label_smoothing: float = option(0.0, help="Part of the target that is spread evenly over all classes.", bounds=(0.0, 0.99))
+    groups: str = option("", help="Column that makes groups with the class. Default: the context of the data set.")
+    class_weights: Literal["none", "balanced"] = option(
+        "none", help="For classify: balanced = each class weighs the same in the loss, however many pictures it has."
+    )
+    balance: Literal["none", "sample", "weight", "subsample"] = option(
+        "none",
+        help="Groups that are evened out: sample = each is drawn equally often, weight = each weighs the same in the loss, subsample = of "
+        "each only as many as the smallest has.",
     )
     cutmix: float = option(0.0, help="Probability of background CutMix for a picture.", bounds=(0.0, 1.0))
-    augment: Literal["none", "light", "label-flips"] = option("light", help="Random changes of training pictures.")
+    augment: Literal["none", "light", "label-flips", "patches", "patches-turned"] = option(
+        "light", help="Random changes of training pictures; the two of patches need an architecture grid:, whose patches they move."
+    )
+    shift: int = option(4, help="Of the two of patches: most patches that a picture is moved, down or up and sideways.", bounds=(0, 128))
     optimizer: Literal["adam", "adamw", "sgd"] = option("adamw", help="How weights follow gradients.")
     lr: float = option(3e-4, help="Learning rate at its highest.", bounds=(1e-12, 1e3))
     weight_decay: float = option(1e-4, help="Weight decay.", bounds=(0.0, 10.0))
     momentum: float = option(0.9, help="Momentum of sgd.", bounds=(0.0, 0.9999))
-    schedule: Literal["constant", "cosine", "polynomial"] = option("cosine", help="Course of the learning rate over all steps.")
+    schedule: Literal["constant", "cosine", "polynomial", "plateau"] = option(
+        "cosine", help="Course of the learning rate over all steps; plateau = it falls when `monitor` gets no better."
+    )
+    plateau_patience: int = option(20, help="Of plateau: epochs in a row that may be no better.", unit="epochs", bounds=(0, 1_000_000))
+    plateau_factor: float = option(0.1, help="Of plateau: what the learning rate is multiplied with then.", bounds=(1e-6, 1.0))
     warmup: float = option(0.0, help="Epochs over which the learning rate rises from 0.", unit="epochs", bounds=(0.0, 1000.0))
     epochs: int = option(30, help="Passes over the training samples.", bounds=(1, 1_000_000))
     batch: int = option(8, help="Pictures that go through the network at a time.", bounds=(1, 65_536))
@@ -78,9 +118,18 @@ class FitOptions:
         "auto", help="Numbers the network computes with; auto = bf16 on an accelerator that has it, else fp16 there, fp32 on a processor."
     )
     patience: int = option(0, help="Epochs without a better `monitor` after which training stops; 0 = never.", bounds=(0, 1_000_000))
-    monitor: Literal["loss", "miou", "foreground_iou", "flipped", "worst_group_flipped"] = option(
-        "loss", help="Figure of the validation that says which weights are best."
-    )
+    monitor: Literal[
+        "loss",
+        "miou",
+        "foreground_iou",
+        "flipped",
+        "worst_group_flipped",
+        "balanced_accuracy",
+        "accuracy",
+        "adjusted_accuracy",
+        "mean_group_accuracy",
+        "worst_group_accuracy",
+    ] = option("loss", help="Figure of the validation that says which weights are best; the accuracies are those of a classifier.")
     device: str = option(
         "auto", help="Where the network trains: cpu, auto, a name such as cuda:0, or accelerate for what `accelerate launch` gives."
     )
@@ -107,4 +156,23 @@ def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
     name = given.get("preset", "")
     if name and name not in PRESETS:
         raise InputError(f"`preset` must be one of {', '.join(PRESETS)}, or be left out; got {name!r}")
-    return make_options(FitOptions, PRESETS[name] if name else {}, *layers)
+    task = str(given.get("task", "segment"))
+    if name and task != "segment":
+        raise InputError(f"`preset` {name} is a recipe of task segment; leave one of the two out")
+    return make_options(FitOptions, TASKS.get(task, {}), PRESETS[name] if name else {}, *layers)
+
+
+def check_task(options: FitOptions) -> None:
+    """Raise `InputError` where an option counts only for the other task."""
+    classify = options.task == "classify"
+    wrong = {
+        "objective": classify and options.objective == "dice-ce",
+        "cutmix": classify and options.cutmix > 0,
+        "monitor": (options.monitor in _ACCURACIES) != classify and options.monitor != "loss",
+        "class_weights": not classify and options.class_weights != "none",
+    }
+    if names := [name for name, is_wrong in wrong.items() if is_wrong]:
+        other = "segment" if classify else "classify"
+        raise InputError(f"`{names[0]}` {getattr(options, names[0])} counts for task {other} only; got task {options.task}. Give another")
+    if options.objective == "group-dro" and options.class_weights != "none":
+        raise InputError("`objective` group-dro weighs groups itself, so `class_weights` must be none beside it; got balanced")

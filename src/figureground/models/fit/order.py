@@ -12,7 +12,7 @@ import numpy as np
 
 from figureground.core.errors import InputError
 
-Balance = Literal["none", "sample", "weight"]
+Balance = Literal["none", "sample", "weight", "subsample"]
 _ORDER, _SAMPLE = 0, 1
 
 
@@ -31,8 +31,9 @@ def sample_stream(*, seed: int, epoch: int, index: int, turn: int = 0) -> np.ran
 def epoch_order(groups: np.ndarray, *, seed: int, epoch: int, balance: Balance = "none") -> np.ndarray:
     """The samples of an epoch, int64 [samples]: as many as there are, whatever the balance.
 
-    `none` and `weight` show each sample once, shuffled. `sample` draws with replacement so that every known group is as likely as any other
-    and every sample of a group too; samples of unknown group together keep the share they have in the data.
+    All but `sample` show each sample once, shuffled (`subsample` is a plan, see `plans`). `sample` draws with replacement so that every
+    known group is as likely as any other and every sample of a group too; samples of unknown group together keep the share they have in
+    the data.
 
     Args:
         groups: int64 [samples], -1 = unknown.
@@ -76,6 +77,26 @@ def group_weights(groups: np.ndarray) -> np.ndarray:
     weights = np.ones(groups.size)
     weights[known] = known.sum() / ((sizes > 0).sum() * sizes[groups[known]])
     return weights
+
+
+def loss_weights(groups: np.ndarray, targets: np.ndarray | None, *, balance: Balance, class_weights: str) -> np.ndarray:
+    """What each sample weighs in the loss: by its group where `balance` is weight, times by its class where `class_weights` is balanced.
+
+    Args:
+        groups: int64 [samples], -1 = unknown.
+        targets: int64 [samples], class of each; None where pictures have no class of their own.
+        balance: of the training.
+        class_weights: `balanced` or `none`. A class weighs samples / (classes * samples of the class).
+
+    Returns:
+        float64 [samples] of mean 1 for each of the two.
+
+    Raises:
+        InputError: `balance` weight or sample without a known group.
+    """
+    weights = group_weights(groups) if balance in ("weight", "sample") else np.ones(groups.size)
+    weights = weights if balance == "weight" else np.ones(groups.size)
+    return weights * group_weights(targets) if class_weights == "balanced" and targets is not None else weights
 
 
 def turns(order: np.ndarray) -> np.ndarray:

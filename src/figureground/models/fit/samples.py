@@ -10,6 +10,7 @@ from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, LabelSource
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal, some, written_size
+from figureground.data.grids import to_pixels
 from figureground.data.labelmap import encode_runs, resize_nearest
 from figureground.data.pixels import read_picture
 from figureground.metrics.groups import group_index
@@ -27,7 +28,8 @@ class TrainData:
     """Ids, in the order of the data set."""
     images: tuple[str, ...]
     """Path or URL of each picture."""
-    masks: LabelSource
+    masks: LabelSource | None
+    """None where `targets` are learned."""
     labels: tuple[str, ...]
     """Class name of each sample, empty where it is not known."""
     contexts: tuple[str, ...]
@@ -43,6 +45,10 @@ class TrainData:
     """Batches are padded at the bottom and the right to a multiple of this: pictures with 0 after normalisation, masks with `IGNORE`."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    patches: bool = False
+    """Masks are grids of patches that part their pictures evenly: a pixel takes its patch, whatever the size of the picture."""
+    targets: np.ndarray | None = None
+    """int64 [samples], class index of each sample where a classifier learns it: its mask is then one pixel of that class."""
     cache: PictureCache = field(default_factory=PictureCache, repr=False)
 
     def __len__(self) -> int:
@@ -60,8 +66,8 @@ class TrainData:
             index: number of the sample.
 
         Returns:
-            uint8 [height, width, 3] in the order R, G, B, and uint8 [height, width] of class indices, void as `IGNORE`. Both are read-only:
-            they may be those of an earlier call.
+            uint8 [height, width, 3] in the order R, G, B, and uint8 [height, width] of class indices, void as `IGNORE`; [1, 1] where there
+            are `targets`. Both are read-only: they may be those of an earlier call.
 
         Raises:
             FormatError: a picture or mask that is absent, damaged, holds what is no class, or differs in size from the other.
@@ -71,7 +77,13 @@ class TrainData:
 
     def _decoded(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         sample = self.samples[index]
+        if self.masks is None:
+            return self._pixel(index)
         runs, picture = self.masks.read(sample), read_picture(self.images[index], sample=sample)
+        if self.patches:
+            picture = picture if self.size_hw is None else resized(picture, self.size_hw, "bilinear")
+            cells = class_indices(runs.dense(), self.classes, sample=sample)
+            return picture, to_pixels(cells, (picture.shape[0], picture.shape[1]))
         if runs.size_hw != picture.shape[:2]:
             raise refusal(
                 "size-mismatch",
@@ -84,8 +96,15 @@ class TrainData:
             runs, picture = resize_nearest(runs, self.size_hw), resized(picture, self.size_hw, "bilinear")
         return picture, class_indices(runs.dense(), self.classes, sample=sample)
 
+    def _pixel(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """The picture, and its class as a mask of one pixel."""
+        assert self.targets is not None
+        picture = read_picture(self.images[index], sample=self.samples[index])
+        target = np.full((1, 1), self.targets[index], np.uint8)
+        return (picture if self.size_hw is None else resized(picture, self.size_hw, "bilinear")), target
 
-def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1) -> TrainData:
+
+def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1, groups: str = "", patches: bool = False) -> TrainData:
     """The samples of a data set as training reads them.
 
     Pictures are resized and normalised by the functions that `predict` uses, so a network sees in use what it saw in training. Masks take
@@ -96,9 +115,11 @@ def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1) ->
         size: side of the square that pictures are resized to, in pixels; 0 = native size.
         norm: `imagenet`, `half` or `none`: what is taken off inputs in 0..1.
         stride_px: batches are padded to a multiple of this; 32 for most networks of segmentation_models_pytorch.
+        groups: column that is crossed with the label to make groups; empty = the data set's context.
+        patches: the masks are grids of patches and not of the size of their pictures.
 
     Raises:
-        InputError: no samples, no masks, an unknown norm, or more classes than training knows (255).
+        InputError: no samples, no masks, an unknown norm or column, or more classes than training knows (255).
         FormatError: samples without a picture.
     """
     if not dataset.samples:
@@ -112,9 +133,8 @@ def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1) ->
     if pictureless := [s.id for s in dataset.samples if not s.image]:
         raise refusal("missing-file", f"the samples {some(pictureless)} name no picture", "Fill in the `image` column", file=dataset.name)
     labels = tuple(s.label or "" for s in dataset.samples)
-    has_context = "context" in dataset.attributes
-    contexts = tuple(dataset.attribute(s, "context") if has_context else "" for s in dataset.samples)
-    groups, names = _groups(labels, contexts)
+    contexts = context_values(dataset, groups) or ("",) * len(labels)
+    numbers, names = group_numbers(labels, contexts)
     mean, std = NORMALISATIONS[norm]
     return TrainData(
         samples=dataset.ids,
@@ -122,14 +142,29 @@ def train_data(dataset: Dataset, *, size: int, norm: str, stride_px: int = 1) ->
         masks=dataset.masks,
         labels=labels,
         contexts=contexts,
-        groups=groups,
+        groups=numbers,
         group_names=names,
         classes=dataset.classes,
         size_hw=(size, size) if size else None,
         stride_px=stride_px,
         mean=mean,
         std=std,
+        patches=patches,
     )
+
+
+def context_values(dataset: Dataset, groups: str) -> tuple[str, ...] | None:
+    """The value of the column that makes groups for each sample; None where no column is named and the data set has no context.
+
+    Raises:
+        InputError: a column that no sample has a value for.
+    """
+    if not groups and "context" not in dataset.attributes:
+        return None
+    values = tuple(dataset.attribute(s, groups or "context") for s in dataset.samples)
+    if not any(values):
+        raise InputError(f"{dataset.name}: no sample has a value for `groups` {groups}. Known: {', '.join(dataset.attributes)}")
+    return values
 
 
 def class_indices(label_map: np.ndarray, classes: ClassTable, *, sample: str | None = None) -> np.ndarray:
@@ -171,7 +206,7 @@ def at_size(picture: np.ndarray, mask: np.ndarray, size_hw: tuple[int, int]) -> 
     return resized(picture, size_hw, "bilinear"), resize_nearest(encode_runs(mask), size_hw).dense()
 
 
-def _groups(labels: tuple[str, ...], contexts: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+def group_numbers(labels: tuple[str, ...], contexts: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Group of each sample, and the names of the groups."""
     index = group_index({"class": labels, "context": contexts})
     groups = np.full(len(labels), -1, np.int64)

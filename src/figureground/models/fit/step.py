@@ -102,6 +102,8 @@ class Stepper:
         self.optimizer = make_optimizer(network, options)
         self.skipped = 0
         """Steps in a row that fp16 left out."""
+        self.plateau = 1.0
+        """What a plateau of the validation has brought the learning rate down to, as a part of what it would be."""
         self._options, self._classes, self._steps, self._warmup_steps = options, classes, steps, warmup_steps
 
     def take(self, group: Sequence[Batch], *, step: int) -> StepResult:
@@ -117,7 +119,7 @@ class Stepper:
         parts = [part_of(batch, self.devices) for batch in group]
         whole = self._counts(parts)
         mass = _mass(whole, self._options.objective)
-        rate = self._options.lr * self._factor(step)
+        rate = self._options.lr * self._factor(step) * self.plateau
         before = [buffer.clone() for buffer in self.network.buffers()]
         total = self.devices.total(self._backward(parts, whole, step)).item()
         loss = total if mass else 0.0
@@ -158,6 +160,9 @@ class Stepper:
             with self.precision.autocast():
                 logits = forward(self.network, here.images, classes=self._classes)
             loss: Tensor = self.objective(logits, here.masks, here.groups, here.weights, whole=whole)
+            if here.mixed_masks is not None:
+                # cross entropy is linear in its weights, so two labels of a mixed picture are two losses
+                loss = loss + self.objective(logits, here.mixed_masks, here.groups, here.mixed_weights, whole=whole)
             if self._distillation is not None:
                 loss = loss + self._distillation(logits, here, whole=whole)
             # the sum over processes is wanted, and their mean is what they take

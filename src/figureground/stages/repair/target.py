@@ -58,6 +58,8 @@ def open_target(text: str) -> Target:
     check_keys(given.options, ("architecture",), where=text)
     folder = Path(given.where)
     card = read_card(folder)
+    if card.get("task") == "classify":
+        raise InputError(f"{folder}: holds a classifier, and only segmentation networks can be repaired. Train it again on more data")
     named = given.options.get("architecture", card["architecture"])
     if "architecture" not in given.options and named.startswith("python:"):
         raise InputError(

@@ -41,6 +41,8 @@ class Weights:
         told = f"{self.card['architecture']}: {training['epochs']} epochs{ended}; weights of epoch {training['best_epoch']}."
         if figures is None:
             return told
+        if "accuracy" in figures:
+            return f"{told} {_answers_sentence(figures)}"
         worst = (
             f", in the worst group ({figures['worst_group']}) {_percent(figures['worst_group_flipped'])}" if figures["worst_group"] else ""
         )
@@ -56,6 +58,14 @@ def read_weights(directory: str | Path) -> Weights:
     path = Path(directory)
     read_manifest(path, kind=KIND)
     return Weights(path=path, card=json.loads((path / "card.json").read_text(encoding="utf-8")))
+
+
+def _answers_sentence(figures: Mapping[str, Any]) -> str:
+    worst = f", in the worst group ({figures['worst_group']}) {_percent(figures['worst_group_accuracy'])}" if figures["worst_group"] else ""
+    return (
+        f"On the validation samples {_percent(figures['accuracy'])} of the answers are right; were the groups as large as in training "
+        f"{_percent(figures['adjusted_accuracy'])}, as a mean over groups {_percent(figures['mean_group_accuracy'])}{worst}."
+    )
 
 
 def _repair_sentence(card: Mapping[str, Any]) -> str:

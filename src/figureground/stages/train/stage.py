@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from figureground.core.errors import InputError
+from figureground.core.types import ClassTable
 from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
 from figureground.models.digest import file_digest
@@ -15,10 +16,12 @@ from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
 from figureground.models.fit.curves import curves_csv, curves_svg
 from figureground.models.fit.data import train_data
 from figureground.models.fit.devices import Devices, open_devices
+from figureground.models.fit.labelled import group_shares, label_classes, labelled_data
 from figureground.models.fit.loggers import open_loggers
 from figureground.models.fit.loop import FitResult, check_fit, fit
 from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, network_to_train, trained_spec
-from figureground.models.fit.options import HARMLESS, FitOptions
+from figureground.models.fit.options import HARMLESS, FitOptions, check_task
+from figureground.models.fit.samples import TrainData
 from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
@@ -61,8 +64,10 @@ def run_train(
     options, devices = options or FitOptions(), devices or open_devices((options or FitOptions()).device)
     speaker = reporter if reporter is not None and devices.rank == 0 else QuietReporter()
     splits = choose_splits(dataset, options)
-    network, notes = network_to_train(options, classes=len(dataset.classes))
-    data = {role: train_data(split, size=options.size, norm=options.norm, stride_px=network.stride_px) for role, split in splits.items()}
+    check_task(options)
+    classes = label_classes(splits["train"]) if options.task == "classify" else dataset.classes
+    network, notes = network_to_train(options, classes=len(classes))
+    data = {role: _read(split, classes, options, network.stride_px) for role, split in splits.items()}
     check_fit(data["train"], data.get("val"), options)
     inputs = _inputs(splits, options)
     settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in HARMLESS}
@@ -86,7 +91,9 @@ def run_train(
         for logger in loggers:
             logger.close()
     if writer:
-        _write(writer, result, options=options, splits=splits, inputs=inputs, settings=settings, device=str(devices.device), notes=notes)
+        shares = group_shares(data["train"]) if options.task == "classify" else None
+        told = {"shares": shares, "inputs": inputs, "settings": settings, "device": str(devices.device), "notes": notes}
+        _write(writer, result, options=options, splits=splits, classes=classes, **told)
     devices.wait()
     return out
 
@@ -120,6 +127,13 @@ def _split(dataset: Dataset, name: str, flag: str) -> Dataset:
     return dataset.select(split=name)
 
 
+def _read(split: Dataset, classes: ClassTable, options: FitOptions, stride_px: int) -> TrainData:
+    """The samples of a split as the task reads them."""
+    if options.task == "classify":
+        return labelled_data(split, classes=classes, size=options.size, norm=options.norm, groups=options.groups)
+    return train_data(split, size=options.size, norm=options.norm, stride_px=stride_px, groups=options.groups)
+
+
 def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:
     """Digests of what goes in, by role."""
     found = input_digests(splits) | {role: file_digest([path]) for role, path in _given_weights(options).items()}
@@ -138,17 +152,19 @@ def _write(
     *,
     options: FitOptions,
     splits: dict[str, Dataset],
+    classes: ClassTable,
+    shares: dict[str, float] | None,
     inputs: dict[str, str],
     settings: dict[str, Any],
     device: str,
     notes: tuple[str, ...],
 ) -> None:
     weights = write_tensors(writer.path / WEIGHTS_FILE, result.network.state_dict())
-    classes = splits["train"].classes
     spec = dataclasses.replace(
         trained_spec(".", options, classes=len(classes), class_names=classes.names), sha256=file_digest([weights]), device=device
     )
-    card = make_card(result, options=options, spec=spec, splits=splits, device=device, versions=library_versions(), notes=notes)
+    told = {"device": device, "versions": library_versions(), "notes": notes, "shares": shares}
+    card = make_card(result, options=options, spec=spec, splits=splits, **told)
     write_atomically(writer.path / CARD, to_json(card).encode())
     write_atomically(writer.path / "card.md", card_text(card).encode())
     write_atomically(writer.path / "curves.csv", curves_csv(result.history).encode())

@@ -1,0 +1,48 @@
+"""The library call behind `figureground classify`, beside those of `api`, which is as long as a file should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from figureground.core.errors import MissingExtra
+from figureground.data.dataset import Dataset
+from figureground.data.given import as_dataset
+from figureground.runs.progress import QuietReporter, Reporter
+from figureground.stages.classify.options import ClassifyOptions
+from figureground.stages.classify.result import Answers, open_answers
+from figureground.stages.train.result import Weights
+
+
+def classify(
+    model: str | Path | Weights,
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    options: ClassifyOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Answers:
+    """Classifies pictures and measures the answers: accuracy of every group, and how often one figure flips on another ground.
+
+    Args:
+        model: of a training with task classify: the directory, `weights:DIR`, or what `train` returned; or
+            `timm:NAME?weights=FILE&names=A,B`.
+        dataset: a DATA spec or a `Dataset`, with a label of each sample.
+        out: directory to write; the same call finds there what it made.
+        options: which samples, the columns of groups and figures, intervals.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        InputError: a network that is no classifier, a label that it does not know, or a column or split that is not there.
+        FormatError: a faulty picture.
+        MissingExtra: a library that the network needs is not installed.
+    """
+    try:
+        from figureground.stages.classify.stage import run_classify
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "safetensors"):
+            raise
+        raise MissingExtra(error.name, extra="train", needed_for="classifying") from error
+
+    text = model.model if isinstance(model, Weights) else str(model)
+    given = as_dataset(dataset)
+    return open_answers(run_classify(text, given, options=options, out=Path(out), reporter=reporter or QuietReporter()))

@@ -1,0 +1,178 @@
+"""What is measured of answers: accuracy of each group with intervals, gaps between groups, flips under another ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from figureground.metrics.answers import GroupAccuracy, group_accuracy
+from figureground.metrics.flips import FigureFlips, figure_flips, flip_rate, flip_rate_interval
+from figureground.metrics.interval import percentile_interval, simultaneous_intervals, worst_group_interval
+from figureground.metrics.resample import bootstrap_sums
+from figureground.stages.classify.options import ClassifyOptions
+
+Bounds = tuple[float, float]
+_UNKNOWN = (float("nan"), float("nan"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answered:
+    """Pictures with the answers to them; all sequences in the order of the samples."""
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    contexts: tuple[str, ...]
+    """Empty where the column has no value."""
+    figures: tuple[str, ...]
+    """Empty where no column of figures is named, or it has no value."""
+    clusters: tuple[str, ...]
+    """What is resampled as a whole."""
+    names: tuple[str, ...]
+    """Class of each column of `probabilities`."""
+    probabilities: np.ndarray
+    """float32 [samples, classes]."""
+    groups: np.ndarray
+    """int64 [samples], index into `group_names`, -1 = in none."""
+    group_names: tuple[str, ...]
+    group_values: tuple[tuple[str, str], ...]
+    """Label and context of each group; no context where groups are the classes."""
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The most probable class, the first of several."""
+        return tuple(self.names[place] for place in self.probabilities.argmax(1))
+
+    @property
+    def right(self) -> np.ndarray:
+        """Bool [samples]."""
+        return np.array([answer == label for answer, label in zip(self.answers, self.labels, strict=True)], bool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """How far apart two contexts of one class are."""
+
+    label: str
+    best: str
+    worst: str
+    """Contexts with the highest and the lowest accuracy of this class."""
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measured:
+    """The figures of answers with the ends of their intervals; NaN where there are none."""
+
+    accuracy: GroupAccuracy
+    of_all: Bounds
+    of_adjusted: Bounds
+    of_mean: Bounds
+    of_worst: Bounds
+    of_groups: tuple[Bounds, ...]
+    gaps: tuple[Gap, ...]
+    flips: tuple[FigureFlips, ...] | None
+    """None where no column of figures is named."""
+    flip_rates: Mapping[str, tuple[float, float, float, int]]
+    """Rate, low, high and number of figures: of all under "", and of each class under its name."""
+
+
+def measure(answered: Answered, options: ClassifyOptions, *, shares: Mapping[str, float]) -> Measured:
+    """All that is measured.
+
+    Args:
+        answered: the answers.
+        options: `figure`, `resamples`, `level` and `seed` are looked at.
+        shares: part of the training samples in each group, by its name; empty = not known, and the adjusted accuracy is NaN.
+    """
+    parts = [shares.get(name, 0.0) for name in answered.group_names]
+    found = group_accuracy(answered.right, answered.groups, shares=parts)
+    sums = _resampled(answered, options)
+    rates = sums[..., 0] / np.where(sums[..., 1] > 0, sums[..., 1], np.nan) if sums is not None else None
+    flips = figure_flips(answered.answers, answered.figures, answered.contexts, answered.labels) if options.figure else None
+    return Measured(
+        accuracy=found,
+        of_all=_UNKNOWN if rates is None else _bounds(rates[0], found.accuracy, _clusters(answered, None), options),
+        of_adjusted=_UNKNOWN if rates is None else _between(_weighted(rates[1:], parts), options),
+        of_mean=_UNKNOWN if rates is None else _between(_weighted(rates[1:], [1.0] * len(parts)), options),
+        of_worst=_UNKNOWN if rates is None or not len(found.groups) else _worst(answered, found, rates[1:], options),
+        of_groups=tuple(
+            _UNKNOWN if rates is None else _bounds(rates[1 + g], found.groups[g], _clusters(answered, g), options)
+            for g in range(len(found.groups))
+        ),
+        gaps=_gaps(answered, found, rates, options),
+        flips=flips,
+        flip_rates={} if flips is None else _flip_rates(flips, options),
+    )
+
+
+def _resampled(answered: Answered, options: ClassifyOptions) -> np.ndarray | None:
+    """Right answers and pictures of all and of each group in each resample, float64 [1 + groups, resamples, 2]; None without resamples."""
+    if not options.resamples:
+        return None
+    features = np.stack([answered.right, np.ones(len(answered.ids))], axis=1).astype(np.float64)
+    members = [np.arange(len(answered.ids)), *(np.flatnonzero(answered.groups == g) for g in range(len(answered.group_names)))]
+    _, clusters = np.unique(answered.clusters, return_inverse=True)
+    return bootstrap_sums(features, groups=members, clusters=clusters, resamples=options.resamples, seed=options.seed)
+
+
+def _clusters(answered: Answered, group: int | None) -> int:
+    rows = range(len(answered.ids)) if group is None else np.flatnonzero(answered.groups == group)
+    return len({answered.clusters[row] for row in rows})
+
+
+def _bounds(replicates: np.ndarray, value: float, clusters: int, options: ClassifyOptions) -> Bounds:
+    """Percentile interval; where all answers are right, or all wrong, no resample differs and the exact bound of so many clusters."""
+    if value in (0.0, 1.0) and clusters:
+        reach = 1 - ((1 - options.level) / 2) ** (1 / clusters)
+        return (0.0, reach) if value == 0 else (1 - reach, 1.0)
+    return _between(replicates, options)
+
+
+def _between(replicates: np.ndarray, options: ClassifyOptions) -> Bounds:
+    found = percentile_interval(replicates, level=options.level)
+    return float(found.low), float(found.high)
+
+
+def _weighted(rates: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """Mean over groups in each resample, of those that were drawn; NaN where none weighs anything."""
+    known = np.isfinite(rates)
+    weight = np.where(known, np.asarray(weights, np.float64)[:, None], 0.0)
+    total = weight.sum(0)
+    return np.divide((weight * np.where(known, rates, 0.0)).sum(0), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def _worst(answered: Answered, found: GroupAccuracy, rates: np.ndarray, options: ClassifyOptions) -> Bounds:
+    """Interval of the smallest true accuracy, whichever group has it: from error rates whose intervals hold all at once."""
+    together = simultaneous_intervals(1 - found.groups, 1 - rates, level=options.level, bounds=(0.0, 1.0))
+    low, high, each = together.low.copy(), together.high.copy(), (1 - options.level) / 2 / len(found.groups)
+    for g in np.flatnonzero((found.groups == 0) | (found.groups == 1)):
+        reach = 1 - each ** (1 / max(1, _clusters(answered, int(g))))
+        low[g], high[g] = (1 - reach, 1.0) if found.groups[g] == 0 else (0.0, reach)
+    error = worst_group_interval(type(together)(low=low, high=high, used=together.used))
+    return 1 - error[1], 1 - error[0]
+
+
+def _gaps(answered: Answered, found: GroupAccuracy, rates: np.ndarray | None, options: ClassifyOptions) -> tuple[Gap, ...]:
+    """The gap of each class that has pictures in at least two contexts."""
+    gaps = []
+    for label in dict.fromkeys(label for label, _ in answered.group_values):
+        own = [g for g, (of, _) in enumerate(answered.group_values) if of == label and found.counts[g]]
+        if len(own) < 2:
+            continue
+        best, worst = max(own, key=lambda g: found.groups[g]), min(own, key=lambda g: found.groups[g])
+        low, high = _UNKNOWN if rates is None else _between(rates[1 + best] - rates[1 + worst], options)
+        contexts = {"best": answered.group_values[best][1], "worst": answered.group_values[worst][1]}
+        gaps.append(Gap(label=label, value=float(found.groups[best] - found.groups[worst]), low=low, high=high, **contexts))
+    return tuple(gaps)
+
+
+def _flip_rates(flips: tuple[FigureFlips, ...], options: ClassifyOptions) -> dict[str, tuple[float, float, float, int]]:
+    def of(some: Sequence[FigureFlips]) -> tuple[float, float, float, int]:
+        ends = flip_rate_interval(some, level=options.level, resamples=options.resamples, seed=options.seed)
+        return flip_rate(some), float(ends.low), float(ends.high), len(some)
+
+    return {"": of(flips), **{label: of([f for f in flips if f.label == label]) for label in dict.fromkeys(f.label for f in flips)}}

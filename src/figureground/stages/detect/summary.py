@@ -1,0 +1,99 @@
+"""What a detector says of itself: the content of `detect.json`, and the finding in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from figureground.stages.detect.learning import Lesson, Taught
+from figureground.stages.detect.measure import Chosen, Rate
+from figureground.stages.detect.options import DetectOptions
+from figureground.stages.detect.patches import PatchLabels
+
+POINT = ("labels", "epochs", "best_epoch", "tight", "loose", "patches", "pixels")
+"""Keys of one point of the curve."""
+KEYS = ("source", "rows", "columns", "labels", "learned", "held_out", "thresholds", "chosen", "notes", "curve", "pictures", "sentence")
+"""Keys of the summary; the last point of the curve is the detector that was kept."""
+ENOUGH = 0.01
+"""IoU below which what the last more labels brought is called little."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A detector of the curve, judged on the held-out pictures."""
+
+    taught: Taught
+    chosen: Chosen
+    patches: Mapping[str, Rate]
+    pixels: Mapping[str, Rate] | None
+    """Over pixels; None where the data set has no masks."""
+
+    def plain(self) -> dict[str, Any]:
+        """By the names of `POINT`."""
+        result, bounds = self.taught.result, self.chosen.thresholds
+        plain = (
+            *(self.taught.labels, len(result.history), result.best_epoch, bounds.tight, bounds.loose),
+            _plain(self.patches),
+            None if self.pixels is None else _plain(self.pixels),
+        )
+        return dict(zip(POINT, plain, strict=True))
+
+
+def summarise(points: Sequence[Point], lesson: Lesson, labels: PatchLabels, *, options: DetectOptions, pictures: int) -> dict[str, Any]:
+    """The content of `detect.json`, by `KEYS`.
+
+    Args:
+        points: of the curve, ascending; the last is the detector that is kept.
+        lesson: what was learned from and judged by.
+        labels: where they came from.
+        options: of the detector.
+        pictures: training pictures that have a grid.
+    """
+    kept, bounds = points[-1], points[-1].chosen.thresholds
+    plain = {
+        "source": labels.source,
+        "rows": labels.rows,
+        "columns": labels.columns,
+        "labels": len(lesson.learned) + len(lesson.held_out),
+        "learned": len(lesson.learned),
+        "held_out": len(lesson.held_out),
+        "thresholds": dataclasses.asdict(bounds),
+        "chosen": {
+            "tight": None if options.tight else {"leakage": options.leakage},
+            "loose": None if options.loose else {"coverage": options.coverage},
+        },
+        "notes": [*labels.notes, *kept.taught.notes, *kept.chosen.notes],
+        "curve": [point.plain() for point in points],
+        "pictures": pictures,
+    }
+    return {**plain, "sentence": sentence(plain)}
+
+
+def sentence(summary: Mapping[str, Any]) -> str:
+    """The finding in words, and whether more labels are worth their while."""
+    kept = summary["curve"][-1]
+    rates, bounds = kept["patches"], summary["thresholds"]
+    told = (
+        f"Learned from {kept['labels']} labelled pictures and judged on {summary['held_out']} others: {_percent(rates['accuracy'])} of the "
+        f"patches are right, IoU of the figure {_percent(rates['mask_iou'])}. Cut out below {bounds['tight']:g}, "
+        f"{_percent(rates['leakage'])} of what is pasted is background; filled below {bounds['loose']:g}, {_percent(rates['coverage'])} of "
+        "the figure is covered."
+    )
+    if len(summary["curve"]) < 2:
+        return told
+    before = summary["curve"][-2]
+    gain = (rates["mask_iou"]["value"] or 0) - (before["patches"]["mask_iou"]["value"] or 0)
+    worth = "more labels are likely to bring more" if gain >= ENOUGH else "more labels are likely to bring little"
+    return f"{told} From {before['labels']} to {kept['labels']} labels the IoU changed by {100 * gain:+.1f} points: {worth}."
+
+
+def _plain(rates: Mapping[str, Rate]) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {key: None if math.isnan(value) else value for key, value in dataclasses.asdict(rate).items()} for name, rate in rates.items()
+    }
+
+
+def _percent(rate: Mapping[str, float | None]) -> str:
+    return "-" if rate["value"] is None else f"{100 * rate['value']:.1f} %"

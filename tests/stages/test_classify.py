@@ -1,0 +1,195 @@
+"""The classify stage: its artifact, its figures against those counted by hand, its verb, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+from tests.models.fit.learnable import write_learnable  # noqa: E402
+
+import figureground as fg  # noqa: E402
+from figureground.cli import app as cli  # noqa: E402
+from figureground.core.errors import InputError  # noqa: E402
+from figureground.models.classifier import open_classifier  # noqa: E402
+from figureground.stages.classify.measure import Answered, measure  # noqa: E402
+
+FILE = Path(__file__).parents[1] / "models" / "fit" / "tiny.py"
+PYTHON = f"python:{FILE}:answering"
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Pairs of validation pictures that share a figure on two grounds: the number within the class."""
+    folder = tmp_path_factory.mktemp("data") / "learnable"
+    write_learnable(folder, val=6)
+    rows = list(csv.DictReader((folder / "samples.csv").read_text().splitlines()))
+    counts: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        key = (row["split"], row["label"], row["context"])
+        counts[key] = counts.get(key, -1) + 1
+        row["figure"] = f"{row['split']} {row['label']} {counts[key]}"
+    with (folder / "samples.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def weights(data, tmp_path_factory):
+    options = fg.FitOptions(
+        task="classify", architecture=PYTHON, size=16, batch=4, epochs=2, lr=0.005, norm="half", device="cpu", augment="none"
+    )
+    return fg.train(data, out=tmp_path_factory.mktemp("out") / "weights", options=options)
+
+
+@pytest.fixture(scope="module")
+def model(weights):
+    return f"weights:{weights.path}?architecture={PYTHON}"
+
+
+@pytest.fixture(scope="module")
+def answers(model, data, tmp_path_factory):
+    options = fg.ClassifyOptions(split="val", figure="figure", resamples=200)
+    return fg.classify(model, data, out=tmp_path_factory.mktemp("out") / "answers", options=options)
+
+
+def test_the_tables_add_up(answers, model, data):
+    """Answers are the network's own, accuracies and flips those that a loop over the answers counts."""
+    rows = answers.table().to_pylist()
+    assert len(rows) == 24
+    assert all(r["p_cat"] + r["p_dog"] == pytest.approx(1) for r in rows)
+    assert all(r["answer"] == max(("cat", "dog"), key=lambda name: r[f"p_{name}"]) for r in rows)
+    classifier, dataset = open_classifier(model), fg.open_dataset(data)
+    from figureground.data.pixels import read_picture
+
+    picture = read_picture(dataset.sample(rows[0]["id"]).image, sample="x").astype(np.float32) / 255
+    with torch.inference_mode():
+        logits = classifier.network.network(torch.from_numpy((picture - 0.5) / 0.5).permute(2, 0, 1)[None])
+    assert rows[0]["p_cat"] == pytest.approx(float(logits.softmax(1)[0, 0]), abs=1e-5)
+    assert answers.summary["accuracy"]["value"] == pytest.approx(np.mean([r["answer"] == r["label"] for r in rows]))
+    for group in answers.table("groups").to_pylist():
+        own = [r["answer"] == r["label"] for r in rows if (r["label"], r["context"]) == (group["label"], group["context"])]
+        assert (group["samples"], group["accuracy"]) == (len(own), pytest.approx(np.mean(own)))
+        assert group["low"] <= group["accuracy"] <= group["high"]
+        assert group["low"] < group["high"]
+    pairs = {}
+    for r in rows:
+        pairs.setdefault(r["figure"], []).append(r["answer"])
+    flips = answers.table("flips").to_pylist()
+    assert {f["figure"]: f["rate"] for f in flips} == {name: float(a != b) for name, (a, b) in pairs.items()}
+    assert answers.summary["flip_rate"]["value"] == pytest.approx(np.mean([f["rate"] for f in flips]))
+    assert answers.summary["flip_rate"]["figures"] == 12
+    assert answers.summary["sentence"].startswith("24 pictures: ")
+
+
+def test_the_same_call_does_nothing_and_the_artifact_opens(answers, model, data):
+    before = (answers.path / "manifest.json").stat().st_mtime_ns
+    again = fg.classify(model, data, out=answers.path, options=fg.ClassifyOptions(split="val", figure="figure", resamples=200, workers=0))
+    assert (again.path / "manifest.json").stat().st_mtime_ns == before
+    assert fg.open_answers(answers.path).sentence == answers.sentence
+
+
+def test_batches_change_nothing(answers, model, data, tmp_path):
+    other = fg.classify(model, data, out=tmp_path / "a", options=fg.ClassifyOptions(split="val", figure="figure", batch=5, resamples=0))
+    found, expected = (np.array(one.table()["p_cat"]) for one in (other, answers))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert other.summary["accuracy"]["low"] is None
+
+
+def test_the_command(model, data, tmp_path, capsys, monkeypatch):
+    arguments = ["classify", model, data, "--split", "val", "--figure", "figure", "--resamples", "50", "--out", str(tmp_path / "a")]
+    monkeypatch.setattr(sys, "argv", ["figureground", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code in (0, None)
+    told = capsys.readouterr().out
+    assert "On another ground" in told
+    assert "worst group" in told
+    assert json.loads((tmp_path / "a" / "summary.json").read_text())["samples"] == 24
+
+
+def answered(right, contexts, clusters=None):
+    n = len(right)
+    names = ("cat, in", "cat, out")
+    return Answered(
+        ids=tuple(map(str, range(n))),
+        labels=("cat",) * n,
+        contexts=tuple(contexts),
+        figures=("",) * n,
+        clusters=tuple(clusters or map(str, range(n))),
+        names=("cat", "dog"),
+        probabilities=np.array([[0.9, 0.1] if one else [0.2, 0.8] for one in right], np.float32),
+        groups=np.array([0 if c == "in" else 1 for c in contexts]),
+        group_names=names,
+        group_values=(("cat", "in"), ("cat", "out")),
+    )
+
+
+def test_intervals_are_honest():
+    """All right in 10 pictures reaches down to 0.025^(1/10); the same pictures of 2 figures reach much further down."""
+    options = fg.ClassifyOptions(resamples=400)
+    found = measure(
+        answered([True] * 10 + [True, False] * 5, ["in"] * 10 + ["out"] * 10), options, shares={"cat, in": 0.9, "cat, out": 0.1}
+    )
+    assert found.of_groups[0] == (pytest.approx(0.025 ** (1 / 10)), 1.0)
+    assert found.accuracy.adjusted == pytest.approx(0.95)
+    assert (found.gaps[0].best, found.gaps[0].worst, found.gaps[0].value) == ("in", "out", 0.5)
+    assert found.gaps[0].low < 0.5 < found.gaps[0].high
+    assert found.of_worst[0] <= 0.5 <= found.of_worst[1]
+    few = measure(answered([True] * 10, ["in"] * 10, ["a", "b"] * 5), options, shares={})
+    assert few.of_groups[0] == (pytest.approx(0.025**0.5), 1.0)
+    assert np.isnan(few.accuracy.adjusted)
+    assert np.isnan(few.accuracy.groups[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"split": "summer"}, "no split 'summer'"),
+        ({"figure": "figur"}, "no attribute `figur`"),
+        ({"groups": "weather"}, "no attribute `weather`"),
+        ({"device": "abacus"}, "cannot be used here"),
+    ],
+)
+def test_what_is_not_there_is_refused_and_nothing_is_written(model, data, tmp_path, change, words):
+    with pytest.raises(InputError, match=words):
+        fg.classify(model, data, out=tmp_path / "a", options=fg.ClassifyOptions(**change))
+    assert not (tmp_path / "a").exists()
+
+
+def test_models_that_do_not_fit(weights, data, tmp_path):
+    with pytest.raises(InputError, match="not run on the word of a file"):
+        fg.classify(weights, data, out=tmp_path / "a")
+    card = json.loads((weights.path / "card.json").read_text())
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "weights.safetensors").write_bytes((weights.path / "weights.safetensors").read_bytes())
+    (folder / "card.json").write_text(json.dumps({**card, "classes": {"names": ["cat", "hare"]}}))
+    with pytest.raises(InputError, match="'dog', which the classifier does not know"):
+        fg.classify(f"weights:{folder}?architecture={PYTHON}", data, out=tmp_path / "a")
+    (folder / "card.json").write_text(json.dumps({**card, "classes": {"names": ["cat", "dog", "hare"]}}))
+    with pytest.raises(InputError, match="do not fit the network"):
+        fg.classify(f"weights:{folder}?architecture={PYTHON}", data, out=tmp_path / "a")
+    (folder / "card.json").write_text(json.dumps({**card, "task": "segment"}))
+    with pytest.raises(InputError, match="does not classify"):
+        fg.classify(f"weights:{folder}", data, out=tmp_path / "a")
+    with pytest.raises(InputError, match="weights=FILE&names"):
+        fg.classify("timm:resnet18", data, out=tmp_path / "a")
+
+
+def test_repair_refuses_a_classifier(weights, data, tmp_path):
+    from figureground.stages.repair.target import open_target
+
+    with pytest.raises(InputError, match="holds a classifier"):
+        open_target(str(weights.path))
+    assert dataclasses.is_dataclass(weights)
