@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,10 +23,11 @@ import numpy as np
 from benchmarks.results import Row, duration, of_ratio, tell, write_rows
 from benchmarks.timing import ratio, take_turns
 
-from figureground.core.types import Sample
+from figureground.core.types import LabelRuns
 from figureground.data.backgrounds import CACHE_BYTES, GroundCache, read_backgrounds
 from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.pixels import read_picture
+from figureground.data.sources import StampedSource, relabelled
 from figureground.models.fit.augment import AUGMENTATIONS, augmented
 from figureground.models.fit.cache import PictureCache
 from figureground.models.fit.order import sample_stream
@@ -64,7 +66,7 @@ def data_sets(folder: Path, *, quick: bool) -> dict[str, Dataset]:
     if DATA.is_dir():
         found["animals of 300 x 200"] = first(open_dataset(str(DATA / "animals4")), most)
         cats = open_dataset(str(DATA / "feral_cats"))
-        found["photographs of 640 x 480"] = relabelled(first(cats, most))
+        found["photographs of 640 x 480"] = in_two_classes(first(cats, most))
     drawn = ComposeOptions(train=most, val=0, test=0, size=SIZE, sheet=0)
     found["drawn pictures of 224 x 224"] = open_dataset(str(run_compose(drawn, out=folder / "drawn")))
     return found
@@ -76,11 +78,32 @@ def first(dataset: Dataset, most: int) -> Dataset:
     return replace(dataset, samples=tuple(replace(s, split="train") for s in dataset.samples[::step][:most]))
 
 
-def relabelled(dataset: Dataset) -> Dataset:
-    """One class called two in turn, since swapping needs two; what is read and pasted is the same."""
-    classes = replace(dataset.classes, names=(*dataset.classes.names, "other"), ids=(*dataset.classes.ids, max(dataset.classes.ids) + 1))
-    named: list[Sample] = [replace(s, label=classes.names[1 if n % 2 else -1]) for n, s in enumerate(dataset.samples)]
-    return replace(dataset, classes=classes, samples=tuple(named))
+@dataclass(frozen=True, kw_only=True)
+class Renamed:
+    """Masks in which the one class of every second sample is called otherwise."""
+
+    masks: StampedSource
+    others: frozenset[str]
+    value: int
+
+    def read(self, sample_id: str) -> LabelRuns:
+        runs = self.masks.read(sample_id)
+        table = np.arange(256, dtype=np.uint8)
+        table[1] = self.value if sample_id in self.others else 1
+        return relabelled(runs, table)
+
+    def stamps(self, ids: Iterable[str]) -> Iterator[str]:
+        return self.masks.stamps(ids)
+
+
+def in_two_classes(dataset: Dataset) -> Dataset:
+    """One class called two in turn, since swapping needs two; pictures and figures are the same."""
+    assert dataset.masks is not None
+    value = max(dataset.classes.ids) + 1
+    classes = replace(dataset.classes, names=(*dataset.classes.names, "other"), ids=(*dataset.classes.ids, value))
+    named = tuple(replace(s, label=classes.names[1 if n % 2 else -1]) for n, s in enumerate(dataset.samples))
+    masks = Renamed(masks=dataset.masks, others=frozenset(s.id for s in named if s.label == "other"), value=value)
+    return replace(dataset, classes=classes, samples=named, masks=masks)
 
 
 def loading(name: str, dataset: Dataset, backgrounds: Path, *, quick: bool) -> list[Row]:
