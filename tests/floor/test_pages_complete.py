@@ -16,9 +16,10 @@ from figureground.data.faults import FAULT_CODES
 from figureground.data.predictions import PREDICTION_KINDS
 from figureground.metrics.risk import SCORES
 from figureground.models.fit.options import FitOptions
-from figureground.models.predictor import PREDICTORS
+from figureground.models.predictor import CLASSIFIERS, PREDICTORS
 from figureground.runs.artifact import ArtifactWriter
 from figureground.stages.audit.options import AuditOptions
+from figureground.stages.classify.options import ClassifyOptions
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.repair.options import RepairOptions
 from figureground.stages.shift.compose_options import ComposeOptions
@@ -50,7 +51,9 @@ def test_every_verb_has_a_heading() -> None:
     assert verbs == set(re.findall(r"^## ([\w ]+)$", page("reference/cli.md"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("options", [AuditOptions, FitOptions, RepairOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions])
+@pytest.mark.parametrize(
+    "options", [AuditOptions, ClassifyOptions, FitOptions, RepairOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions]
+)
 def test_every_option_has_a_row(options: type) -> None:
     """Each field of an options class is a flag in the command-line page."""
     flags = {f"--{info.name.replace('_', '-')}" for info in describe_options(options)}
@@ -60,7 +63,7 @@ def test_every_option_has_a_row(options: type) -> None:
 def test_every_kind_of_data_predictions_and_model_has_a_heading() -> None:
     """Each name of the three registries is in a heading of the page on specs."""
     named = headings("reference/specs.md")
-    for kind in (*FORMATS.names(), *PREDICTION_KINDS.names(), *PREDICTORS.names()):
+    for kind in (*FORMATS.names(), *PREDICTION_KINDS.names(), *PREDICTORS.names(), *CLASSIFIERS.names()):
         assert f"`{kind}:`" in named, kind
 
 

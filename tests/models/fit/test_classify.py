@@ -152,6 +152,26 @@ def test_a_classifier_gives_no_masks(weights):
         open_predictor(weights.model)
 
 
+def test_imagenet_weights_come_from_a_file_all_but_the_classes(real_data):
+    """Of EfficientNet-Lite0 every tensor but those of the classifier is that of the file."""
+    pytest.importorskip("timm")
+    from safetensors.torch import load_file
+
+    from figureground.models.fit.networks import network_to_train
+
+    file = real_data / "weights" / "tf_efficientnet_lite0.imagenet1k.safetensors"
+    if not file.is_file():
+        pytest.skip("the published weights are not here")
+    options = FitOptions(task="classify", architecture="timm:tf_efficientnet_lite0", encoder_weights=str(file))
+    network, notes = network_to_train(options, classes=3)
+    found, given = network.network.state_dict(), load_file(file)
+    assert found["classifier.weight"].shape == (3, 1280)
+    assert all(torch.equal(found[name], given[name]) for name in given if not name.startswith("classifier."))
+    assert "left out: 2 names" in notes[-1]
+    with pytest.raises(InputError, match="do not fit the encoder"):
+        network_to_train(dataclasses.replace(options, architecture="timm:resnet18"), classes=3)
+
+
 def test_the_task_presets_what_others_report():
     options = make_fit_options({"task": "classify", "lr": 0.5})
     assert (options.architecture, options.monitor, options.label_smoothing, options.lr) == ("timm:resnet18", "accuracy", 0.1, 0.5)

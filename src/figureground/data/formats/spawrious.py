@@ -53,8 +53,8 @@ def open_spawrious(where: str, options: Mapping[str, str]) -> Dataset:
         table: `o2o_easy`, `o2o_medium`, `o2o_hard`, `m2m_easy`, `m2m_medium` or `m2m_hard`: which pictures are trained and tested on. One
             to one: of each breed 97 % and, in the other environment, 87 % at its location, the rest at the filler. Without it every
             picture is a sample of no split.
-        val: part of the training pictures of each folder that is held out as split `val`, evenly spaced, rounded down; default 0.1. The published code
-            holds out none.
+        val: part of the training pictures of each folder that is held out as split `val`, evenly spaced, rounded down; default 0.1. The
+            published code holds out none.
 
     Raises:
         InputError: an unknown option or table, or a part outside [0, 0.5].
