@@ -124,7 +124,8 @@ def option_row(info: Any, kind: Any, parameter: inspect.Parameter) -> tuple[str,
 def specs() -> str:
     from figureground.data.dataset import FORMATS, open_dataset
     from figureground.data.predictions import PREDICTION_KINDS, open_predictions
-    from figureground.models.predictor import PREDICTORS, open_predictor
+    from figureground.models.classifier import open_classifier
+    from figureground.models.predictor import CLASSIFIERS, PREDICTORS, open_predictor
 
     parts = [
         "# Specs: DATA, PREDICTIONS, MODEL\n",
@@ -147,6 +148,8 @@ def specs() -> str:
         assert module is not None
         first = (module.__doc__ or "").strip().split("\n")[0] if module.__name__.startswith("figureground.models.") else ""
         parts.append(f"### `{kind}:` model\n\n{first}\n\n{_doc(opener)}")
+    parts += ["## MODEL of classify\n", _doc(open_classifier)]
+    parts += [f"### `{kind}:` classifier\n\n{_doc(CLASSIFIERS.resolve(kind))}" for kind in CLASSIFIERS.names()]
     return "\n".join(parts)
 
 

@@ -16,9 +16,10 @@ from figureground.data.faults import FAULT_CODES
 from figureground.data.predictions import PREDICTION_KINDS
 from figureground.metrics.risk import SCORES
 from figureground.models.fit.options import FitOptions
-from figureground.models.predictor import PREDICTORS
+from figureground.models.predictor import CLASSIFIERS, PREDICTORS
 from figureground.runs.artifact import ArtifactWriter
 from figureground.stages.audit.options import AuditOptions
+from figureground.stages.classify.options import ClassifyOptions
 from figureground.stages.detect.options import DetectOptions
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.repair.options import RepairOptions
@@ -54,6 +55,7 @@ def test_every_verb_has_a_heading() -> None:
 
 OPTIONS = (
     AuditOptions,
+    ClassifyOptions,
     DetectOptions,
     FitOptions,
     RepairOptions,
@@ -76,7 +78,7 @@ def test_every_option_has_a_row(options: type) -> None:
 def test_every_kind_of_data_predictions_and_model_has_a_heading() -> None:
     """Each name of the three registries is in a heading of the page on specs."""
     named = headings("reference/specs.md")
-    for kind in (*FORMATS.names(), *PREDICTION_KINDS.names(), *PREDICTORS.names()):
+    for kind in (*FORMATS.names(), *PREDICTION_KINDS.names(), *PREDICTORS.names(), *CLASSIFIERS.names()):
         assert f"`{kind}:`" in named, kind
 
 

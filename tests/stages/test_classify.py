@@ -152,6 +152,17 @@ def test_intervals_are_honest():
     assert np.isnan(few.accuracy.groups[1])
 
 
+def test_figures_that_all_flip_prove_nothing_exactly():
+    """Ten figures, right inside and wrong outside: every resample has accuracy 1/2, and the interval has a width all the same."""
+    rows = [True] * 10 + [False] * 10
+    contexts = ["in"] * 10 + ["out"] * 10
+    found = measure(answered(rows, contexts, [*map(str, range(10))] * 2), fg.ClassifyOptions(resamples=100), shares={"cat, in": 1.0})
+    reach = 1 - 0.0125 ** (1 / 10)  # each of two groups at 97.5 %
+    assert found.of_all == pytest.approx(((1 - reach) / 2, (1 + reach) / 2))
+    assert found.of_mean == pytest.approx(found.of_all)
+    assert found.of_adjusted == pytest.approx((1 - reach, 1.0))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -12,7 +12,6 @@ import torch
 
 from figureground.core.errors import InputError
 from figureground.core.progress import Reporter
-from figureground.core.registry import Registry
 from figureground.core.types import ClassTable
 from figureground.data.dataset import Dataset
 from figureground.data.spec import check_keys, listed, parse_spec
@@ -23,19 +22,11 @@ from figureground.models.fit.networks import WEIGHTS_FILE, Network, find_archite
 from figureground.models.fit.options import FitOptions
 from figureground.models.fit.precision import reproducible
 from figureground.models.fit.step import forward
+from figureground.models.predictor import CLASSIFIERS
 from figureground.models.settings import NORMALISATIONS
 from figureground.models.torch_network import find_device
 from figureground.models.trained import read_card
 from figureground.models.weights import load_weights, read_state_dict
-
-CLASSIFIERS = Registry(
-    "classifier kind",
-    group="figureground.classifiers",
-    builtin={
-        "weights": "figureground.models.classifier:open_trained",
-        "timm": "figureground.models.classifier:open_timm",
-    },
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,7 +69,15 @@ def open_classifier(text: str) -> Classifier:
 
 
 def open_trained(where: str, settings: Mapping[str, str]) -> Classifier:
-    """What `train --task classify` wrote; `architecture=` must be given where its card names Python code, which is not run unasked."""
+    """A directory that `train --task classify` wrote.
+
+    Options:
+        architecture: the network anew; it must be given where the card names Python code, which is never run on the word of a file.
+        sha256: digest that the weights must have.
+
+    Raises:
+        InputError: no such directory or card, a network that gives masks, or other weights than the card is about.
+    """
     text, folder = f"weights:{where}", Path(where)
     check_keys(settings, ("architecture", "sha256"), where=text)
     card = read_card(folder)
@@ -101,7 +100,18 @@ def open_trained(where: str, settings: Mapping[str, str]) -> Classifier:
 
 
 def open_timm(where: str, settings: Mapping[str, str]) -> Classifier:
-    """A network of timm with `weights=FILE`, `names=` of its classes in the order of the channels, `size` (224) and `norm` (imagenet)."""
+    """A network of timm by its name, with trained weights; what else is given are arguments of its own.
+
+    Options:
+        weights: file with the weights of the whole network.
+        names: what its channels are called, in their order, such as `landbird,waterbird`.
+        size: side of the square that pictures are resized to, in pixels; default 224.
+        norm: `imagenet` (the default), `half` or `none`: what is taken off inputs in 0..1.
+        sha256: digest that the weights must have.
+
+    Raises:
+        InputError: an unknown network, no weights or names, or weights that do not fit.
+    """
     text, own = f"timm:{where}", ("weights", "names", "size", "norm", "sha256")
     names = tuple(listed(settings, "names") or ())
     if not settings.get("weights") or len(names) < 2:

@@ -32,6 +32,16 @@ PREDICTORS = Registry(
     },
 )
 
+CLASSIFIERS = Registry(
+    "classifier kind",
+    group="figureground.classifiers",
+    builtin={
+        "weights": "figureground.models.classifier:open_trained",
+        "timm": "figureground.models.classifier:open_timm",
+    },
+)
+"""What answers with one class for a whole picture; they stand apart, because `predict` needs maps."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorSpec:

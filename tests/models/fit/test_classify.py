@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from figureground.models.fit.labelled import group_shares, label_classes, labell
 from figureground.models.fit.options import FitOptions, check_task, make_fit_options  # noqa: E402
 from figureground.models.predictor import open_predictor  # noqa: E402
 
-FILE = str(__import__("pathlib").Path(__file__).with_name("tiny.py"))
+FILE = str(Path(__file__).with_name("tiny.py"))
 OPTIONS = FitOptions(
     task="classify",
     architecture=f"python:{FILE}:answering",
@@ -149,6 +150,26 @@ def test_labels_that_cannot_be_learned_are_refused(data):
 def test_a_classifier_gives_no_masks(weights):
     with pytest.raises(InputError, match="classifies pictures"):
         open_predictor(weights.model)
+
+
+def test_imagenet_weights_come_from_a_file_all_but_the_classes(real_data):
+    """Of EfficientNet-Lite0 every tensor but those of the classifier is that of the file."""
+    pytest.importorskip("timm")
+    from safetensors.torch import load_file
+
+    from figureground.models.fit.networks import network_to_train
+
+    file = real_data / "weights" / "tf_efficientnet_lite0.imagenet1k.safetensors"
+    if not file.is_file():
+        pytest.skip("the published weights are not here")
+    options = FitOptions(task="classify", architecture="timm:tf_efficientnet_lite0", encoder_weights=str(file))
+    network, notes = network_to_train(options, classes=3)
+    found, given = network.network.state_dict(), load_file(file)
+    assert found["classifier.weight"].shape == (3, 1280)
+    assert all(torch.equal(found[name], given[name]) for name in given if not name.startswith("classifier."))
+    assert "left out: 2 names" in notes[-1]
+    with pytest.raises(InputError, match="do not fit the encoder"):
+        network_to_train(dataclasses.replace(options, architecture="timm:resnet18"), classes=3)
 
 
 def test_the_task_presets_what_others_report():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from figureground.metrics.resample import bootstrap_sums
 from figureground.stages.classify.options import ClassifyOptions
 
 Bounds = tuple[float, float]
+_ROUNDING = 1e-12
 _UNKNOWN = (float("nan"), float("nan"))
 
 
@@ -95,9 +96,9 @@ def measure(answered: Answered, options: ClassifyOptions, *, shares: Mapping[str
     flips = figure_flips(answered.answers, answered.figures, answered.contexts, answered.labels) if options.figure else None
     return Measured(
         accuracy=found,
-        of_all=_UNKNOWN if rates is None else _bounds(rates[0], found.accuracy, _clusters(answered, None), options),
-        of_adjusted=_UNKNOWN if rates is None else _between(_weighted(rates[1:], parts), options),
-        of_mean=_UNKNOWN if rates is None else _between(_weighted(rates[1:], [1.0] * len(parts)), options),
+        of_all=_UNKNOWN if rates is None else _of_mean(answered, found, rates, found.counts, options, replicates=rates[0]),
+        of_adjusted=_UNKNOWN if rates is None else _of_mean(answered, found, rates, parts, options),
+        of_mean=_UNKNOWN if rates is None else _of_mean(answered, found, rates, [1.0] * len(parts), options),
         of_worst=_UNKNOWN if rates is None or not len(found.groups) else _worst(answered, found, rates[1:], options),
         of_groups=tuple(
             _UNKNOWN if rates is None else _bounds(rates[1 + g], found.groups[g], _clusters(answered, g), options)
@@ -119,9 +120,8 @@ def _resampled(answered: Answered, options: ClassifyOptions) -> np.ndarray | Non
     return bootstrap_sums(features, groups=members, clusters=clusters, resamples=options.resamples, seed=options.seed)
 
 
-def _clusters(answered: Answered, group: int | None) -> int:
-    rows = range(len(answered.ids)) if group is None else np.flatnonzero(answered.groups == group)
-    return len({answered.clusters[row] for row in rows})
+def _clusters(answered: Answered, group: int) -> int:
+    return len({answered.clusters[row] for row in np.flatnonzero(answered.groups == group)})
 
 
 def _bounds(replicates: np.ndarray, value: float, clusters: int, options: ClassifyOptions) -> Bounds:
@@ -137,12 +137,38 @@ def _between(replicates: np.ndarray, options: ClassifyOptions) -> Bounds:
     return float(found.low), float(found.high)
 
 
-def _weighted(rates: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+def _weighted(rates: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
     """Mean over groups in each resample, of those that were drawn; NaN where none weighs anything."""
     known = np.isfinite(rates)
     weight = np.where(known, np.asarray(weights, np.float64)[:, None], 0.0)
     total = weight.sum(0)
     return np.divide((weight * np.where(known, rates, 0.0)).sum(0), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def _of_mean(
+    answered: Answered,
+    found: GroupAccuracy,
+    rates: np.ndarray,
+    weights: Sequence[float] | np.ndarray,
+    options: ClassifyOptions,
+    *,
+    replicates: np.ndarray | None = None,
+) -> Bounds:
+    """Interval of a weighted mean over groups.
+
+    Where no resample differs from another, as when every figure is answered rightly on one ground and wrongly on the other, it is the mean
+    of intervals of the groups that hold all at once.
+    """
+    drawn = _weighted(rates[1:], weights) if replicates is None else replicates
+    low, high = _between(drawn, options)
+    known = found.counts > 0
+    weight = np.where(known, np.asarray(weights, np.float64), 0.0)
+    if high - low > _ROUNDING or np.isnan(low) or not weight.sum():
+        return low, high
+    together = replace(options, level=1 - (1 - options.level) / int(known.sum()))
+    ends = [_bounds(rates[1 + g], found.groups[g], _clusters(answered, int(g)), together) for g in np.flatnonzero(known)]
+    lows, highs = np.transpose(ends)
+    return float(lows @ weight[known] / weight.sum()), float(highs @ weight[known] / weight.sum())
 
 
 def _worst(answered: Answered, found: GroupAccuracy, rates: np.ndarray, options: ClassifyOptions) -> Bounds:
