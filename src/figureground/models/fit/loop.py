@@ -53,6 +53,11 @@ class FitResult:
     judged: Validation | None = None
     """The figures of these very weights on the labelled samples that a repair is judged by; None without a repair."""
 
+    @property
+    def segmented(self) -> Validation | None:
+        """The validation of a segmentation network; None for a classifier, and without validation samples."""
+        return self.figures if isinstance(self.figures, Validation) else None
+
 
 class Diverged(InputError):
     """The loss or its gradient is no number any more; the message says at which step, and where the last good weights are.

@@ -98,8 +98,8 @@ class FitOptions:
     cutmix: float = option(0.0, help="Probability of background CutMix for a picture.", bounds=(0.0, 1.0))
     augment: Literal["none", "light", "label-flips", "heavy", "patches", "patches-turned"] = option(
         "light",
-        help="Random changes of training pictures; heavy, for classify, is RandAugment and for each batch CutMix, MixUp or brightness; the two "
-        "of patches need an architecture grid:, whose patches they move.",
+        help="Random changes of training pictures; heavy, for classify, is RandAugment and for each batch CutMix, MixUp or brightness; the "
+        "two of patches need an architecture grid:, whose patches they move.",
     )
     shift: int = option(4, help="Of the two of patches: most patches that a picture is moved, down or up and sideways.", bounds=(0, 128))
     errors_of: str = option(

@@ -61,8 +61,7 @@ def candidate_rows(candidates: Sequence[Candidate], chosen: Candidate | None, re
         row: dict[str, Any] = dict.fromkeys(COLUMNS)
         row |= {"lr": one.lr, "kept": "yes" if one is chosen else "no"}
         row["why"] = one.why or ("best on the validation samples" if one is chosen else "less on the validation samples")
-        if one.result is not None and one.result.figures and one.result.judged:
-            found, own = one.result.figures, one.result.judged
+        if one.result is not None and (found := one.result.segmented) and (own := one.result.judged):
             row |= {"best_epoch": one.result.best_epoch, "epochs": len(one.result.history), "miou": found.miou, "lost": replay.lost(found)}
             row |= {"labelled_miou": own.miou, "gained": own.miou - replay.before_judged.miou}
         rows.append(row)
@@ -70,9 +69,9 @@ def candidate_rows(candidates: Sequence[Candidate], chosen: Candidate | None, re
 
 
 def _scores(result: FitResult | None) -> tuple[float, float]:
-    if result is None or result.figures is None or result.judged is None:
+    if result is None or result.segmented is None or result.judged is None:
         return -math.inf, -math.inf
-    return result.figures.miou, result.judged.miou
+    return result.segmented.miou, result.judged.miou
 
 
 def _why_not(history: Sequence[Epoch], replay: Replay) -> str:

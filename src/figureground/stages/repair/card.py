@@ -32,7 +32,7 @@ def repair_of_card(
 ) -> dict[str, Any]:
     """The entry `repair` of `card.json`, as plain values; `after` is of the kept weights, whichever they are."""
     names, result = target.names, chosen.result if chosen else None
-    figures, judged = (result.figures, result.judged) if result else (replay.before, replay.before_judged)
+    figures, judged = (result.segmented, result.judged) if result else (replay.before, replay.before_judged)
     return {
         "from": {"name": target.folder.name, "sha256": target.card["sha256"], "architecture": target.architecture.text},
         "labels": dict(labelled.counts),

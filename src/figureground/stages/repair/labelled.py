@@ -157,6 +157,7 @@ def join_data(labelled: TrainData, replay: TrainData | None) -> TrainData:
     images: tuple[str, ...] = ()
     for data in filter(None, (labelled, replay)):
         images += data.images
+        assert data.masks is not None, "what is repaired has masks"
         for sample in data.samples:
             sources[unique(sample, sources)] = (data.masks, sample, data.classes)
     return replace(
