@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,8 +26,6 @@ from figureground.data.parquet import READ_FAULTS, unreadable
 from figureground.version import __version__
 
 KIND, SCHEMA = "grids", 1
-MOST_CELLS = 128
-"""In a row or a column of a grid, of people's labels too."""
 FILE = "grids.parquet"
 GRIDS = pa.schema(
     [
@@ -106,15 +103,6 @@ class Grids:
             bool [height, width].
         """
         return to_pixels(self.grid(sample) < bound, size_hw)
-
-
-def grid_of(text: str) -> tuple[int, int]:
-    """Rows and columns in a text such as `16x16`; anything else raises `InputError`."""
-    match = re.fullmatch(r"(\d{1,3})\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d{1,3})", text.strip())
-    rows, columns = (int(n) for n in match.groups()) if match else (0, 0)
-    if not (1 <= rows <= MOST_CELLS and 1 <= columns <= MOST_CELLS):
-        raise InputError(f"`grid` must be rows x columns, each from 1 to {MOST_CELLS}, such as 16x16; got '{text}'")
-    return rows, columns
 
 
 def to_pixels(cells: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

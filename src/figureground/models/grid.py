@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from figureground.core.errors import InputError, MissingExtra
-from figureground.data.grids import MOST_CELLS
+from figureground.data.grid_text import MOST_CELLS
 from figureground.data.spec import parse_spec
 
 try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from figureground.core.options import option
-from figureground.data.grids import MOST_CELLS, grid_of
+from figureground.data.grid_text import MOST_CELLS, grid_of
 
 __all__ = ["MOST_CELLS", "ReviewOptions", "asked", "grid_of"]
 

@@ -12,7 +12,7 @@ from figureground.core.errors import InputError
 from figureground.core.types import LabelRuns
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal, some
-from figureground.data.grids import grid_of
+from figureground.data.grid_text import grid_of
 from figureground.data.labels import PatchGrid, read_labels
 from figureground.stages.detect.options import DetectOptions
 
