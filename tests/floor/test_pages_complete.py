@@ -20,6 +20,7 @@ from figureground.models.predictor import PREDICTORS
 from figureground.runs.artifact import ArtifactWriter
 from figureground.stages.audit.options import AuditOptions
 from figureground.stages.predict.options import PredictOptions
+from figureground.stages.refit.options import RefitOptions
 from figureground.stages.repair.options import RepairOptions
 from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
@@ -50,7 +51,9 @@ def test_every_verb_has_a_heading() -> None:
     assert verbs == set(re.findall(r"^## ([\w ]+)$", page("reference/cli.md"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("options", [AuditOptions, FitOptions, RepairOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions])
+@pytest.mark.parametrize(
+    "options", [AuditOptions, FitOptions, RepairOptions, RefitOptions, PredictOptions, ComposeOptions, SplitOptions, BalanceOptions]
+)
 def test_every_option_has_a_row(options: type) -> None:
     """Each field of an options class is a flag in the command-line page."""
     flags = {f"--{info.name.replace('_', '-')}" for info in describe_options(options)}

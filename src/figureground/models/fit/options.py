@@ -80,6 +80,11 @@ class FitOptions:
     weights: str = option("", help="Weights of the whole network to start from: a file, or the directory of an earlier training.")
     train_split: str = option("train", help="Split to train on; empty = every sample.")
     val_split: str = option("val", help="Split to validate on after each epoch; empty = no validation.")
+    held_out: float = option(
+        0.0,
+        help="For classify: part of the training samples of each class that is not learned from, so that `refit` can use it.",
+        bounds=(0.0, 0.9),
+    )
     size: int = option(256, help="Side of the square that pictures are resized to; 0 = native size.", unit="px", bounds=(0, 8192))
     norm: Literal["imagenet", "half", "none"] = option("imagenet", help="Mean and deviation that are taken off inputs in 0..1.")
     objective: Literal["ce", "dice-ce", "group-dro"] = option("ce", help="What is made small.")
@@ -161,6 +166,7 @@ def check_task(options: FitOptions) -> None:
         "cutmix": classify and options.cutmix > 0,
         "monitor": (options.monitor in _ACCURACIES) != classify and options.monitor != "loss",
         "class_weights": not classify and options.class_weights != "none",
+        "held_out": not classify and options.held_out > 0,
     }
     if names := [name for name, is_wrong in wrong.items() if is_wrong]:
         other = "segment" if classify else "classify"

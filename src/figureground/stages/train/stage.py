@@ -10,6 +10,7 @@ from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
+from figureground.data.held_out import held_out
 from figureground.models.digest import file_digest
 from figureground.models.fit.card import card_text, input_digests, make_card
 from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
@@ -112,6 +113,8 @@ def choose_splits(dataset: Dataset, options: FitOptions) -> dict[str, Dataset]:
                 f"{dataset.name}: {len(both)} samples are trained and validated on, for example '{min(both)}'. Give two splits that share "
                 "none, or --val-split '' for no validation"
             )
+    if options.held_out:
+        chosen["train"], _ = held_out(chosen["train"], part=options.held_out, seed=options.seed)
     return chosen
 
 
