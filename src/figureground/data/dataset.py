@@ -28,6 +28,8 @@ FORMATS = Registry(
         "voc": "figureground.data.formats.voc:open_voc",
         "coco": "figureground.data.formats.coco:open_coco",
         "waterbirds": "figureground.data.formats.waterbirds:open_waterbirds",
+        "classes": "figureground.data.formats.classes:open_classes",
+        "spawrious": "figureground.data.formats.spawrious:open_spawrious",
     },
 )
 _SHARED_OPTIONS = ("attributes", "common", "part", "split")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from figureground.models.fit.labelled import group_shares, label_classes, labell
 from figureground.models.fit.options import FitOptions, check_task, make_fit_options  # noqa: E402
 from figureground.models.predictor import open_predictor  # noqa: E402
 
-FILE = str(__import__("pathlib").Path(__file__).with_name("tiny.py"))
+FILE = str(Path(__file__).with_name("tiny.py"))
 OPTIONS = FitOptions(
     task="classify",
     architecture=f"python:{FILE}:answering",

@@ -57,10 +57,12 @@ AUGMENTATIONS: Mapping[str, Augmentation | None] = MappingProxyType(
     {
         "none": None,
         "light": Augmentation(flip=0.5, scale=(0.85, 1.0), ratio=(0.95, 1.05), jitter=0.0, jitter_chance=0.0),
+        "heavy": Augmentation(flip=0.5, scale=(0.7, 1.0), ratio=(3 / 4, 4 / 3), jitter=0.0, jitter_chance=0.0),
         "label-flips": Augmentation(flip=0.5, scale=(0.8, 1.0), ratio=(0.9, 1.1), jitter=0.2, jitter_chance=0.3),
     }
 )
-"""By name. `label-flips` is the recipe of the reference code of arXiv 2604.13326; `light` is defined here."""
+"""By name. `label-flips` is the recipe of the reference code of arXiv 2604.13326; `light` is defined here.
+`heavy` is for classifiers, crops and flips of it; what else it does is in the module `heavy`."""
 
 
 def augmented(

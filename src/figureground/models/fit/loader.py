@@ -26,8 +26,9 @@ from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.cache import PictureCache
 from figureground.models.fit.cutmix import Partners, background_cutmix
 from figureground.models.fit.distil import KeptLogits
+from figureground.models.fit.heavy import mixed_batch, rand_augmented
 from figureground.models.fit.options import FitOptions
-from figureground.models.fit.order import batch_edges, epoch_order, loss_weights, sample_stream, turns
+from figureground.models.fit.order import batch_edges, batch_stream, epoch_order, loss_weights, sample_stream, turns
 from figureground.models.fit.plans import Plan
 from figureground.models.fit.samples import TrainData, at_size
 from figureground.models.fit.sources import PictureSource
@@ -61,6 +62,8 @@ class Part:
     """int64 [batch], numbers of the samples."""
     turns: np.ndarray
     """int64 [batch], how often each was shown before in this epoch."""
+    number: int = 0
+    """Of the batch in its epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +83,8 @@ class BatchMaker:
     """Logits of the model before that go with training samples; None = none do."""
     source: PictureSource | None = None
     """What makes the pictures; None = those of the files."""
+    heavy: bool = False
+    """Pictures go through RandAugment, and batches through CutMix, MixUp or brightness."""
 
     @staticmethod
     def plain(data: TrainData) -> BatchMaker:
@@ -93,6 +98,13 @@ class BatchMaker:
 
     def finished(self, pictures: list[Shown], part: Part) -> Batch:
         """The batch of these pictures: normalised, padded to the largest of them and to the stride, as tensors."""
+        mixed = (
+            mixed_batch([one.picture for one in pictures], rng=batch_stream(seed=self.seed, epoch=part.epoch, number=part.number))
+            if self.heavy
+            else None
+        )
+        if mixed is not None:
+            pictures = [replace(one, picture=picture) for one, picture in zip(pictures, mixed.pictures, strict=True)]
         stride = self.data.stride_px
         height, width = (-(-max(one.picture.shape[axis] for one in pictures) // stride) * stride for axis in (0, 1))
         images = np.zeros((len(pictures), 3, height, width), np.float32)
@@ -101,12 +113,15 @@ class BatchMaker:
         for slot, one in enumerate(pictures):
             images[slot, :, : one.picture.shape[0], : one.picture.shape[1]] = normalised(one.picture, spec)
             masks[slot, : one.mask.shape[0], : one.mask.shape[1]] = one.mask
+        weights = torch.from_numpy(self.weights[part.indices])
         return Batch(
             images=torch.from_numpy(images),
             masks=torch.from_numpy(masks),
             groups=torch.from_numpy(self.data.groups[part.indices]),
             indices=torch.from_numpy(part.indices),
-            weights=torch.from_numpy(self.weights[part.indices]),
+            weights=weights if mixed is None else weights * mixed.share,
+            mixed_masks=None if mixed is None else torch.from_numpy(masks[mixed.partners]),
+            mixed_weights=None if mixed is None else weights[torch.from_numpy(mixed.partners)] * (1 - mixed.share),
             **(self._before(pictures, (height, width)) if self.kept is not None else {}),
         )
 
@@ -136,6 +151,7 @@ class BatchMaker:
         if self.how is not None and self.data.targets is not None:
             figure = np.ones(picture.shape[:2], np.uint8)  # of a picture without a mask every crop keeps some of the figure
             picture, _ = changed(picture, figure, drawn_change(figure, how=self.how, background=0, rng=changing))
+            picture = rand_augmented(picture, rng=changing) if self.heavy else picture
         elif self.how is not None:
             change = drawn_change(mask, how=self.how, background=background, rng=changing)
             picture, mask = changed(picture, mask, change)
@@ -186,6 +202,7 @@ class Loader:
             weights=(self._weights() if train else np.ones(len(data))).astype(np.float32),
             kept=kept,
             source=source,
+            heavy=train and options.augment == "heavy",
         )
         self._threads = ThreadPoolExecutor(1 if options.workers else THREADS, "batches", _compute_alone)
         self._processes = _open_processes(self._maker, options.workers) if options.workers else None
@@ -231,7 +248,8 @@ class Loader:
         elif self._train:
             order = epoch_order(self._data.groups, seed=self._options.seed, epoch=epoch, balance=self._options.balance)
         seen = turns(order)
-        return [Part(epoch=epoch, indices=order[a:b], turns=seen[a:b]) for a, b in pairwise(self._edges())]
+        edges = enumerate(pairwise(self._edges()))
+        return [Part(epoch=epoch, indices=order[a:b], turns=seen[a:b], number=number) for number, (a, b) in edges]
 
     def _weights(self) -> np.ndarray:
         """float64 [samples], what each weighs in the loss."""

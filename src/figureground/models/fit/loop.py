@@ -314,7 +314,7 @@ class _Run:
 
     def _identity(self) -> str:
         """What must be the same for a state to be gone on from; devices count by their kind and number, whatever name asked for them."""
-        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in HARMLESS}
+        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in (*HARMLESS, "errors_of")}
         options["device"] = self.devices.device.type
         plain = [options, len(self.train), len(self.val or ()), list(self.train.classes.names), self.devices.world]
         more = [one.identity() for one in (self.replay, self.repeated, self.source) if one is not None]

@@ -100,7 +100,16 @@ class FitOptions:
         "each only as many as the smallest has.",
     )
     cutmix: float = option(0.0, help="Probability of background CutMix for a picture.", bounds=(0.0, 1.0))
-    augment: Literal["none", "light", "label-flips"] = option("light", help="Random changes of training pictures.")
+    augment: Literal["none", "light", "label-flips", "heavy"] = option(
+        "light",
+        help="Random changes of training pictures; heavy, for classify, is RandAugment and for each batch CutMix, MixUp or brightness.",
+    )
+    errors_of: str = option(
+        "",
+        help="For classify: a first model, as DIR of its weights, or a table `answers` of the training samples; what it got wrong is shown "
+        "`upweight` times an epoch.",
+    )
+    upweight: int = option(20, help="How often samples that `errors_of` got wrong are shown in an epoch.", bounds=(1, 100_000))
     optimizer: Literal["adam", "adamw", "sgd"] = option("adamw", help="How weights follow gradients.")
     lr: float = option(3e-4, help="Learning rate at its highest.", bounds=(1e-12, 1e3))
     weight_decay: float = option(1e-4, help="Weight decay.", bounds=(0.0, 10.0))
@@ -166,10 +175,15 @@ def check_task(options: FitOptions) -> None:
         "cutmix": classify and options.cutmix > 0,
         "monitor": (options.monitor in _ACCURACIES) != classify and options.monitor != "loss",
         "class_weights": not classify and options.class_weights != "none",
-        "held_out": not classify and options.held_out > 0,
+        "augment": not classify and options.augment == "heavy",
+        "errors_of": not classify and bool(options.errors_of),
     }
     if names := [name for name, is_wrong in wrong.items() if is_wrong]:
         other = "segment" if classify else "classify"
         raise InputError(f"`{names[0]}` {getattr(options, names[0])} counts for task {other} only; got task {options.task}. Give another")
+    if options.objective == "group-dro" and options.augment == "heavy":
+        raise InputError("`augment` heavy mixes pictures of two groups into one, which group-dro cannot weigh. Give another `augment`")
+    if options.errors_of and options.balance in ("sample", "subsample"):
+        raise InputError(f"`errors_of` says how often samples are shown, and so does `balance` {options.balance}. Leave one of the two out")
     if options.objective == "group-dro" and options.class_weights != "none":
         raise InputError("`objective` group-dro weighs groups itself, so `class_weights` must be none beside it; got balanced")

@@ -13,7 +13,7 @@ import numpy as np
 from figureground.core.errors import InputError
 
 Balance = Literal["none", "sample", "weight", "subsample"]
-_ORDER, _SAMPLE = 0, 1
+_ORDER, _SAMPLE, _BATCH = 0, 1, 5  # branches of the seed; others are in `mixture`, `plans` and `precision`
 
 
 def sample_stream(*, seed: int, epoch: int, index: int, turn: int = 0) -> np.random.Generator:
@@ -26,6 +26,11 @@ def sample_stream(*, seed: int, epoch: int, index: int, turn: int = 0) -> np.ran
         turn: how often the sample was shown before in this epoch; balanced sampling repeats samples, and each time is another augmentation.
     """
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SAMPLE, epoch, index, turn)))
+
+
+def batch_stream(*, seed: int, epoch: int, number: int) -> np.random.Generator:
+    """The random numbers of one batch of one epoch, by its number, the same wherever and whenever they are asked for."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_BATCH, epoch, number)))
 
 
 def epoch_order(groups: np.ndarray, *, seed: int, epoch: int, balance: Balance = "none") -> np.ndarray:

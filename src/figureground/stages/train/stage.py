@@ -27,6 +27,7 @@ from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.sources import partial_place
+from figureground.stages.train.errors import repeated_errors
 from figureground.stages.train.result import KIND
 
 SCHEMA = 1
@@ -71,7 +72,12 @@ def run_train(
     data = {role: _read(split, classes, options, network.stride_px) for role, split in splits.items()}
     check_fit(data["train"], data.get("val"), options)
     inputs = _inputs(splits, options)
+    plan = repeated_errors(splits["train"], options, speaker) if options.errors_of else None
+    if plan is not None:
+        inputs["errors_of"] = plan.identity()
+        notes += (f"{int((plan.times > 1).sum())} of {plan.times.size} training samples are shown {options.upweight} times an epoch",)
     settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in HARMLESS}
+    settings.pop("errors_of")  # what it says of the samples is among the inputs
     settings["device"] = f"{devices.device.type} x {devices.world}"
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
     if finished(out, kind=KIND, key=key):
@@ -87,7 +93,7 @@ def run_train(
         speaker.say(f"note: {note}")
     try:
         to = {"state_dir": state, "last_good": partial.with_suffix(f".{LAST_GOOD}"), "reporter": speaker, "loggers": loggers}
-        result = fit(network, train=data["train"], val=data.get("val"), options=options, devices=devices, **to)
+        result = fit(network, train=data["train"], val=data.get("val"), options=options, devices=devices, plan=plan, **to)
     finally:
         for logger in loggers:
             logger.close()
