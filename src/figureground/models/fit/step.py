@@ -167,8 +167,9 @@ class Stepper:
                 # cross entropy is linear in its weights, so two labels of a mixed picture are two losses
                 loss = loss + self.objective(logits, here.mixed_masks, here.groups, here.mixed_weights, whole=whole)
             if beside:
+                colour, without = beside
                 told = {"whole": whole, "smoothing": self._options.label_smoothing}
-                loss = loss + self._options.counterfactual * counterfactual_loss(*beside, here, **told)
+                loss = loss + self._options.counterfactual * counterfactual_loss(colour, without, here, **told)
             if self._penalty is not None:
                 loss = loss + self._penalty(here, whole=whole)
             if self._distillation is not None:
