@@ -283,8 +283,10 @@ def _proof_keys(proof: Mapping[str, Any]) -> Iterable[str]:
 
 
 def weights() -> list[str]:
-    """What `train` and `repair` write."""
+    """What `train`, `repair` and `refit` write."""
     from figureground.models.fit import answers, history
+    from figureground.stages.refit import card as refits
+    from figureground.stages.refit import methods
     from figureground.stages.repair.candidates import COLUMNS
     from figureground.stages.repair.card import KEYS
 
@@ -292,7 +294,7 @@ def weights() -> list[str]:
         card = json.loads((_small_weights(Path(folder)) / "card.json").read_text(encoding="utf-8"))
     return [
         "## weights\n",
-        "Written by `train` and `repair`: `weights.safetensors`, the tensors of the network by name; `card.json`, and `card.md` for people; the curves as",
+        "Written by `train`, `repair` and `refit`: `weights.safetensors`, the tensors of the network by name; `card.json`, and `card.md` for people; the curves as",
         "`curves.csv` and `curves.svg`; what `--log tensorboard` was told, in `tensorboard/`. MODEL spec `weights:DIR` opens it.\n",
         "### card.json\n",
         table(("key", "meaning"), ((f"`{key}`", _word("card", key)) for key in _complete("card", (*card, "groups")))),
@@ -303,6 +305,15 @@ def weights() -> list[str]:
         "One row a learning rate; what a candidate that diverged has not is empty.\n",
         table(
             ("column", "meaning"), ((f"`{name}`", _word("columns.candidates", name)) for name in _complete("columns.candidates", COLUMNS))
+        ),
+        "Weights that `refit` wrote have an entry `refit` and, in place of curves, `choices.csv`.\n",
+        "### card.json of a refit\n",
+        table(("key", "meaning"), ((f"`refit.{key}`", _word("refit", key)) for key in _complete("refit", refits.KEYS))),
+        "### choices.csv\n",
+        "One row a setting that was tried; what a method has not is empty.\n",
+        table(
+            ("column", "meaning"),
+            ((f"`{name}`", _word("columns.choices", name)) for name in _complete("columns.choices", methods.COLUMNS)),
         ),
         "### curves.csv\n",
         "One row an epoch; an empty cell is undefined. Figures are of the validation samples, at the size of training. Those of a repair have",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from figureground.version import __version__
 
 if TYPE_CHECKING:
-    from figureground.answering import classify
+    from figureground.answering import classify, refit
     from figureground.api import Audit, audit, balance, compose, mine, open_audit, predict, split, sweep, train
     from figureground.core.errors import FiguregroundError, FormatError, InputError
     from figureground.core.types import ClassTable, LabelRuns, Sample
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from figureground.stages.mine.options import MineOptions
     from figureground.stages.rank.options import RankOptions
     from figureground.stages.rank.result import Ranking, open_ranking
+    from figureground.stages.refit.options import RefitOptions
     from figureground.stages.repair.options import RepairOptions
     from figureground.stages.shift.balance import BalanceTable
     from figureground.stages.shift.compose_options import ComposeOptions
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from figureground.swaps import swap_build, swap_infill
 
 _HOMES = {
-    "figureground.answering": ("classify",),
+    "figureground.answering": ("classify", "refit"),
     "figureground.api": ("Audit", "audit", "balance", "compose", "mine", "open_audit", "predict", "split", "sweep", "train"),
     "figureground.core.errors": ("FiguregroundError", "FormatError", "InputError"),
     "figureground.core.types": ("ClassTable", "LabelRuns", "Sample"),
@@ -70,6 +71,7 @@ _HOMES = {
     "figureground.stages.mine.options": ("MineOptions",),
     "figureground.stages.rank.options": ("RankOptions",),
     "figureground.stages.rank.result": ("Ranking", "open_ranking"),
+    "figureground.stages.refit.options": ("RefitOptions",),
     "figureground.stages.repair.options": ("RepairOptions",),
     "figureground.stages.shift.balance": ("BalanceTable",),
     "figureground.stages.shift.compose_options": ("ComposeOptions",),
@@ -108,6 +110,7 @@ __all__ = [
     "Predictions",
     "RankOptions",
     "Ranking",
+    "RefitOptions",
     "RepairOptions",
     "Sample",
     "SplitOptions",
@@ -136,6 +139,7 @@ __all__ = [
     "rank",
     "read_grids",
     "read_labels",
+    "refit",
     "repair",
     "split",
     "swap_build",

@@ -1,4 +1,4 @@
-"""The library call behind `figureground classify`, beside those of `api`, which is as long as a file should be."""
+"""The library calls behind `figureground classify` and `refit`, beside those of `api`, which is as long as a file should be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from figureground.data.given import as_dataset
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.stages.classify.options import ClassifyOptions
 from figureground.stages.classify.result import Answers, open_answers
-from figureground.stages.train.result import Weights
+from figureground.stages.refit.options import RefitOptions
+from figureground.stages.train.result import Weights, read_weights
 
 
 def classify(
@@ -46,3 +47,37 @@ def classify(
     text = model.model if isinstance(model, Weights) else str(model)
     given = as_dataset(dataset)
     return open_answers(run_classify(text, given, options=options, out=Path(out), reporter=reporter or QuietReporter()))
+
+
+def refit(
+    weights: str | Path | Weights,
+    dataset: str | Path | Dataset,
+    *,
+    out: str | Path,
+    options: RefitOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Weights:
+    """Fits the last layer of a trained classifier again, so that its worst group fares better; the rest of the network stays.
+
+    Args:
+        weights: of a training with task classify: the directory, `weights:DIR`, or what `train` returned.
+        dataset: a DATA spec or a `Dataset`, with a label and a context of each sample.
+        out: directory to write; the same call finds there what it made.
+        options: the method, which samples, what is tried.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        InputError: no classifier of `train`, one without a linear last layer, or samples that the method cannot be fitted to.
+        FormatError: a faulty picture.
+        MissingExtra: a library that the network needs is not installed.
+    """
+    try:
+        from figureground.stages.refit.stage import run_refit
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "safetensors"):
+            raise
+        raise MissingExtra(error.name, extra="train", needed_for="refitting") from error
+
+    text = weights.model if isinstance(weights, Weights) else str(weights)
+    given = as_dataset(dataset)
+    return read_weights(run_refit(text, given, options=options, out=Path(out), reporter=reporter or QuietReporter()))

@@ -22,6 +22,7 @@ from figureground.stages.audit.options import AuditOptions
 from figureground.stages.classify.options import ClassifyOptions
 from figureground.stages.detect.options import DetectOptions
 from figureground.stages.predict.options import PredictOptions
+from figureground.stages.refit.options import RefitOptions
 from figureground.stages.repair.options import RepairOptions
 from figureground.stages.shift.compose_options import ComposeOptions
 from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
@@ -58,6 +59,7 @@ OPTIONS = (
     ClassifyOptions,
     DetectOptions,
     FitOptions,
+    RefitOptions,
     RepairOptions,
     PredictOptions,
     ComposeOptions,

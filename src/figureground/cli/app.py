@@ -19,6 +19,7 @@ from figureground.cli import (
     mine,
     predict,
     rank,
+    refit,
     repair,
     report,
     review,
@@ -73,7 +74,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: quicker by a third, and nothing is cut off
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, doctor, train, predict, classify, audit, mine, review, repair, rank, loop, report):
+for module in (demo, doctor, train, refit, predict, classify, audit, mine, review, repair, rank, loop, report):
     app.command(name=module.__name__.rpartition(".")[2])(module.VERB)
 
 shift = typer.Typer(help="Data sets whose classes and contexts are tied as strongly as asked.", no_args_is_help=True, rich_markup_mode=None)

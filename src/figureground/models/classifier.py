@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from figureground.models.fit.loader import Loader
 from figureground.models.fit.networks import WEIGHTS_FILE, Network, find_architecture
 from figureground.models.fit.options import FitOptions
 from figureground.models.fit.precision import reproducible
+from figureground.models.fit.samples import TrainData
 from figureground.models.fit.step import forward
+from figureground.models.last_layer import Features
 from figureground.models.predictor import CLASSIFIERS
 from figureground.models.settings import NORMALISATIONS
 from figureground.models.torch_network import find_device
@@ -146,6 +148,44 @@ def probabilities(classifier: Classifier, dataset: Dataset, *, batch: int, worke
         FormatError: a faulty picture.
     """
     data = labelled_data(dataset, classes=classifier.classes, size=classifier.size, norm=classifier.norm)
+    asked = {"batch": batch, "workers": workers, "device": device, "reporter": reporter}
+    return _ask(classifier, data, lambda logits: logits[:, :, 0, 0].float().softmax(1), **asked)
+
+
+def features(classifier: Classifier, data: TrainData, *, batch: int, workers: int, device: str, reporter: Reporter) -> np.ndarray:
+    """What goes into the last layer of a classifier for each picture.
+
+    Args:
+        classifier: the network; it ends in a linear layer.
+        data: from `labelled_data`, at the classifier's size and norm.
+        batch: pictures at a time.
+        workers: processes that load pictures; 0 = threads.
+        device: where it runs.
+        reporter: where progress is told.
+
+    Returns:
+        float32 [samples, features].
+
+    Raises:
+        InputError: the network does not end in a linear layer, or a device or batch that cannot be.
+        FormatError: a faulty picture.
+    """
+    with Features(classifier.network, classes=len(classifier.names)) as seen:
+        asked = {"batch": batch, "workers": workers, "device": device, "reporter": reporter}
+        return _ask(classifier, data, lambda _: seen.take().float(), **asked)
+
+
+def _ask(
+    classifier: Classifier,
+    data: TrainData,
+    kept: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    batch: int,
+    workers: int,
+    device: str,
+    reporter: Reporter,
+) -> np.ndarray:
+    """What is kept of the answers to every picture, in the order of the samples."""
     found, place = [], find_device(device)
     options = FitOptions(task="classify", batch=batch, workers=workers)
     network = classifier.network.to(place).eval()
@@ -156,8 +196,7 @@ def probabilities(classifier: Classifier, dataset: Dataset, *, batch: int, worke
         reporter.track("classify", total=len(data), unit="pictures", done=0) as progress,
     ):
         for one in loader.epoch(0):
-            logits = forward(network, one.images.to(place), classes=len(classifier.names))
-            found.append(logits[:, :, 0, 0].float().softmax(1).to("cpu").numpy())
+            found.append(kept(forward(network, one.images.to(place), classes=len(classifier.names))).to("cpu").numpy())
             progress.advance(len(one))
     whole = np.concatenate(found)
     if not np.isfinite(whole).all():

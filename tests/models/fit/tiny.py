@@ -49,3 +49,8 @@ def no_module(classes: int) -> object:
 def answering(classes: int, width: int = 8) -> nn.Module:
     """A classifier: logits [batch, classes]."""
     return nn.Sequential(tiny(classes, width), nn.AdaptiveMaxPool2d(1), nn.Flatten())
+
+
+def linear(classes: int, width: int = 8) -> nn.Module:
+    """A classifier that ends in a linear layer."""
+    return nn.Sequential(tiny(width, width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))

@@ -32,6 +32,10 @@ class Batch:
     """int64 as `masks`: those of the pictures that were mixed in; None where nothing was."""
     mixed_weights: torch.Tensor | None = None
     """float32 [batch], at least 0: what the loss against `mixed_masks` is multiplied with; beside them."""
+    beside: torch.Tensor | None = None
+    """float32 [batch, 2, 3, height, width]: two pictures more of each sample, 0 for samples without; None where there are none at all."""
+    told: torch.Tensor | None = None
+    """bool [batch]: which samples have them; beside `beside`."""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -48,6 +52,8 @@ class Batch:
             taught=None if self.taught is None else self.taught.to(device, non_blocking=True),
             mixed_masks=None if self.mixed_masks is None else self.mixed_masks.to(device, non_blocking=True),
             mixed_weights=None if self.mixed_weights is None else self.mixed_weights.to(device, non_blocking=True),
+            beside=None if self.beside is None else self.beside.to(device, non_blocking=True),
+            told=None if self.told is None else self.told.to(device, non_blocking=True),
         )
 
     def rows(self, chosen: torch.Tensor) -> Batch:
@@ -62,6 +68,8 @@ class Batch:
             taught=None if self.taught is None else self.taught[chosen],
             mixed_masks=None if self.mixed_masks is None else self.mixed_masks[chosen],
             mixed_weights=None if self.mixed_weights is None else self.mixed_weights[chosen],
+            beside=None if self.beside is None else self.beside[chosen],
+            told=None if self.told is None else self.told[chosen],
         )
 
 

@@ -24,6 +24,7 @@ from figureground.core.errors import InputError, StateError
 from figureground.models.fit.augment import Augmentation, augmentation_of, changed, drawn_change, moved
 from figureground.models.fit.batch import IGNORE, Batch
 from figureground.models.fit.cache import PictureCache
+from figureground.models.fit.counterfactual import Counterfactuals
 from figureground.models.fit.cutmix import Partners, background_cutmix
 from figureground.models.fit.distil import KeptLogits
 from figureground.models.fit.heavy import mixed_batch, rand_augmented
@@ -51,6 +52,8 @@ class Shown:
     """uint8 [height, width] of class indices."""
     before: np.ndarray | None = None
     """float32 [classes, height, width]: logits of the model before; None where there are none."""
+    beside: tuple[np.ndarray, np.ndarray] | None = None
+    """Two pictures more, uint8 [height, width, 3]; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -123,7 +126,16 @@ class BatchMaker:
             mixed_masks=None if mixed is None else torch.from_numpy(masks[mixed.partners]),
             mixed_weights=None if mixed is None else weights[torch.from_numpy(mixed.partners)] * (1 - mixed.share),
             **(self._before(pictures, (height, width)) if self.kept is not None else {}),
+            **(self._beside(pictures, images.shape, spec) if isinstance(self.source, Counterfactuals) else {}),
         )
+
+    def _beside(self, pictures: list[Shown], shape: tuple[int, ...], spec: PredictorSpec) -> dict[str, torch.Tensor]:
+        """The pictures beside those of a batch, and which samples have some; those of classifiers are of one size."""
+        beside = np.zeros((shape[0], 2, *shape[1:]), np.float32)
+        for slot, one in enumerate(pictures):
+            for place, picture in enumerate(one.beside or ()):
+                beside[slot, place] = normalised(picture, spec)
+        return {"beside": torch.from_numpy(beside), "told": torch.tensor([one.beside is not None for one in pictures])}
 
     def _before(self, pictures: list[Shown], size_hw: tuple[int, int]) -> dict[str, torch.Tensor]:
         """The logits of the model before, padded with 0 as pictures are, and which pictures have some."""
@@ -136,12 +148,13 @@ class BatchMaker:
     def _changed(self, index: int, epoch: int, turn: int) -> Shown:
         """One sample; CutMix and augmentation have streams of their own, so that either can be switched without changing the other."""
         picture, mask = self.data.read(index)
-        before = self.kept.read(index) if self.kept is not None else None
+        before, beside = self.kept.read(index) if self.kept is not None else None, None
         if self.source is not None:
             making = sample_stream(seed=self.seed, epoch=epoch, index=index, turn=turn).spawn(3)[2]
             picture = self.source.picture(index, rng=making)
+            beside = self.source.beside(index, rng=making) if isinstance(self.source, Counterfactuals) else None
         if self.how is None and not self.cutmix:
-            return Shown(picture=picture, mask=mask, before=None if before is None else before.numpy())
+            return Shown(picture=picture, mask=mask, before=None if before is None else before.numpy(), beside=beside)
         mixing, changing = sample_stream(seed=self.seed, epoch=epoch, index=index, turn=turn).spawn(2)
         background = self.data.background
         if mixing.random() < self.cutmix:
@@ -150,13 +163,15 @@ class BatchMaker:
             picture = background_cutmix(picture, mask, partner=partner, background=background, rng=mixing)
         if self.how is not None and self.data.targets is not None:
             figure = np.ones(picture.shape[:2], np.uint8)  # of a picture without a mask every crop keeps some of the figure
-            picture, _ = changed(picture, figure, drawn_change(figure, how=self.how, background=0, rng=changing))
+            change = drawn_change(figure, how=self.how, background=0, rng=changing)
+            picture, _ = changed(picture, figure, change)
+            beside = None if beside is None else (changed(beside[0], figure, change)[0], changed(beside[1], figure, change)[0])
             picture = rand_augmented(picture, rng=changing) if self.heavy else picture
         elif self.how is not None:
             change = drawn_change(mask, how=self.how, background=background, rng=changing)
             picture, mask = changed(picture, mask, change, background=background)
             before = None if before is None else moved(before, change)
-        return Shown(picture=picture, mask=mask, before=None if before is None else np.ascontiguousarray(before.numpy()))
+        return Shown(picture=picture, mask=mask, before=None if before is None else np.ascontiguousarray(before.numpy()), beside=beside)
 
     def _partner(self, index: int, size_hw: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         picture, mask = self.data.read(index)

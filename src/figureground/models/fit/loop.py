@@ -15,6 +15,7 @@ from figureground.core.progress import Progress, QuietReporter, Reporter
 from figureground.models.fit.answers import AnswerValidation
 from figureground.models.fit.batch import Batch
 from figureground.models.fit.checkpoint import LAST_GOOD, Checkpoints, Tensors, keep_last_good
+from figureground.models.fit.coral import Coral, domains_of
 from figureground.models.fit.data import TrainData, batch_count
 from figureground.models.fit.devices import Devices, open_devices
 from figureground.models.fit.evaluate import Validation, figures_on
@@ -130,6 +131,8 @@ def fit(
 def check_fit(train: TrainData, val: TrainData | None, options: FitOptions) -> None:
     """Raise `InputError` where data and options contradict one another."""
     check_task(options)
+    if options.coral:
+        domains_of(train)
     if val is None and options.patience:
         raise InputError("`patience` needs a validation to wait for, and there are no validation samples. Give --val-split, or patience 0")
     if val is None and options.schedule == "plateau":
@@ -172,6 +175,7 @@ class _Run:
         chosen = replay.mixture if replay is not None else plan if plan is not None else subset
         self.per_epoch = batch_count(train if chosen is None else chosen, options)
         self.steps_per_epoch = -(-self.per_epoch // options.accumulate)
+        self.coral = _coral(network, train, options)
         self.stepper = Stepper(
             self.wrapped,
             self.objective,
@@ -182,6 +186,7 @@ class _Run:
             steps=options.epochs * self.steps_per_epoch,
             warmup_steps=round(options.warmup * self.steps_per_epoch),
             distillation=replay.distillation if replay is not None else None,
+            penalty=self.coral,
         )
         self.best: Tensors | None = None
         self.shares = group_shares(train) if train.targets is not None else None
@@ -199,8 +204,8 @@ class _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for loader in filter(None, (self.loader, self.val_loader, self.judged_loader)):
-            loader.close()
+        for part in filter(None, (self.loader, self.val_loader, self.judged_loader, self.coral)):
+            part.close()
 
     @property
     def ended(self) -> bool:
@@ -343,3 +348,9 @@ class _Run:
         plain = [options, len(self.train), len(self.val or ()), list(self.train.classes.names), self.devices.world]
         more = [one.identity() for one in (self.replay, self.repeated, self.source) if one is not None]
         return json.dumps([*plain, *more], sort_keys=True)
+
+
+def _coral(network: Network, train: TrainData, options: FitOptions) -> Coral | None:
+    if not options.coral:
+        return None
+    return Coral(network.network, classes=len(train.classes), domains=domains_of(train), weight=options.coral)

@@ -16,6 +16,7 @@ from figureground.core.errors import InputError, MissingExtra
 from figureground.data.spec import parse_spec
 from figureground.models.digest import file_digest
 from figureground.models.fit.options import FitOptions
+from figureground.models.last_layer import last_layer
 from figureground.models.predictor import PredictorSpec
 from figureground.models.python import find_callable
 from figureground.models.settings import NORMALISATIONS
@@ -148,7 +149,7 @@ def network_to_train(options: FitOptions, *, classes: int) -> tuple[Network, tup
     """The network that the options name with the weights it starts from, and notes on what was done with those.
 
     Args:
-        options: `task`, `architecture`, `encoder_weights`, `weights`, `seed`.
+        options: `task`, `architecture`, `encoder_weights`, `weights`, `masktune`, `coral`, `seed`.
         classes: channels of the logits.
 
     Raises:
@@ -160,8 +161,10 @@ def network_to_train(options: FitOptions, *, classes: int) -> tuple[Network, tup
     notes: tuple[str, ...] = ()
     if options.encoder_weights:
         notes += load_encoder(network.network, architecture, Path(options.encoder_weights))
-    if options.weights:
-        given = Path(options.weights.removeprefix("weights:"))
+    if options.coral:
+        last_layer(network.network, classes=classes)  # refuses a network without one before anything is written
+    if start := options.weights or options.masktune:
+        given = Path(start.removeprefix("weights:"))
         path = given / WEIGHTS_FILE if given.is_dir() else given
         state, unwrapped = read_state_dict(path)
         notes += unwrapped + load_weights(network.network, state, where=f"{path} for {options.architecture}")

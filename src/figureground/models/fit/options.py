@@ -46,6 +46,9 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
 }
 """Task -> defaults that take the place of those below where flags, a TOML file or `make_fit_options` name it."""
 
+MASKTUNE: Mapping[str, Any] = {"epochs": 1, "lr": 1e-5, "schedule": "constant", "warmup": 0.0}
+"""Defaults where `masktune` is given."""
+
 LOWER_IS_BETTER: Mapping[str, bool] = {
     "loss": True,
     "miou": False,
@@ -81,6 +84,11 @@ class FitOptions:
     weights: str = option("", help="Weights of the whole network to start from: a file, or the directory of an earlier training.")
     train_split: str = option("train", help="Split to train on; empty = every sample.")
     val_split: str = option("val", help="Split to validate on after each epoch; empty = no validation.")
+    held_out: float = option(
+        0.0,
+        help="For classify: part of the training samples of each class that is not learned from, so that `refit` can use it.",
+        bounds=(0.0, 0.9),
+    )
     size: int = option(256, help="Side of the square that pictures are resized to; 0 = native size.", unit="px", bounds=(0, 8192))
     norm: Literal["imagenet", "half", "none"] = option("imagenet", help="Mean and deviation that are taken off inputs in 0..1.")
     objective: Literal["ce", "dice-ce", "group-dro"] = option("ce", help="What is made small.")
@@ -108,6 +116,24 @@ class FitOptions:
         "`upweight` times an epoch.",
     )
     upweight: int = option(20, help="How often samples that `errors_of` got wrong are shown in an epoch.", bounds=(1, 100_000))
+    coral: float = option(
+        0.0,
+        help="For classify: weight of how differently features vary in different contexts (Deep CORAL); 0 = not asked.",
+        bounds=(0.0, 1e9),
+    )
+    masktune: str = option(
+        "",
+        help="For classify: a first network, as DIR of its weights, that is trained on without what it looked at most; epochs 1, lr 1e-5, "
+        "schedule constant and warmup 0 are then the defaults.",
+    )
+    backmix: float = option(
+        0.0, help="For classify: probability that a figure, by its mask, stands on the ground of another picture.", bounds=(0.0, 1.0)
+    )
+    counterfactual: float = option(
+        0.0,
+        help="For classify: weight of answering alike to the figure on one random colour, and otherwise to its ground alone; needs masks.",
+        bounds=(0.0, 1e6),
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = option("adamw", help="How weights follow gradients.")
     lr: float = option(3e-4, help="Learning rate at its highest.", bounds=(1e-12, 1e3))
     weight_decay: float = option(1e-4, help="Weight decay.", bounds=(0.0, 10.0))
@@ -167,7 +193,8 @@ def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
     task = str(given.get("task", "segment"))
     if name and task != "segment":
         raise InputError(f"`preset` {name} is a recipe of task segment; leave one of the two out")
-    return make_options(FitOptions, TASKS.get(task, {}), PRESETS[name] if name else {}, *layers)
+    tuned = MASKTUNE if given.get("masktune") else {}
+    return make_options(FitOptions, TASKS.get(task, {}), tuned, PRESETS[name] if name else {}, *layers)
 
 
 def check_task(options: FitOptions) -> None:
@@ -179,11 +206,25 @@ def check_task(options: FitOptions) -> None:
         "monitor": (options.monitor in _ACCURACIES) != classify and options.monitor != "loss",
         "class_weights": not classify and options.class_weights != "none",
         "augment": not classify and options.augment == "heavy",
+        "coral": not classify and options.coral > 0,
+        "masktune": not classify and bool(options.masktune),
+        "backmix": not classify and options.backmix > 0,
+        "counterfactual": not classify and options.counterfactual > 0,
         "errors_of": not classify and bool(options.errors_of),
     }
     if names := [name for name, is_wrong in wrong.items() if is_wrong]:
         other = "segment" if classify else "classify"
         raise InputError(f"`{names[0]}` {getattr(options, names[0])} counts for task {other} only; got task {options.task}. Give another")
+    if options.coral and options.augment == "heavy":
+        raise InputError("`augment` heavy mixes pictures of two contexts into one, which coral cannot compare. Give another `augment`")
+    if options.masktune and (options.weights or options.backmix):
+        other = "weights" if options.weights else "backmix"
+        raise InputError(f"`masktune` says which weights to start from and what pictures are shown; leave `{other}` out")
+    beside = {"augment": options.augment == "heavy", "coral": options.coral, "masktune": options.masktune, "backmix": options.backmix}
+    if options.counterfactual and (others := [name for name, given in beside.items() if given]):
+        raise InputError(
+            f"`counterfactual` shows pictures of its own, which `{others[0]}` {getattr(options, others[0])} would change. Leave one out"
+        )
     if options.objective == "group-dro" and options.augment == "heavy":
         raise InputError("`augment` heavy mixes pictures of two groups into one, which group-dro cannot weigh. Give another `augment`")
     if options.errors_of and options.balance in ("sample", "subsample"):

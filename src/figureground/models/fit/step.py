@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from figureground.core.errors import InputError
 from figureground.models.fit.batch import IGNORE, Batch, Counts, counts_of
+from figureground.models.fit.coral import Coral
+from figureground.models.fit.counterfactual import counterfactual_loss
 from figureground.models.fit.devices import Devices
 from figureground.models.fit.distil import Distillation
 from figureground.models.fit.objectives import GroupDRO
@@ -81,6 +83,7 @@ class Stepper:
         classes: channels that the network must have.
         steps: number of steps of the whole training.
         warmup_steps: those over which the learning rate rises.
+        penalty: what the features of a batch cost beside the objective; None = nothing.
         distillation: what batches that bring logits of the model before cost beside the objective; None = nothing.
     """
 
@@ -96,8 +99,9 @@ class Stepper:
         steps: int,
         warmup_steps: int,
         distillation: Distillation | None = None,
+        penalty: Coral | None = None,
     ) -> None:
-        self._distillation = distillation
+        self._distillation, self._penalty = distillation, penalty
         self.network, self.objective, self.precision, self.devices = network, objective, precision, devices
         self.optimizer = make_optimizer(network, options)
         self.skipped = 0
@@ -157,12 +161,19 @@ class Stepper:
         here = part.to(self.devices.device)
         # processes average once a step, with the last batch
         with nullcontext() if last else self.devices.silent(self.network):
+            images = here.images if here.beside is None else torch.cat([here.images, *here.beside.unbind(1)])
             with self.precision.autocast():
-                logits = forward(self.network, here.images, classes=self._classes)
+                logits, *beside = forward(self.network, images, classes=self._classes).split(len(here))
             loss: Tensor = self.objective(logits, here.masks, here.groups, here.weights, whole=whole)
             if here.mixed_masks is not None:
                 # cross entropy is linear in its weights, so two labels of a mixed picture are two losses
                 loss = loss + self.objective(logits, here.mixed_masks, here.groups, here.mixed_weights, whole=whole)
+            if beside:
+                colour, without = beside
+                told = {"whole": whole, "smoothing": self._options.label_smoothing}
+                loss = loss + self._options.counterfactual * counterfactual_loss(colour, without, here, **told)
+            if self._penalty is not None:
+                loss = loss + self._penalty(here, whole=whole)
             if self._distillation is not None:
                 loss = loss + self._distillation(logits, here, whole=whole)
             # the sum over processes is wanted, and their mean is what they take

@@ -37,6 +37,8 @@ class Weights:
         training, figures = self.card["training"], self.card["figures"]
         if "repair" in self.card:
             return _repair_sentence(self.card)
+        if "refit" in self.card:
+            return _refit_sentence(self.card)
         ended = ", then nothing got better" if training["stopped_early"] else ""
         told = f"{self.card['architecture']}: {training['epochs']} epochs{ended}; weights of epoch {training['best_epoch']}."
         if figures is None:
@@ -65,6 +67,17 @@ def _answers_sentence(figures: Mapping[str, Any]) -> str:
     return (
         f"On the validation samples {_percent(figures['accuracy'])} of the answers are right; were the groups as large as in training "
         f"{_percent(figures['adjusted_accuracy'])}, as a mean over groups {_percent(figures['mean_group_accuracy'])}{worst}."
+    )
+
+
+def _refit_sentence(card: Mapping[str, Any]) -> str:
+    refit = card["refit"]
+    chosen = ", ".join(f"{name} {value:g}" for name, value in refit["chosen"].items())
+    whose = "samples that were left out of a fit" if refit["method"] == "dfr" else "the validation samples that chose it"
+    return (
+        f"{refit['from']['name']}: last layer refitted by {refit['method']} to {refit['data']['samples']} samples, {chosen}. On {whose} "
+        f"{_percent(refit['expected']['worst_group_accuracy'])} of the answers in the worst group are right, as a mean over groups "
+        f"{_percent(refit['expected']['mean_group_accuracy'])}."
     )
 
 

@@ -10,18 +10,23 @@ from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
+from figureground.data.held_out import held_out
 from figureground.models.digest import file_digest
+from figureground.models.fit.backmix import backmix_source
 from figureground.models.fit.card import card_text, input_digests, make_card
 from figureground.models.fit.checkpoint import LAST_GOOD, write_tensors
+from figureground.models.fit.counterfactual import counterfactual_source
 from figureground.models.fit.curves import curves_csv, curves_svg
 from figureground.models.fit.data import train_data
 from figureground.models.fit.devices import Devices, open_devices
 from figureground.models.fit.labelled import group_shares, label_classes, labelled_data
 from figureground.models.fit.loggers import open_loggers
 from figureground.models.fit.loop import FitResult, check_fit, fit
+from figureground.models.fit.masktune import masked_source
 from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, network_to_train, trained_spec
 from figureground.models.fit.options import HARMLESS, FitOptions, check_task
 from figureground.models.fit.samples import TrainData
+from figureground.models.fit.sources import PictureSource
 from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
@@ -71,6 +76,9 @@ def run_train(
     data = {role: _read(split, classes, options, network.stride_px) for role, split in splits.items()}
     check_fit(data["train"], data.get("val"), options)
     inputs = _inputs(splits, options)
+    source: PictureSource | None = backmix_source(splits["train"], data["train"], chance=options.backmix) if options.backmix else None
+    if options.counterfactual:
+        source = counterfactual_source(splits["train"], data["train"])
     plan = repeated_errors(splits["train"], options, speaker) if options.errors_of else None
     if plan is not None:
         inputs["errors_of"] = plan.identity()
@@ -92,7 +100,9 @@ def run_train(
         speaker.say(f"note: {note}")
     try:
         to = {"state_dir": state, "last_good": partial.with_suffix(f".{LAST_GOOD}"), "reporter": speaker, "loggers": loggers}
-        result = fit(network, train=data["train"], val=data.get("val"), options=options, devices=devices, plan=plan, **to)
+        if options.masktune:
+            source = masked_source(network, data["train"], options=options, device=devices.device, reporter=speaker)
+        result = fit(network, train=data["train"], val=data.get("val"), options=options, devices=devices, plan=plan, source=source, **to)
     finally:
         for logger in loggers:
             logger.close()
@@ -118,6 +128,8 @@ def choose_splits(dataset: Dataset, options: FitOptions) -> dict[str, Dataset]:
                 f"{dataset.name}: {len(both)} samples are trained and validated on, for example '{min(both)}'. Give two splits that share "
                 "none, or --val-split '' for no validation"
             )
+    if options.held_out:
+        chosen["train"], _ = held_out(chosen["train"], part=options.held_out, seed=options.seed)
     return chosen
 
 
@@ -148,7 +160,9 @@ def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:
 
 def _given_weights(options: FitOptions) -> dict[str, Path]:
     """The files of weights that training starts from, by the option that names them."""
-    given = {role: Path(text.removeprefix("weights:")) for role in ("encoder_weights", "weights") if (text := getattr(options, role))}
+    given = {
+        role: Path(text.removeprefix("weights:")) for role in ("encoder_weights", "weights", "masktune") if (text := getattr(options, role))
+    }
     return {role: path / WEIGHTS_FILE if path.is_dir() else path for role, path in given.items()}
 
 

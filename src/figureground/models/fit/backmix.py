@@ -1,0 +1,66 @@
+"""BackMix: the figure of a training picture, by its mask, on the ground of another one, whose own figure leaves a hole of 0.
+
+Source: as arXiv 2606.32018 describes BackMix for echocardiography (MICCAI 2024): a figure on a random other background, holes zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from figureground.core.errors import InputError
+from figureground.core.types import ClassTable, LabelSource
+from figureground.data.dataset import Dataset
+from figureground.data.labelmap import resize_nearest
+from figureground.models.fit.samples import TrainData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BackMix:
+    """A picture source: figures on the grounds of other pictures.
+
+    A picture whose mask shows no figure stays as it is: its label is about what would be gone.
+    """
+
+    data: TrainData
+    masks: LabelSource
+    classes: ClassTable
+    """Of the masks."""
+    chance: float
+    """Of another ground, in [0, 1]; else the picture stays as it is."""
+
+    def picture(self, index: int, *, rng: np.random.Generator) -> np.ndarray:
+        """The figure of a sample on a ground that is drawn uniformly from all other training pictures, uint8 [height, width, 3]."""
+        own = self.data.read(index)[0]
+        mixed, other = rng.random() < self.chance, int(rng.integers(len(self.data) - 1))
+        figure = self.figure(index) if mixed else None
+        if figure is None or not figure.any():
+            return own
+        other += other >= index
+        ground = np.where(self.figure(other)[..., None], np.uint8(0), self.data.read(other)[0])
+        return np.where(figure[..., None], own, ground)
+
+    def figure(self, index: int) -> np.ndarray:
+        """Where a sample shows its figure, bool [height, width] at the size of training: neither background nor void."""
+        assert self.data.size_hw is not None
+        found = resize_nearest(self.masks.read(self.data.samples[index]), self.data.size_hw).dense()
+        ground = found == self.classes.background
+        return ~ground if self.classes.ignore is None else ~(ground | (found == self.classes.ignore))
+
+    def identity(self) -> str:
+        """The chance; masks are told by the data set."""
+        return f"backmix {self.chance}"
+
+
+def backmix_source(dataset: Dataset, data: TrainData, *, chance: float) -> BackMix:
+    """The source for the training samples of a data set with masks.
+
+    Raises:
+        InputError: no masks, or a single sample.
+    """
+    if dataset.masks is None:
+        raise InputError(f"{dataset.name}: `backmix` cuts figures out by their masks, and the data set has none. Give one with masks")
+    if len(data) < 2:
+        raise InputError(f"{dataset.name}: `backmix` needs the ground of another picture, and there is one picture only. Give more")
+    return BackMix(data=data, masks=dataset.masks, classes=dataset.classes, chance=chance)
