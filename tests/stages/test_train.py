@@ -203,7 +203,7 @@ def test_splits_that_are_not_there_or_share_samples_are_refused(data):
 def test_a_training_that_breaks_leaves_no_artifact_and_the_last_good_weights(data, tmp_path):
     options = dataclasses.replace(OPTIONS, architecture=f"python:{TINY}:breaking?good=3")
     kept = tmp_path / "w.last-good.safetensors"
-    with pytest.raises(InputError, match=r"step 4, epoch 1, batch 4 of 4: the loss is nan.*w.last-good.safetensors; --weights starts"):
+    with pytest.raises(InputError, match=r"step 4, epoch 1, batch 4 of 4, learning rate 0.02: the loss is nan.*w.last-good.safetensors; --weights starts"):
         run_train(open_dataset(data), options=options, out=tmp_path / "w")
     assert not (tmp_path / "w").exists()
     assert load_file(kept)
@@ -308,7 +308,7 @@ def test_the_verb_trains_tells_and_refuses(data, tmp_path):
     assert json.loads(done.stdout)["training"]["epochs"] == 2
     assert "epoch 2 of 2: loss" in done.stderr
     assert list((tmp_path / "w" / "tensorboard").glob("events*"))
-    bad = subprocess.run(command(data, tmp_path / "x", "--monitor", "accuracy"), env=env, capture_output=True, text=True, check=False)
+    bad = subprocess.run(command(data, tmp_path / "x", "--monitor", "luck"), env=env, capture_output=True, text=True, check=False)
     assert bad.returncode == 2
     assert "`monitor` must be one of loss, miou" in bad.stderr
     broken = subprocess.run(

@@ -206,6 +206,7 @@ def check_task(options: FitOptions) -> None:
         "monitor": (options.monitor in _ACCURACIES) != classify and options.monitor != "loss",
         "class_weights": not classify and options.class_weights != "none",
         "augment": not classify and options.augment == "heavy",
+        "held_out": not classify and options.held_out > 0,
         "coral": not classify and options.coral > 0,
         "masktune": not classify and bool(options.masktune),
         "backmix": not classify and options.backmix > 0,

@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from figureground.core.errors import InputError
 from figureground.core.options import option
 
@@ -60,7 +58,8 @@ def values(text: str, *, name: str, positive: bool) -> tuple[float, ...]:
     parts = text.replace(" ", "").split(":")
     try:
         if len(parts) == 3:
-            found = np.linspace(float(parts[0]), float(parts[1]), int(parts[2])).tolist()
+            first, last, steps = float(parts[0]), float(parts[1]), int(parts[2]) - 1
+            found = [first + (last - first) * n / steps for n in range(steps)] + [last] if steps > 0 else []
         else:
             found = [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
