@@ -203,7 +203,9 @@ def test_splits_that_are_not_there_or_share_samples_are_refused(data):
 def test_a_training_that_breaks_leaves_no_artifact_and_the_last_good_weights(data, tmp_path):
     options = dataclasses.replace(OPTIONS, architecture=f"python:{TINY}:breaking?good=3")
     kept = tmp_path / "w.last-good.safetensors"
-    with pytest.raises(InputError, match=r"step 4, epoch 1, batch 4 of 4, learning rate 0.02: the loss is nan.*w.last-good.safetensors; --weights starts"):
+    with pytest.raises(
+        InputError, match=r"step 4, epoch 1, batch 4 of 4, learning rate 0.02: the loss is nan.*w.last-good.safetensors; --weights starts"
+    ):
         run_train(open_dataset(data), options=options, out=tmp_path / "w")
     assert not (tmp_path / "w").exists()
     assert load_file(kept)
