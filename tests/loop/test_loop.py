@@ -352,3 +352,15 @@ def test_masks_that_are_void_in_part_or_whole(done, world, tmp_path):
     assert {*whole} <= {*asked["test"]}
     assert 0 <= summary["rounds"][0]["ranking"][0]["miou"]["value"] <= 1
     assert summary["rounds"][0]["repaired"]
+
+
+def test_the_report_states_the_noise_of_the_oracle(done):
+    options = read_manifest(done.report).options
+    assert (options["oracle.rating_noise"], options["oracle.mask_noise"]) == (0.3, 0.0)
+    assert "rating_noise" in (done.report / "report.html").read_text()
+
+
+def test_advice_in_the_words_of_the_recipe_can_be_typed():
+    from figureground.loops.steps import _as_toml
+
+    assert _as_toml({"rates": "100000", "clip": "1", "precision": "fp32"}) == 'rates = ["100000"], clip = 1, precision = "fp32"'

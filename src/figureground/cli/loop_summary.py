@@ -97,7 +97,10 @@ def print_status(recipe: Recipe, place: Path, *, json_output: bool) -> None:
         console.print(f"The page is open while the loop runs, or by hand: {waits['command']}", markup=False, soft_wrap=True)
     else:
         state = next(name for name, mark in now.marks.items() if mark == "now")
-        console.print(f"Round {now.round}: next it is {state}. Go on with: figureground loop {recipe.file}", markup=False, soft_wrap=True)
+        out = "" if place == Path(recipe.file).with_suffix("") else f" --out {place}"
+        console.print(
+            f"Round {now.round}: next it is {state}. Go on with: figureground loop {recipe.file}{out}", markup=False, soft_wrap=True
+        )
 
 
 def _asked_for_masks(place: Path, now: RoundState) -> bool:

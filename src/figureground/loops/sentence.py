@@ -38,7 +38,8 @@ def _first(summary: Mapping[str, Any], first: Mapping[str, Any]) -> str:
 def _gained(summary: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]], count: int) -> str:
     last = rounds[-1]
     target = next(one for one in last["ranking"] if one["role"] == "target")
-    done = f"After {count} repair{'s' * (count != 1)} with {summary['labels']['learned']} masks"
+    learned = summary["labels"]["learned"]
+    done = f"After {count} repair{'s' * (count != 1)} with {learned} mask{'s' * (learned != 1)}"
     if not last["after"]:
         return f"{done} it has {_rate(target['miou'])} on a fresh test set, place {target['place']} of {len(last['ranking'])}."
     return f"{done} it has {_change(last['test_change'])} on the test set of round {last['round']}."
@@ -55,8 +56,9 @@ def _flips(summary: Mapping[str, Any]) -> str:
     if len(rows) < 2:
         return ""
     which = "counterfactual pictures" if rows[0]["group"] == "counterfactual" else "the audited pictures"
-    before, after = (_rate(row["flipped"]) for row in (rows[0], rows[-1]))
-    return f"Of the foreground of {which} {before} was flipped before and {after} after."
+    flipped, correct = ([_rate(row[name]) for row in (rows[0], rows[-1])] for name in ("flipped", "correct"))
+    told = f"Of the foreground of {which} {flipped[0]} was flipped before and {flipped[1]} after"
+    return f"{told}, and {correct[0]} correct before and {correct[1]} after."
 
 
 def _bare(told: Mapping[str, float | None]) -> str:

@@ -260,7 +260,8 @@ def already_asked(places: Places, here: RoundPlaces) -> set[str]:
 
 def _as_toml(options: Mapping[str, str]) -> str:
     """Advice of the training loop as lines of LOOP.toml: `rates` are texts in a list there, numbers bare."""
-    values = {name: value if value.isdecimal() else json.dumps([value] if name == "rates" else value) for name, value in options.items()}
+    values = {name: value if value.isdecimal() else json.dumps(value) for name, value in options.items()}
+    values |= {name: json.dumps([options[name]]) for name in ("rates",) if name in options}
     return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 

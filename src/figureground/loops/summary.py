@@ -57,7 +57,8 @@ def write_summary(recipe: Recipe, places: Places, material: Material, *, result:
     summary["examples"] = [row for row in summary["examples"] if row["file"] in pictures]
     text = to_json(summary).encode()
     inputs = {"summary": hashlib.sha256(text).hexdigest()} | {name: hashlib.sha256(body).hexdigest() for name, body in pictures.items()}
-    key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=_settings(recipe))
+    settings = _settings(recipe, oracle=summary["labels"]["oracle"])
+    key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
     if finished(places.report, kind=KIND, key=key):
         return places.report
     writer = ArtifactWriter(places.report, kind=KIND, schema=SCHEMA, key=key, reporter=_Hushed(reporter))
@@ -66,13 +67,13 @@ def write_summary(recipe: Recipe, places: Places, material: Material, *, result:
     for name, body in pictures.items():
         write_atomically(writer.path / name, body)
     counts = {"rounds": len(summary["rounds"]), "models": len(summary["models"]), "masks": summary["labels"]["masks"]}
-    writer.finish(options=_settings(recipe), inputs=inputs, counts=counts, seed=recipe.loop.seed)
+    writer.finish(options=settings, inputs=inputs, counts=counts, seed=recipe.loop.seed)
     return places.report
 
 
-def _settings(recipe: Recipe) -> Row:
-    """What the loop was asked for, by table of LOOP.toml."""
-    tables = {"loop": recipe.loop, "repair": recipe.repair_options()}
+def _settings(recipe: Recipe, *, oracle: bool) -> Row:
+    """What the loop was asked for, by table of LOOP.toml; the noise of an oracle only where one answered."""
+    tables = {"loop": recipe.loop, "repair": recipe.repair_options(), **({"oracle": recipe.oracle} if oracle else {})}
     found = {f"{name}.{key}": value for name, table in tables.items() for key, value in dataclasses.asdict(table).items()}
     people = {f"review.{name}": getattr(recipe.people, name) for name in ("quorum", "labellers", "checked")}
     return {**found, **people, **{f"mine.{key}": value for key, value in recipe.mine.items()}, "rivals": list(recipe.rivals)}

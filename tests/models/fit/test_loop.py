@@ -170,6 +170,12 @@ def test_a_loss_that_is_no_number_stops_the_run_and_the_last_good_weights_are_ke
     assert all(torch.equal(tensor, after_five[name]) for name, tensor in kept.items())
 
 
+def test_weights_that_the_last_step_of_an_epoch_broke_are_no_result(splits, tmp_path):
+    """Logits that are no numbers are background by argmax, which a limit to forgetting may allow: the loss tells."""
+    with pytest.raises(InputError, match=r"after epoch 1, learning rate 0.01: the loss on the validation samples is nan. Try --lr 0.001"):
+        run(splits, tmp_path, architecture=f"python:{TINY}:broken_at_the_end")
+
+
 def test_last_good_weights_never_replace_a_file(tmp_path):
     """The same weights again are the same file; others, and a file of somebody else, stay beside the new one."""
     one, other = {"w": torch.ones(2)}, {"w": torch.zeros(2)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -225,7 +226,9 @@ class _Run:
             progress.advance(len(group))
             if self.at.unsaved >= self.options.checkpoint_every and self.at.batch < self.per_epoch:
                 self.save()
-        self._note(self._validate(), self._judge())
+        figures = self._validate()
+        self._check_numbers(figures)
+        self._note(figures, self._judge())
         if self.at.unsaved >= self.options.checkpoint_every:
             self.save()
 
@@ -328,15 +331,27 @@ class _Run:
         """The weights as they are now, on the processor."""
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.bare.network.state_dict().items()}
 
+    def _check_numbers(self, figures: Any) -> None:
+        """Raise `Diverged` where samples that count have a loss that is no number: the last steps of the epoch broke the network."""
+        if figures is None or math.isfinite(figures.loss):
+            return
+        if not math.isnan(figures.miou if isinstance(figures, Validation) else figures.accuracy):
+            at = f"after epoch {self.at.epoch + 1}, learning rate {self.options.lr:g}"
+            raise self._diverged(at, f"the loss on the validation samples is {figures.loss}.")
+
     def _not_finite(self, error: NotFinite) -> Diverged:
-        at, options = self.at, self.options
+        at = self.at
         start = "; --weights starts from them" if self.replay is None else ""
         kept = "" if self.devices.rank else f" The weights from before it are in {self._keep()}{start}."
+        where = f"step {at.step + 1}, epoch {at.epoch + 1}, batch {at.batch + 1} of {self.per_epoch}, learning rate {self.options.lr:g}"
+        return self._diverged(f"at {where}", f"{error.what}.{kept}")
+
+    def _diverged(self, where: str, what: str) -> Diverged:
+        options = self.options
         tries = {"lr" if self.replay is None else "rates": f"{options.lr / 10:g}"}
         tries |= ({} if options.clip else {"clip": "1"}) | ({} if options.warmup else {"warmup": "1"})
         tries |= {"precision": "fp32"} if self.stepper.precision.name != "fp32" else {}
-        where = f"step {at.step + 1}, epoch {at.epoch + 1}, batch {at.batch + 1} of {self.per_epoch}, learning rate {options.lr:g}"
-        return Diverged(f"training stopped at {where}: {error.what}.{kept}", tries)
+        return Diverged(f"training stopped {where}: {what}", tries)
 
     def _keep(self) -> Path:
         return keep_last_good(self.last_good, self.bare.network.state_dict())
