@@ -22,6 +22,15 @@ def real_data() -> Path:
     return REAL_DATA
 
 
+@pytest.fixture
+def ray_on_one_node():
+    """Ray on this machine, begun and ended by the test, so that no other one finds it running."""
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    yield
+    ray.shutdown()
+
+
 @pytest.fixture(scope="module")
 def one_thread():
     """Threads of torch cost more than they bring on inputs of a few pixels."""

@@ -7,7 +7,7 @@ import json
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
-ray = pytest.importorskip("ray")
+pytest.importorskip("ray")
 
 from tests.loop.world import make_world  # noqa: E402
 
@@ -16,14 +16,7 @@ from figureground import rounds  # noqa: E402
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.fixture
-def cluster():
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
-    yield
-    ray.shutdown()
-
-
-def test_a_loop_on_ray_is_the_local_one(cluster, tmp_path):
+def test_a_loop_on_ray_is_the_local_one(ray_on_one_node, tmp_path):
     file = make_world(tmp_path, rounds=1, epochs=3, networks=2)
     summaries, queues = [], []
     for engine in ("local", "ray"):

@@ -119,11 +119,12 @@ def test_the_picture_off_the_figure_is_the_ground(data, bank, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("engine", ["workers", "ray"])
-def test_engines_give_the_same_bytes(data, bank, made, tmp_path, engine):
+def test_engines_give_the_same_bytes(data, bank, made, tmp_path, engine, request):
     """One process, two processes and Ray: both artifacts are the same to the byte."""
     if engine == "ray":
-        pytest.importorskip("ray")
+        request.getfixturevalue("ray_on_one_node")
     executor = LocalExecutor(2) if engine == "workers" else open_executor("ray", workers=2)
     assert files_of(run_infill(data, options=FILL, out=tmp_path / "bg", executor=executor)) == files_of(bank)
     assert files_of(run_build(tmp_path / "bg", data, options=MAKE, out=tmp_path / "set", executor=executor)) == files_of(made)
