@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from figureground.data.labels import Labels, read_labels
     from figureground.data.predictions import Predictions, open_predictions
     from figureground.data.swap_options import SwapOptions
-    from figureground.detectors import swap_detect
     from figureground.metrics.decompose import Decomposition, decompose
     from figureground.metrics.joint import JointCounts, joint_counts
     from figureground.metrics.meter import Meter
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from figureground.stages.shift.split_options import BalanceOptions, SplitOptions
     from figureground.stages.swap.options import BuildOptions, InfillOptions
     from figureground.stages.train.result import Weights
-    from figureground.swaps import swap_build, swap_infill
+    from figureground.swaps import swap_build, swap_detect, swap_infill
 
 _HOMES = {
     "figureground.answering": ("classify", "refit"),
@@ -56,7 +55,6 @@ _HOMES = {
     "figureground.data.labels": ("Labels", "read_labels"),
     "figureground.data.predictions": ("Predictions", "open_predictions"),
     "figureground.data.swap_options": ("SwapOptions",),
-    "figureground.detectors": ("swap_detect",),
     "figureground.metrics.decompose": ("Decomposition", "decompose"),
     "figureground.metrics.joint": ("JointCounts", "joint_counts"),
     "figureground.metrics.meter": ("Meter",),
@@ -78,7 +76,7 @@ _HOMES = {
     "figureground.stages.shift.split_options": ("BalanceOptions", "SplitOptions"),
     "figureground.stages.swap.options": ("BuildOptions", "InfillOptions"),
     "figureground.stages.train.result": ("Weights",),
-    "figureground.swaps": ("swap_build", "swap_infill"),
+    "figureground.swaps": ("swap_build", "swap_detect", "swap_infill"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from figureground.core.errors import MissingExtra
+from figureground.core.errors import needs_extra
 from figureground.data.dataset import Dataset
 from figureground.data.given import as_dataset
 from figureground.runs.progress import QuietReporter, Reporter
@@ -37,12 +37,8 @@ def classify(
         FormatError: a faulty picture.
         MissingExtra: a library that the network needs is not installed.
     """
-    try:
+    with needs_extra("train", needed_for="classifying"):
         from figureground.stages.classify.stage import run_classify
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchvision", "safetensors"):
-            raise
-        raise MissingExtra(error.name, extra="train", needed_for="classifying") from error
 
     text = model.model if isinstance(model, Weights) else str(model)
     given = as_dataset(dataset)
@@ -71,12 +67,8 @@ def refit(
         FormatError: a faulty picture.
         MissingExtra: a library that the network needs is not installed.
     """
-    try:
+    with needs_extra("train", needed_for="refitting"):
         from figureground.stages.refit.stage import run_refit
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchvision", "safetensors"):
-            raise
-        raise MissingExtra(error.name, extra="train", needed_for="refitting") from error
 
     text = weights.model if isinstance(weights, Weights) else str(weights)
     given = as_dataset(dataset)

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from figureground.core.errors import InputError, MissingExtra
+from figureground.core.errors import InputError, MissingExtra, needs_extra
 from figureground.data.dataset import Dataset
 from figureground.data.given import PredictionsLike, as_dataset, as_predictions, names_of
 from figureground.data.pool import open_pool, pool_of
@@ -247,12 +247,8 @@ def train(
         MissingExtra: a library that the options ask for is not installed.
     """
     data = as_dataset(dataset)  # first: its faults are told at once, and torch takes seconds to import
-    try:
+    with needs_extra("train", needed_for="training"):
         from figureground.stages.train.stage import run_train
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchvision", "safetensors"):
-            raise
-        raise MissingExtra(error.name, extra="train", needed_for="training") from error
 
     return read_weights(run_train(data, options=options, out=Path(out), reporter=reporter or QuietReporter()))
 

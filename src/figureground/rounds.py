@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figureground.core.errors import InputError, MissingExtra
+from figureground.core.errors import InputError, needs_extra
 from figureground.data.dataset import Dataset
 from figureground.data.given import as_dataset, names_of
 from figureground.data.predictions import Predictions, open_predictions
@@ -53,12 +53,8 @@ def repair(
     """
     given = as_dataset(data)
     validated, pooled = given if val is None else as_dataset(val), None if pool is None else as_dataset(pool)
-    try:
+    with needs_extra("train", needed_for="repairing"):
         from figureground.stages.repair.stage import run_repair
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchvision", "safetensors"):
-            raise
-        raise MissingExtra(error.name, extra="train", needed_for="repairing") from error
 
     text = str(weights.path) if isinstance(weights, Weights) else str(weights)
     folders = [str(one) for one in ([labels] if isinstance(labels, str | Path) else labels)]
@@ -138,14 +134,10 @@ def loop(
         MissingExtra: a library that a network needs is not installed.
     """
     opened = read_recipe(Path(recipe))
-    try:
+    with needs_extra("train", needed_for="the loop, which repairs the target,"):
         from figureground.loops.models import Machine
         from figureground.loops.oracle import open_oracle
         from figureground.loops.run import run_loop
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchvision", "safetensors"):
-            raise
-        raise MissingExtra(error.name, extra="train", needed_for="the loop, which repairs the target,") from error
 
     asked = open_oracle(opened) if oracle else answers
     machine = Machine(engine=engine, workers=workers)

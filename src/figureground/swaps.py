@@ -1,14 +1,48 @@
-"""The library calls behind `swap infill` and `swap build`, beside those of `api`, which is as long as a file should be."""
+"""The library calls behind `swap detect`, `swap infill` and `swap build`, beside those of `api`, which is as long as a file should be."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from figureground.core.errors import needs_extra
 from figureground.core.progress import QuietReporter, Reporter
 from figureground.data.dataset import Dataset
 from figureground.data.given import as_dataset
 from figureground.runs.executor import open_executor
+from figureground.stages.detect.options import DetectOptions
+from figureground.stages.detect.result import Detection, open_detection
 from figureground.stages.swap.options import BuildOptions, InfillOptions
+
+
+def swap_detect(
+    data: str | Path | Dataset,
+    labels: str | Path | Sequence[str | Path] = (),
+    *,
+    out: str | Path,
+    options: DetectOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Detection:
+    """Trains a detector of figure and background from patch labels, and applies it to every training picture.
+
+    Args:
+        data: a DATA spec or a `Dataset`; only its training pictures may be labelled.
+        labels: labels artifacts with patch labels, as `review` writes them; none with `masks` truth of the options.
+        out: directory to write; an interrupted run goes on there.
+        options: what is learned, and from which labels.
+        reporter: where progress is told; default nowhere.
+
+    Raises:
+        ArtifactError: no labels artifact.
+        FormatError: a faulty picture, mask or table.
+        InputError: labels, data, options and weights do not fit together.
+        MissingExtra: timm or torch is not installed.
+    """
+    opened = as_dataset(data)
+    folders = [str(one) for one in ([labels] if isinstance(labels, str | Path) else labels)]
+    with needs_extra("timm", needed_for="training a detector"):
+        from figureground.stages.detect.stage import run_detect
+    return open_detection(run_detect(opened, folders, options=options, out=Path(out), reporter=reporter or QuietReporter()))
 
 
 def swap_infill(

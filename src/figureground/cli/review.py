@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from figureground.cli.options import Config, Debug, with_options
-from figureground.core.errors import MissingExtra
+from figureground.core.errors import PAGE, needs_extra
 from figureground.review.options import ReviewOptions
 
 
@@ -76,12 +76,8 @@ def review(
 ) -> None:
     """Open a local page where people rate pictures, label patches and masks, and check one another's."""
     del config, debug
-    try:
+    with needs_extra("review", needed_for="the review page", packages=PAGE):
         from figureground.review.server.serve import Where, serve
-    except ModuleNotFoundError as error:
-        if error.name not in {"fastapi", "sqlalchemy", "uvicorn", "pg8000", "starlette"}:
-            raise
-        raise MissingExtra(str(error.name), extra="review", needed_for="the review page") from error
     where = Where(host=host, port=port, names=tuple(allowed_host or ()), sign_in=sign_in)
     serve(
         queue,

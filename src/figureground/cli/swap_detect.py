@@ -37,11 +37,11 @@ def detect(
 ) -> None:
     """Train a detector of figure and background from patch labels, and apply it to every training picture."""
     del config, debug
-    from figureground import detectors
+    from figureground import swaps
     from figureground.cli.terminal import print_json
     from figureground.runs.progress import terminal_reporter
 
-    found = detectors.swap_detect(data, labels or (), out=out, options=options, reporter=terminal_reporter())
+    found = swaps.swap_detect(data, labels or (), out=out, options=options, reporter=terminal_reporter())
     if json_output:
         print_json({"path": found.path, **found.summary})
     else:

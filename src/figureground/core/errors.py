@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -73,6 +75,23 @@ class MissingExtra(FiguregroundError, ImportError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _missing_extra, (self.package, self.extra, self.needed_for)
+
+
+TRAINING = ("torch", "torchvision", "safetensors")
+"""Packages without which nothing is trained."""
+PAGE = ("fastapi", "sqlalchemy", "uvicorn", "pg8000", "starlette")
+"""Packages without which there is no review page."""
+
+
+@contextmanager
+def needs_extra(extra: str, *, needed_for: str, packages: Collection[str] = TRAINING) -> Generator[None]:
+    """Around imports: the absence of one of the packages becomes `MissingExtra`; other absences stay what they are."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name not in packages:
+            raise
+        raise MissingExtra(error.name, extra=extra, needed_for=needed_for) from error
 
 
 def _missing_extra(package: str, extra: str, needed_for: str) -> MissingExtra:

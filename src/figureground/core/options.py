@@ -74,6 +74,14 @@ def make_options(options_type: type, *layers: Mapping[str, Any]) -> Any:
     return options_type(**given)
 
 
+def preset_of(presets: Mapping[str, Mapping[str, Any]], *layers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of the last `preset` that layers name, empty where none does; an unknown one raises `InputError`."""
+    name = {key: value for layer in layers for key, value in layer.items()}.get("preset", "")
+    if name and name not in presets:
+        raise InputError(f"`preset` must be one of {', '.join(presets)}, or be left out; got {name!r}")
+    return presets[name] if name else {}
+
+
 def read_option_file(path: Path) -> dict[str, Any]:
     """The keys of a TOML options file; a file that is absent or no TOML raises `InputError`."""
     try:

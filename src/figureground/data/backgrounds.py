@@ -5,7 +5,6 @@ One directory with a manifest: `grounds.parquet`, one row a sample, and `images/
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -17,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from figureground.core.errors import ArtifactError, InputError
+from figureground.core.errors import InputError
 from figureground.core.types import LabelRuns
 from figureground.data.faults import refusal, some
 from figureground.data.labelmap import RUN_FIELDS, columns_to_runs
+from figureground.data.manifests import read_manifest_of
 from figureground.data.parquet import READ_FAULTS
 from figureground.data.pixels import read_picture
 from figureground.data.swap_options import SwapOptions
@@ -151,7 +151,7 @@ def read_backgrounds(directory: str | Path) -> Backgrounds:
         FormatError: its table cannot be read.
     """
     folder = Path(directory)
-    manifest = _manifest(folder)
+    manifest = read_manifest_of(folder, kind=KIND, schema=SCHEMA, writer="swap infill", remedy=_WRITE_AGAIN)
     file = folder / TABLE
     try:
         table = pq.read_table(file, columns=GROUNDS.names).cast(GROUNDS)
@@ -183,23 +183,3 @@ def _backgrounds(folder: Path, columns: Mapping[str, list[Any]], runs: list[Labe
         rows={sample_id: row for row, sample_id in enumerate(ids)},
         pools={name: np.array([row for row in usable if labels[row] == name], np.int64) for name in names},
     )
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kind, schema = found["kind"], found["schema"]
-        if not isinstance(found["details"], dict) or not isinstance(found["key"], str):
-            raise TypeError("`details` or `key` is not what it should be")
-    except FileNotFoundError as error:
-        raise ArtifactError(
-            f"{folder}: no artifact is here (manifest.json is absent). Give a directory that `swap infill` wrote"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{path}: the manifest cannot be read ({str(error)[:80]}). {_WRITE_AGAIN}") from error
-    if kind != KIND:
-        raise ArtifactError(f"{folder}: expected an artifact of kind '{KIND}', found '{str(kind)[:80]}'")
-    if schema != SCHEMA:
-        raise ArtifactError(f"{folder}: the backgrounds are of schema {schema}, and this figureground reads {SCHEMA}. Update figureground")
-    return found

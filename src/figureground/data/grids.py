@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from figureground.core.errors import ArtifactError, InputError
 from figureground.core.whole_file import whole_file, write_atomically
 from figureground.data.faults import refusal
+from figureground.data.manifests import read_manifest_of
 from figureground.data.parquet import READ_FAULTS, unreadable
 from figureground.version import __version__
 
@@ -247,23 +248,10 @@ def _fault_of(grid: np.ndarray) -> str:
 
 def _details(folder: Path) -> dict[str, Any]:
     """`details` of the manifest, the thresholds among them as `Thresholds`."""
-    path = folder / "manifest.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kind, schema, details = found["kind"], found["schema"], dict(found["details"])
-    except FileNotFoundError as error:
-        raise ArtifactError(
-            f"{folder}: no artifact is here (manifest.json is absent). Give a directory that `swap detect` wrote"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{path}: the manifest cannot be read ({str(error)[:80]}). {_AGAIN}") from error
-    if kind != KIND:
-        raise ArtifactError(f"{folder}: expected an artifact of kind '{KIND}', found '{str(kind)[:80]}'")
-    if schema != SCHEMA:
-        raise ArtifactError(f"{folder}: the grids are of schema {schema}, and this figureground reads {SCHEMA}. Update figureground")
+    details = dict(read_manifest_of(folder, kind=KIND, schema=SCHEMA, writer="swap detect", remedy=_AGAIN)["details"])
     try:
         said = details["thresholds"]
         details["thresholds"] = Thresholds(tight=float(said["tight"]), loose=float(said["loose"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path}: it does not tell the thresholds ({str(error)[:120]}). {_AGAIN}") from error
+        raise ArtifactError(f"{folder / 'manifest.json'}: it does not tell the thresholds ({str(error)[:120]}). {_AGAIN}") from error
     return details

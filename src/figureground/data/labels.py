@@ -5,7 +5,6 @@ One directory with a manifest, whose `details` hold the classes, and these Parqu
 
 from __future__ import annotations
 
-import json
 import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from figureground.core.errors import ArtifactError, FormatError, InputError
 from figureground.core.types import ClassTable, LabelRuns
 from figureground.data.faults import refusal
 from figureground.data.labelmap import RUN_FIELDS, check_runs, columns_to_runs
+from figureground.data.manifests import read_manifest_of
 from figureground.data.masks import check_ids
 from figureground.data.prediction_artifact import READ_FAULTS
 
@@ -262,23 +262,12 @@ def read_labels(directory: str | Path) -> Labels:
 
 
 def _classes(folder: Path) -> ClassTable:
-    path = folder / "manifest.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kind, schema, details = found["kind"], found["schema"], found["details"]
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{folder}: no artifact is here (manifest.json is absent). Give a directory that `review` wrote") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{path}: the manifest cannot be read ({str(error)[:80]}). {_WRITE_AGAIN}") from error
-    if kind != KIND:
-        raise ArtifactError(f"{folder}: expected an artifact of kind '{KIND}', found '{str(kind)[:80]}'")
-    if schema != SCHEMA:
-        raise ArtifactError(f"{folder}: the labels are of schema {schema}, and this figureground reads {SCHEMA}. Update figureground")
+    details = read_manifest_of(folder, kind=KIND, schema=SCHEMA, writer="review", remedy=_WRITE_AGAIN)["details"]
     try:
         names, ids = tuple(details["classes"]), tuple(details["ids"])
         return ClassTable(names=names, ids=ids, background=details["background"], ignore=details["ignore"])
     except (KeyError, TypeError, InputError) as error:
-        raise ArtifactError(f"{path}: it does not tell the classes ({str(error)[:80]}). {_WRITE_AGAIN}") from error
+        raise ArtifactError(f"{folder / 'manifest.json'}: it does not tell the classes ({str(error)[:80]}). {_WRITE_AGAIN}") from error
 
 
 def _table(folder: Path, name: str) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from figureground.core.errors import MissingExtra
+from figureground.core.errors import PAGE, needs_extra
 from figureground.loops.asking import Asked
 from figureground.review.options import ReviewOptions
 
@@ -24,12 +24,8 @@ class Page:
             InputError: the port is taken, or nobody could sign in.
             MissingExtra: the page's libraries are not installed.
         """
-        try:
+        with needs_extra("review", needed_for="the review page", packages=PAGE):
             from figureground.review.server.serve import Where, serve
-        except ModuleNotFoundError as error:
-            if error.name not in {"fastapi", "sqlalchemy", "uvicorn", "pg8000", "starlette"}:
-                raise
-            raise MissingExtra(str(error.name), extra="review", needed_for="the review page") from error
         people = asked.people
         rating = asked.state == "rating"
         options = ReviewOptions(

@@ -18,13 +18,13 @@ from figureground.core.errors import ArtifactError, FormatError, InputError
 from figureground.data.dataset import open_dataset
 from figureground.data.grids import Thresholds, read_grids
 from figureground.data.pixels import read_picture
-from figureground.detectors import swap_detect as detect
 from figureground.models.inputs import normalised, plan_input, resized
 from figureground.models.predictor import open_predictor
 from figureground.runs.artifact import read_manifest
 from figureground.stages.detect.measure import RATES
 from figureground.stages.detect.options import DetectOptions, fit_options, make_detect_options
 from figureground.stages.detect.summary import KEYS, POINT
+from figureground.swaps import swap_detect as detect
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -61,7 +61,7 @@ def patch_labels(folder: Path, cells: Mapping[str, np.ndarray], *, reviewers: tu
     ]
     pq.write_table(pa.Table.from_pylist(rows, PATCHES), folder / "patches.parquet")
     details = {"classes": ["ground", "cat"], "ids": [0, 1], "background": 0, "ignore": 255}
-    (folder / "manifest.json").write_text(json.dumps({"kind": "labels", "schema": 1, "details": details}))
+    (folder / "manifest.json").write_text(json.dumps({"kind": "labels", "schema": 1, "key": "a", "details": details}))
     return folder
 
 

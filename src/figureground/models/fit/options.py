@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from figureground.core.errors import InputError
-from figureground.core.options import make_options, option
+from figureground.core.options import make_options, option, preset_of
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # The recipe of arXiv 2604.13326 (U-Net, Adam without decay or schedule, inputs in 0..1); MiT-B2: architecture smp:unet/mit_b2. The
@@ -187,14 +187,12 @@ def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
         InputError: an unknown option or preset, or a value out of bounds.
     """
     given = {key: value for layer in layers for key, value in layer.items()}
-    name = given.get("preset", "")
-    if name and name not in PRESETS:
-        raise InputError(f"`preset` must be one of {', '.join(PRESETS)}, or be left out; got {name!r}")
+    preset = preset_of(PRESETS, *layers)
     task = str(given.get("task", "segment"))
-    if name and task != "segment":
-        raise InputError(f"`preset` {name} is a recipe of task segment; leave one of the two out")
+    if preset and task != "segment":
+        raise InputError(f"`preset` {given['preset']} is a recipe of task segment; leave one of the two out")
     tuned = MASKTUNE if given.get("masktune") else {}
-    return make_options(FitOptions, TASKS.get(task, {}), tuned, PRESETS[name] if name else {}, *layers)
+    return make_options(FitOptions, TASKS.get(task, {}), tuned, preset, *layers)
 
 
 def check_task(options: FitOptions) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from figureground.core.errors import InputError
-from figureground.core.options import make_options, option
+from figureground.core.options import make_options, option, preset_of
 from figureground.models.fit.options import FitOptions
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -106,11 +106,7 @@ def make_detect_options(*layers: Mapping[str, Any]) -> DetectOptions:
     Raises:
         InputError: an unknown option or preset, or a value out of bounds.
     """
-    given = {key: value for layer in layers for key, value in layer.items()}
-    name = given.get("preset", "")
-    if name and name not in PRESETS:
-        raise InputError(f"`preset` must be one of {', '.join(PRESETS)}, or be left out; got {name!r}")
-    return make_options(DetectOptions, PRESETS[name] if name else {}, *layers)
+    return make_options(DetectOptions, preset_of(PRESETS, *layers), *layers)
 
 
 def curve_points(options: DetectOptions) -> tuple[int, ...]:
