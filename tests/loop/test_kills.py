@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -22,6 +23,7 @@ from figureground import rounds  # noqa: E402
 from figureground.loops.state import read_states  # noqa: E402
 
 KILLS = 50
+GONE = 77
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 
@@ -43,13 +45,18 @@ def content(out: Path) -> dict[str, str]:
     return found
 
 
-def start(recipe: Path, out: Path) -> int:
-    """A child that runs the loop; forked, since importing torch anew would take most of the time."""
+def start(recipe: Path, out: Path, *, operations: int = 0) -> int:
+    """A child that runs the loop; forked, since importing torch anew would take most of the time.
+
+    With `operations` it is gone before or behind so many times that a file was written or got its name: as with SIGKILL, nothing is tidied.
+    """
     child = os.fork()
     if child:
         return child
     try:
         torch.set_num_threads(1)
+        if operations:
+            go_after(operations)
         rounds.loop(recipe, out=out, oracle=True)
         os._exit(0)
     except BaseException:  # noqa: BLE001 - whatever it is, the parent is told by the status
@@ -57,6 +64,24 @@ def start(recipe: Path, out: Path) -> int:
 
         traceback.print_exc()
         os._exit(1)
+
+
+def go_after(operations: int) -> None:
+    """Ends this process at an operation on files."""
+    left = itertools.count(operations, -1)
+
+    def counted(operation):
+        def whole(*given, **named):
+            for step in (lambda: None, lambda: operation(*given, **named)):
+                found = step()
+                if next(left) == 1:
+                    os._exit(GONE)
+            return found
+
+        return whole
+
+    for name in ("replace", "rename", "write_bytes"):
+        setattr(Path, name, counted(getattr(Path, name)))
 
 
 def ended(child: int) -> bool:
@@ -94,4 +119,18 @@ def test_fifty_kills_change_no_byte(tmp_path):
                 places[state_of(out)] += 1
         differ = {file for file, _ in content(out).items() ^ expected.items()}
         assert not differ, f"after {kills} kills, at {dict(places)}: {sorted(differ)} differ"
-    assert len(places) >= 6, f"the kills fell on {dict(places)} alone"
+    assert len(places) >= 4, f"the kills fell on {dict(places)} alone"
+
+
+def test_gone_at_any_operation_on_files_changes_no_byte(tmp_path):
+    """Between any two operations, however close: there a kill at a random moment hardly ever falls."""
+    recipe, out = make_world(tmp_path, epochs=1), tmp_path / "LOOP"
+    assert os.waitpid(start(recipe, out), 0)[1] == 0
+    expected, dice, places = content(out), random.Random(0), Counter[str]()
+    shutil.rmtree(out)
+    while status := os.waitpid(start(recipe, out, operations=dice.randint(10, 120)), 0)[1]:
+        assert os.waitstatus_to_exitcode(status) == GONE, "the loop failed"
+        places[state_of(out)] += 1
+    differ = {file for file, _ in content(out).items() ^ expected.items()}
+    assert not differ, f"after {places.total()} ends, at {dict(places)}: {sorted(differ)} differ"
+    assert len(places) >= 6, f"the ends fell on {dict(places)} alone"

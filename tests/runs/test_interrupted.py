@@ -211,3 +211,20 @@ def test_a_directory_that_someone_keeps_beside_an_artifact_is_left_alone(tmp_pat
     command(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["thing", "thing.old"]
     assert (tmp_path / "thing.old" / "thesis.txt").read_text() == "mine"
+
+
+def test_what_killed_runs_left_is_tidied_up_and_what_is_in_the_making_stays(tmp_path):
+    command(tmp_path)
+    thing, making = tmp_path / "thing", tmp_path / "other.partial"
+    (thing / ".shards").mkdir()
+    left = [thing / ".key", thing / ".lock", thing / ".shards" / "part0.done", thing / ".sum.txt.1.tmp", tmp_path / ".plan.json.1.tmp"]
+    kept = [making / ".key", making / ".shards" / "part0.done", making / ".sum.txt.1.tmp", tmp_path / "plan.json"]
+    (making / ".shards").mkdir(parents=True)
+    for file in (*left, *kept):
+        file.touch()
+    before = {name: (thing / name).read_bytes() for name in FILES}
+    artifact.tidy(tmp_path)
+    assert not [file for file in left if file.exists()]
+    assert not (thing / ".shards").exists()
+    assert all(file.exists() for file in kept)
+    assert {name: (thing / name).read_bytes() for name in FILES} == before

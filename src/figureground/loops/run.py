@@ -24,6 +24,7 @@ from figureground.loops.steps import STATES, Ended, Round, Waiting
 from figureground.loops.summary import write_summary
 from figureground.models.fit.networks import find_architecture
 from figureground.report.page import NAME, write_report
+from figureground.runs.artifact import tidy
 from figureground.runs.executor import ENGINES
 from figureground.stages.repair.target import open_target
 
@@ -93,6 +94,7 @@ def run_loop(
     every = places.rounds(recipe.loop.rounds, retest=recipe.loop.retest)
     _check_until(until_round, until_state, every, rate=recipe.loop.rate)
     _check_whole(every)
+    tidy(out)
     result = LoopResult(path=out, outcome="finished", round=every[-1].number, why="")
     for here in every:
         if is_ranked(here):

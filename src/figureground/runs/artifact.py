@@ -30,7 +30,7 @@ import numpy as np
 from figureground.core.errors import ArtifactError, BusyError, Fault, InputError
 from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.whole_file import is_temporary, write_atomically
-from figureground.runs.sources import check_sources, named_place, partial_place, replaced_place
+from figureground.runs.sources import check_sources, is_partial, named_place, partial_place, replaced_place
 from figureground.version import __version__
 
 MANIFEST = "manifest.json"
@@ -196,6 +196,19 @@ def finished(out: Path, *, kind: str, key: str) -> bool:
         return False
     _remove_traces(Path(out))
     return True
+
+
+def tidy(directory: Path) -> None:
+    """Removes what killed runs left of finished artifacts below a directory, and of files that they were just writing beside them.
+
+    Artifacts in the making are left alone: the same command goes on from what stands there.
+    """
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if not is_partial(name) and not name.startswith(".")]
+        for name in filter(is_temporary, names):
+            Path(folder, name).unlink(missing_ok=True)
+        if MANIFEST in names:
+            _remove_traces(Path(folder))
 
 
 def to_json(value: Any, *, indent: int | None = 2) -> str:

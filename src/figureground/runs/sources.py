@@ -8,6 +8,7 @@ from pathlib import Path
 
 from figureground.core.errors import InputError
 
+_PARTIAL = ".partial"
 _SCHEME = "://"
 """Stands in a URL; nothing is ever written where those lead."""
 
@@ -20,7 +21,12 @@ def named_place(out: Path) -> Path:
 def partial_place(out: Path) -> Path:
     """Where an artifact is in the making until it has its final name."""
     out = named_place(out)
-    return out.with_name(out.name + ".partial")
+    return out.with_name(out.name + _PARTIAL)
+
+
+def is_partial(name: str) -> bool:
+    """True for the name of a directory in which an artifact is in the making."""
+    return name.endswith(_PARTIAL)
 
 
 def replaced_place(out: Path) -> Path:
