@@ -43,9 +43,22 @@ def test_an_options_file_and_flags(tmp_path):
     assert "street" not in out
 
 
+def test_tied_validation_is_told(tmp_path):
+    """The table says how validation is tied, and shows that no counterexample is in it."""
+    code, out, err = run_program("shift", "compose", *SMALL, "--val-rho", 1, "--out", tmp_path / "set")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[4] == "val, rho 1:"
+    assert [line.split() for line in lines[5:8]] == [["shore", "forest"], ["duck", "2*", "0"], ["hare", "0", "2*"]]
+    assert lines[8] == "test:"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--val-rho", 1.2), ["val_rho", "1.2"]),
+        (("--val-rho", -0.5), ["val_rho", "[0, 1]", "-1 for every group alike", "-0.5"]),
+        (("--kind", "waterbirds", "--val-rho", 1), ["val_rho", "figures and paste only"]),
         (("--rho", 1.2), ["rho", "[0.0, 1.0]", "1.2"]),
         (("--rho", -0.1), ["rho", "-0.1"]),
         (("--classes", 1), ["classes", "duck, hare", "got 1"]),

@@ -36,7 +36,7 @@ def compose(
         print_json({"path": path, **dataclasses.asdict(manifest)})
         return
     for split, groups in manifest.details["groups"].items():
-        typer.echo(f"{split}:")
+        typer.echo(f"{split}, rho {manifest.options['val_rho']:g}:" if split == "val" and "val_rho" in manifest.options else f"{split}:")
         typer.echo(group_lines(groups, manifest.details["common"]))
     typer.echo(f"Data set: {path}")
     if options.sheet:

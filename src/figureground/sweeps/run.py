@@ -27,6 +27,7 @@ from figureground.stages.audit.stage import run_audit
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.predict.stage import run_predict
 from figureground.stages.shift.compose import run_compose
+from figureground.stages.shift.compose_options import recorded_options
 from figureground.stages.shift.split_stage import rho_folder
 from figureground.stages.train.stage import run_train
 from figureground.sweeps.figure import sweep_svg
@@ -145,7 +146,7 @@ def _rows(recipe: Recipe, out: Path, audits: dict[Run, Path], resamples: int) ->
 def _grid(recipe: Recipe) -> dict[str, Any]:
     return {
         "name": recipe.name,
-        "compose": dataclasses.asdict(recipe.compose),
+        "compose": recorded_options(recipe.compose),
         "train": dict(recipe.train),
         **{name: list(getattr(recipe, name)) for name in ("rho", "seeds", "objectives", "architectures")},
         "cluster": recipe.cluster,

@@ -38,9 +38,11 @@ def test_counts_are_those_of_the_dial(layout):
     places = [layout.place(index) for index in range(len(layout))]
     counts = {split: Counter((p.row, p.column) for p in places if p.split == split) for split in ("train", "val", "test")}
     for row in range(layout.classes):
-        sizes = group_counts(layout.per_class(row), rho=layout.rho, contexts=layout.contexts, own=list(layout.homes[: row + 1]))[row]
+        sizes = group_counts(
+            layout.dial("train").per_class(row), rho=layout.rho, contexts=layout.contexts, own=list(layout.homes[: row + 1])
+        )[row]
         assert [counts["train"][row, column] for column in range(layout.contexts)] == sizes.tolist()
-    assert sum(layout.per_class(row) for row in range(layout.classes)) == layout.train
+    assert sum(layout.dial("train").per_class(row) for row in range(layout.classes)) == layout.train
     for split, each in (("val", layout.val), ("test", layout.test)):
         assert set(counts[split].values()) <= {each}
         assert sum(counts[split].values()) == each * layout.groups
@@ -136,7 +138,7 @@ def test_a_rho_that_whole_samples_do_not_give_is_told(train, rho, said):
 def test_the_rho_that_is_told_is_the_one_of_the_samples(layout):
     """Counted picture by picture; and the number that the note names gives what was asked."""
     at_home = [place.column == layout.homes[place.row] for place in map(layout.place, range(layout.train))]
-    assert layout.reached == pytest.approx(np.mean(at_home))
+    assert layout.dial("train").reached == pytest.approx(np.mean(at_home))
     for note in layout.notes:
         enough = int(note.split("--train ")[1].split()[0])
         assert enough >= layout.train

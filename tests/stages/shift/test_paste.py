@@ -15,72 +15,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from tests.stages.shift.pasting import RED, drawn, options, write_figures, write_scenes
 
 from figureground.core.errors import FormatError, InputError
 from figureground.runs.executor import open_executor
 from figureground.stages.shift.compose import run_compose
-from figureground.stages.shift.composition import ComposeOptions, Composition
+from figureground.stages.shift.composition import ComposeOptions
 from figureground.stages.shift.ingredients import hold_out
 from figureground.stages.shift.layout import Layout
 from figureground.stages.shift.paste import compose_paste
-from figureground.stages.shift.placing import train_slots
+from figureground.stages.shift.placing import scene_slots
 from figureground.stages.shift.plan import group_counts
-
-COMMON = ("duck=lake", "hen=yard")
-RED = (255, 0, 0)
-
-
-def write_figures(folder: Path, per_class: int = 8, *, suffix: str = "png") -> Path:
-    """Red figures of two shapes on blue, each at its own place, with masks and labels."""
-    (folder / "images").mkdir(parents=True)
-    (folder / "masks").mkdir()
-    rows = []
-    for value, label in ((1, "duck"), (2, "hen")):
-        for number in range(per_class):
-            mask = np.zeros((60, 70), np.uint8)
-            top, left = 5 + number, 8 + 2 * number
-            mask[top : top + (24 if label == "duck" else 40), left : left + (40 if label == "duck" else 24)] = value
-            name = f"{label}{number}"
-            picture = np.where(mask[..., None] > 0, np.uint8(RED), np.uint8((0, 0, 255)))
-            Image.fromarray(picture).save(folder / f"images/{name}.{suffix}")
-            Image.fromarray(mask).save(folder / f"masks/{name}.png")
-            rows.append({"id": name, "image": f"images/{name}.{suffix}", "mask": f"masks/{name}.png", "label": label})
-    write_rows(folder, rows)
-    return folder
-
-
-def write_rows(folder: Path, rows: list[dict[str, str]]) -> None:
-    with (folder / "samples.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, ["id", "image", "mask", "label"])
-        writer.writeheader()
-        writer.writerows(rows)
-    (folder / "dataset.toml").write_text('[classes]\nnames = ["background", "duck", "hen"]\n[samples]\ntable = "samples.csv"\n')
-
-
-def write_scenes(folder: Path, per_context: int = 12) -> Path:
-    """Scenes without any red, each with a green of its own; one context of 40 x 40 px, one of 90 x 50."""
-    for context, size, blue in (("lake", (40, 40), 200), ("yard", (50, 90), 60), ("unused", (9, 9), 0)):
-        (folder / context).mkdir(parents=True)
-        for number in range(per_context):
-            picture = np.zeros((*size, 3), np.uint8)
-            picture[..., 1], picture[..., 2] = 10 * number, blue
-            Image.fromarray(picture).save(folder / context / f"{number:02d}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("paste")
     return write_figures(root / "figures"), write_scenes(root / "scenes")
-
-
-def options(sources: tuple[Path, Path], **changes: object) -> ComposeOptions:
-    given = {"figures": str(sources[0]), "scenes": str(sources[1]), "common": COMMON, "train": 40, "val": 3, "test": 5, "size": 48}
-    return ComposeOptions(kind="paste", **{"trim": 0.0, "feather": 0.0, **given, **changes})
-
-
-def drawn(composition: Composition) -> list:
-    return [composition.draw(index) for index in range(composition.count)]
 
 
 def numbers_of(draw, indices) -> list[tuple]:
@@ -147,7 +98,7 @@ def test_with_many_contexts_a_sample_goes_home_or_stays(contexts):
     ]
     for weaker, stronger in pairwise(layouts):
         for row, home in enumerate(homes):
-            (slots, placed), (later, moved) = train_slots(weaker, row), train_slots(stronger, row)
+            (slots, placed), (later, moved) = (scene_slots(layout.dial("train"), row) for layout in (weaker, stronger))
             stays = placed == moved
             assert np.array_equal(slots[stays], later[stays])
             assert (moved[~stays] == home).all()
@@ -380,11 +331,11 @@ def largest_told(asked: ComposeOptions, split: str) -> int | None:
     return None
 
 
-@pytest.mark.parametrize("split", ["train", "val", "test"])
+@pytest.mark.parametrize(("split", "val_rho"), [("train", -1.0), ("val", -1.0), ("test", -1.0), ("val", 0.5), ("val", 0.9), ("val", 1.0)])
 @pytest.mark.parametrize("rho", [0.5, 0.9, 1.0])
-def test_the_largest_possible_size_is_told_and_is_possible(sources, split, rho):
+def test_the_largest_possible_size_is_told_and_is_possible(sources, split, rho, val_rho):
     """Asking for what the message says succeeds, for one more it fails, and the counts keep the promise."""
-    asked = options(sources, uses=2, rho=rho, **{"train": 4, "val": 1, "test": 1, split: 500})
+    asked = options(sources, uses=2, rho=rho, val_rho=val_rho, held_val=0.5, **{"train": 4, "val": 1, "test": 1, split: 500})
     sizes: list[int] = []
     while (largest := largest_told(asked, split)) is not None:
         assert largest < getattr(asked, split)
@@ -421,9 +372,9 @@ def test_held_out_things_part_the_whole_whatever_their_order(names, seed, random
 def test_classes_that_share_a_home_share_its_scenes_out(homes, contexts):
     """All at home or all away: every sample has a scene of its own as long as there are enough."""
     layout = Layout(classes=len(homes), contexts=contexts, homes=homes, rho=1.0, train=50, val=0, test=0, seed=3)
-    for rho in (1.0, 0.0):
+    for dial in (replace(layout, rho=rho).dial("train") for rho in (1.0, 0.0)):
         for column in range(contexts):
-            some = [slots[placed == column] for slots, placed in (train_slots(replace(layout, rho=rho), r) for r in range(len(homes)))]
+            some = [slots[placed == column] for slots, placed in (scene_slots(dial, r) for r in range(len(homes)))]
             slots = np.concatenate(some)
             assert np.unique(slots).size == slots.size
             assert np.ptp(slots) <= 50

@@ -25,6 +25,7 @@ from figureground.stages.shift.compose_options import counted_options
 from figureground.stages.shift.composition import KINDS, ComposeOptions, Composition, Picture
 from figureground.stages.shift.facts import FACTS, PictureFacts, measure_picture
 from figureground.stages.shift.layout import SPLITS
+from figureground.stages.shift.plan import EVEN
 from figureground.stages.shift.sheet import contact_sheet
 
 KIND, SCHEMA = "dataset", 1
@@ -177,10 +178,11 @@ def _sheet(composition: Composition, options: ComposeOptions, table: Mapping[str
     ]
     contexts = list(dict.fromkeys([*composition.common.values(), *table["context"]]))
     rho = composition.details.get("rho", options.rho if options.train else None)  # a manifest has its own
+    told = ("" if rho is None else f", rho {rho:g}") + (f", val_rho {options.val_rho:g}" if options.val_rho != EVEN else "")
     return contact_sheet(
         {group: [composition.draw(index).image for index in some] for group, some in found.items()},
         classes=classes,
         contexts=contexts,
         common=composition.common,
-        caption=f"{composition.name}, {shown}; framed: what training ties together" + ("" if rho is None else f", rho {rho:g}"),
+        caption=f"{composition.name}, {shown}; framed: what training ties together{told}",
     )

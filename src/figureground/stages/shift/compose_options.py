@@ -9,13 +9,15 @@ from figureground.core.errors import InputError
 from figureground.core.options import option
 
 _EVERY = ("kind", "pictures", "sheet")
-_DRAWN = (*_EVERY, "rho", "train", "val", "test", "size", "seed", "area_low", "area_high", "spread")
+_DRAWN = (*_EVERY, "rho", "train", "val", "test", "size", "seed", "area_low", "area_high", "spread", "val_rho")
 COUNTED = {
     "figures": (*_DRAWN, "classes", "contexts", "distractors", "occlusion", "noise"),
     "paste": (*_DRAWN, "figures", "scenes", "common", "held_val", "held_test", "uses", "trim", "feather", "smallest"),
     "waterbirds": (*_EVERY, "cub", "places", "manifest"),
 }
 """Which options count for each kind; all of them for a kind that is not named here."""
+_YOUNGER = ("val_rho",)
+"""Recorded where they are given only, so that a data set without them keeps the key that it had before there were such options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,12 @@ class ComposeOptions:
     )
     train: int = option(400, help="Training pictures in all.", bounds=(0, 100_000_000))
     val: int = option(40, help="Validation pictures in each group of class and context.", bounds=(0, 100_000_000))
+    val_rho: float = option(
+        -1.0,
+        help="Ties validation as `rho` ties training: the part of each class's validation pictures, as many as `val` makes in all, that "
+        "stands in its own context; 1 leaves no counterexample. -1 = every group alike.",
+        bounds=(-1.0, 1.0),
+    )
     test: int = option(80, help="Test pictures in each group of class and context.", bounds=(0, 100_000_000))
     size: int = option(64, help="Height and width of a picture.", unit="px", bounds=(32, 2048))
     seed: int = option(0, help="Decides every picture.", bounds=(0, 2**63 - 1))
@@ -70,13 +78,19 @@ class ComposeOptions:
     manifest: str = option("", help="For waterbirds: the published CSV table that says which bird stands on which place.")
 
 
+def recorded_options(options: ComposeOptions) -> dict[str, Any]:
+    """Name -> value of every option, without younger ones that are not given."""
+    defaults = {field.name: field.default for field in fields(ComposeOptions)}
+    return {name: value for name, value in asdict(options).items() if name not in _YOUNGER or value != defaults[name]}
+
+
 def counted_options(options: ComposeOptions) -> dict[str, Any]:
     """Name -> value of the options that count for the kind that is asked for.
 
     Raises:
         InputError: an option that counts for other kinds only differs from its default; the message names it and its kinds.
     """
-    given, counted = asdict(options), COUNTED.get(options.kind)
+    given, counted = recorded_options(options), COUNTED.get(options.kind)
     if counted is None:
         return given
     defaults = {field.name: field.default for field in fields(ComposeOptions)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-
-import numpy as np
+from math import gcd
 
 from figureground.core.errors import InputError
-from figureground.stages.shift.plan import TOLERATED, check_rho, context_order, group_counts
+from figureground.stages.shift.dial import Dial
+from figureground.stages.shift.plan import EVEN, check_rho, check_val_rho
 
 SPLITS = ("train", "val", "test")
 
@@ -36,8 +36,8 @@ class Place:
 class Layout:
     """All samples in order: training, validation, test.
 
-    Training sample n is of class n modulo the number of classes, whatever rho; its context follows `context_order`. Validation and test
-    go around all groups, so that the first n samples are the same however many follow, and know nothing of rho or of training.
+    Training follows a `Dial`, and so does validation where it is tied, too. Otherwise validation goes around all groups, as the test always
+    does, so that the first n samples are the same however many follow. No split knows anything of another.
     """
 
     classes: int
@@ -48,13 +48,16 @@ class Layout:
     train: int
     """Training samples in all."""
     val: int
-    """Validation samples in each group."""
+    """Validation samples in each group; where validation is tied, as many as that makes in all."""
     test: int
     """Test samples in each group."""
     seed: int
+    val_rho: float = EVEN
+    """The rho of validation; `EVEN` = every group alike."""
 
     def __post_init__(self) -> None:
         check_rho(self.rho)
+        check_val_rho(self.val_rho)
         if min(self.train, self.val, self.test) < 0 or not len(self):
             raise InputError(f"there must be samples; got train {self.train}, val {self.val}, test {self.test}. Give one of them")
 
@@ -66,45 +69,57 @@ class Layout:
         """Number of groups of class and context."""
         return self.classes * self.contexts
 
-    def per_class(self, row: int) -> int:
-        """Training samples of a class: as many of each as can be, the first ones one more."""
-        return self.train // self.classes + (row < self.train % self.classes)
-
-    @property
-    def reached(self) -> float:
-        """The part of the training samples that truly stands in the context of its class; NaN without any."""
-        if not self.train:
-            return float("nan")
-        tables = (
-            group_counts(self.per_class(row), rho=self.rho, contexts=self.contexts, own=[home])[0, home]
-            for row, home in enumerate(self.homes)
+    def dial(self, split: str) -> Dial | None:
+        """How a split is tied; None where all its groups are alike."""
+        if split == "train":
+            rho, count = self.rho, self.train
+        elif split == "val" and self.val_rho != EVEN:
+            rho, count = self.val_rho, self.val * self.groups
+        else:
+            return None
+        return Dial(
+            classes=self.classes,
+            contexts=self.contexts,
+            homes=self.homes,
+            rho=rho,
+            count=count,
+            seed=self.seed,
+            stream=SPLITS.index(split),
         )
-        return float(sum(tables) / self.train)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should be told: that whole samples do not give the rho asked for, and the next number of them that does."""
-        if not abs(self.reached - self.rho) > TOLERATED:
-            return ()
-        step = self.classes * Fraction(self.rho).limit_denominator(1000).denominator
-        enough = -(-self.train // step) * step
-        return (f"rho = {self.rho:g} becomes {self.reached:.3f} with {self.train} training samples; --train {enough} meets it",)
+        told = []
+        if (train := self.dial("train")) and train.missed:
+            enough = _next_multiple(self.train, self.classes * _denominator(self.rho))
+            told.append(f"rho = {self.rho:g} becomes {train.reached:.3f} with {self.train} training samples; --train {enough} meets it")
+        if (val := self.dial("val")) and val.missed:
+            step = _denominator(self.val_rho)
+            enough = _next_multiple(self.val, step // gcd(step, self.contexts))
+            asked = f"val_rho = {self.val_rho:g}"
+            told.append(f"{asked} becomes {val.reached:.3f} with {val.count} validation samples; --val {enough} meets it")
+        return tuple(told)
 
     def place(self, index: int) -> Place:
         """Split, number and group of a sample; an index outside [0, len) raises `InputError`."""
         if not 0 <= index < len(self):
             raise InputError(f"`index` must be in [0, {len(self)}); got {index}")
-        if index < self.train:
-            within, row = divmod(index, self.classes)
-            order = _order(self.per_class(row), self.rho, self.contexts, self.homes[row], row, self.seed)
-            return Place(split="train", number=index, row=row, column=int(order[within]))
-        number = index - self.train
-        split = "val" if number < self.val * self.groups else "test"
-        number -= 0 if split == "val" else self.val * self.groups
-        row, column = divmod(number % self.groups, self.contexts)
+        ends = (self.train, self.train + self.val * self.groups)
+        split = SPLITS[bisect_right(ends, index)]
+        number = index - (0, *ends)[SPLITS.index(split)]
+        dial = self.dial(split)
+        row, column = dial.group(number) if dial else divmod(number % self.groups, self.contexts)
         return Place(split=split, number=number, row=row, column=column)
 
+    def turn(self, place: Place) -> int:
+        """Counts the samples of a class in a tied split, or those of a group in another, where a figure stands in every context."""
+        return place.number // (self.classes if self.dial(place.split) else self.groups)
 
-@lru_cache(maxsize=64)
-def _order(per_class: int, rho: float, contexts: int, home: int, row: int, seed: int) -> np.ndarray:
-    return context_order(per_class, rho=rho, contexts=contexts, home=home, row=row, seed=seed).astype(np.int32)
+
+def _denominator(rho: float) -> int:
+    return Fraction(rho).limit_denominator(1000).denominator
+
+
+def _next_multiple(count: int, step: int) -> int:
+    return -(-count // step) * step

@@ -2,16 +2,13 @@
 
 Training sample n keeps its figure, place, size and mirror for every rho; only its scene changes when it moves to another context. A
 validation or test figure stands at the same place and size on a scene of every context, so that groups of a class differ in their ground
-and in nothing else.
+and in nothing else; where validation is tied, its samples are made as those of training are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
@@ -20,8 +17,9 @@ from figureground.data.spec import parse_spec
 from figureground.stages.shift.composition import ComposeOptions, Composition
 from figureground.stages.shift.ingredients import class_names, context_names, find_figures, find_scenes, hold_out, scenes_digest
 from figureground.stages.shift.layout import SPLITS, Layout
-from figureground.stages.shift.placing import PasteDraw, train_slots
+from figureground.stages.shift.placing import PasteDraw
 from figureground.stages.shift.plan import declared_ties, ties
+from figureground.stages.shift.uses import check_uses, figure_uses, scene_uses
 
 
 def compose_paste(options: ComposeOptions) -> Composition:
@@ -45,6 +43,7 @@ def compose_paste(options: ComposeOptions) -> Composition:
         val=options.val,
         test=options.test,
         seed=options.seed,
+        val_rho=options.val_rho,
     )
     draw = PasteDraw(
         layout=layout,
@@ -106,85 +105,3 @@ def _shared_out(
     asked = {split: part for split, part in parts.items() if part is not None}
     shares = {name: hold_out(ids, seed=options.seed, what=f"{what} '{name}'", parts=asked) for name, ids in names.items()}
     return {split: tuple(tuple(things[name][i] for i in shares[name].get(split, ())) for name in names) for split in SPLITS}
-
-
-def figure_uses(draw: PasteDraw) -> dict[str, dict[str, dict[str, int]]]:
-    """Class -> split -> how many figures there are, and of how many pictures one is part at least and at most."""
-    layout = draw.layout
-    out: dict[str, dict[str, dict[str, int]]] = {}
-    for row, name in enumerate(draw.classes):
-        some = {split: len(draw.figures[split][row]) for split in SPLITS}
-        out[name] = {"train": _uses(some["train"], layout.per_class(row))}
-        for split, asked in (("val", layout.val), ("test", layout.test)):
-            if some[split]:
-                told = _uses(some[split], asked)  # of one group; the same figures stand in every context
-                out[name][split] = {**told, **{key: told[key] * layout.contexts for key in ("least", "most")}}
-    return out
-
-
-def scene_uses(draw: PasteDraw) -> dict[str, dict[str, dict[str, int]]]:
-    """Context -> split -> how many scenes there are, and of how many pictures one is part at least and at most."""
-    layout = draw.layout
-    asked = {"val": layout.val * layout.classes, "test": layout.test * layout.classes}
-    out: dict[str, dict[str, dict[str, int]]] = {}
-    for column, name in enumerate(draw.contexts):
-        some = {split: len(draw.scenes[split][column]) for split in SPLITS}
-        times = train_scene_times(layout, column, some["train"])
-        out[name] = {"train": {"there": some["train"], "least": int(times.min()), "most": int(times.max())}}
-        out[name].update({split: _uses(some[split], asked[split]) for split in ("val", "test") if some[split]})
-    return out
-
-
-def train_scene_times(layout: Layout, column: int, scenes: int) -> np.ndarray:
-    """In how many training pictures each scene of a context stands, int64 [scenes]."""
-    slots = [slots[placed == column] for slots, placed in (train_slots(layout, row) for row in range(layout.classes))]
-    return np.bincount(np.concatenate(slots) % scenes, minlength=scenes)
-
-
-def _uses(there: int, pictures: int) -> dict[str, int]:
-    return {"there": there, "least": pictures // there, "most": -(-pictures // there)}
-
-
-def check_uses(draw: PasteDraw, most: int) -> None:
-    """Raise `InputError` where a figure or scene would have to be used more often than `most` times; 0 = any number.
-
-    In training all its pictures count, in validation and test those of one group for a figure, and those of one context for a scene.
-    """
-    if not most:
-        return
-    layout = draw.layout
-    for row, name in enumerate(draw.classes):
-        there = {split: len(draw.figures[split][row]) for split in SPLITS}
-        what = f"class '{name}' has {{}} figures"
-        if layout.per_class(row) > most * there["train"]:
-            raise _too_few(what, "train", there["train"], most, most * there["train"] * layout.classes + row, layout.train)
-        for split, asked in (("val", layout.val), ("test", layout.test)):
-            if asked > most * there[split]:
-                raise _too_few(what, split, there[split], most, most * there[split], asked)
-    for column, name in enumerate(draw.contexts):
-        there = {split: len(draw.scenes[split][column]) for split in SPLITS}
-        what = f"context '{name}' has {{}} scenes"
-        if train_scene_times(layout, column, there["train"]).max() > most:
-            raise _too_few(what, "train", there["train"], most, _largest_train(layout, column, there["train"], most), layout.train)
-        for split, asked in (("val", layout.val), ("test", layout.test)):
-            if asked * layout.classes > most * there[split]:
-                raise _too_few(what, split, there[split], most, most * there[split] // layout.classes, asked)
-
-
-def _largest_train(layout: Layout, column: int, scenes: int, most: int) -> int:
-    """The largest number of training samples for which no scene is used too often."""
-    low, high = 0, layout.train  # enough for `low`, not for `high`
-    while high - low > 1:
-        middle = (low + high) // 2
-        if train_scene_times(replace(layout, train=middle), column, scenes).max() > most:
-            high = middle
-        else:
-            low = middle
-    return low
-
-
-def _too_few(what: str, split: str, there: int, most: int, largest: int, asked: int) -> InputError:
-    return InputError(
-        f"{what.format(there)} for {split}, each to be used at most {most} times (`uses`): enough for `{split}` = {largest}; got {asked}. "
-        f"Ask for {largest}, bring more, or raise `uses`"
-    )

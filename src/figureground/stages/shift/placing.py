@@ -14,9 +14,9 @@ from figureground.data.cutout import HALF, Cutout, composite, cover, resize_cuto
 from figureground.data.faults import make_fault
 from figureground.data.pixels import read_picture
 from figureground.stages.shift.composition import Picture
+from figureground.stages.shift.dial import Dial
 from figureground.stages.shift.ingredients import CutoutReader, Scene
 from figureground.stages.shift.layout import SPLITS, Layout, Place
-from figureground.stages.shift.plan import context_order, dial_ranks
 
 COLUMNS = ("figure", "ground", "mirrored", "area")
 """What a table says of a picture beside its group."""
@@ -65,22 +65,17 @@ class PasteDraw:
     def figure(self, place: Place) -> Sample:
         """The figure of a sample."""
         some = self.figures[place.split][place.row]
-        return some[self._turn(place) % len(some)]
+        return some[self.layout.turn(place) % len(some)]
 
     def scene(self, place: Place) -> Scene:
         """The scene of a sample."""
         some = self.scenes[place.split][place.column]
-        if place.split == "train":
-            return some[int(train_slots(self.layout, place.row)[0][self._turn(place)]) % len(some)]
-        return some[(self._turn(place) * len(self.classes) + place.row) % len(some)]
-
-    def _turn(self, place: Place) -> int:
-        """Counts the training samples of a class, or the validation or test samples of a group."""
-        return place.number // (len(self.classes) if place.split == "train" else self.layout.groups)
+        turn, dial = self.layout.turn(place), self.layout.dial(place.split)
+        return some[(int(scene_slots(dial, place.row)[0][turn]) if dial else turn * len(self.classes) + place.row) % len(some)]
 
     def _placed(self, cutout: Cutout, place: Place) -> tuple[np.ndarray, np.ndarray, int, int, bool]:
         """The cut-out as drawn: colours, alpha, first row and column, mirrored. Knows nothing of the context."""
-        rng = np.random.default_rng((self.layout.seed, SPLITS.index(place.split), place.row, self._turn(place)))
+        rng = np.random.default_rng((self.layout.seed, SPLITS.index(place.split), place.row, self.layout.turn(place)))
         share, down, across, coin = rng.random(4)
         area = self.area[0] + (self.area[1] - self.area[0]) * share
         height, width = drawn_size(cutout, area=area, size=self.size)
@@ -105,8 +100,8 @@ def drawn_size(cutout: Cutout, *, area: float, size: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=64)
-def train_slots(layout: Layout, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which scene of which context each training sample of a class takes.
+def scene_slots(dial: Dial, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which scene of which context each sample of a class takes in a tied split.
 
     A sample at home counts on from the front by its rank, one away from the back; so a sample has the same scene of a context for every
     rho, and with two classes in two contexts all scenes are used equally often, give or take one.
@@ -114,13 +109,12 @@ def train_slots(layout: Layout, row: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         int64 [per class], number of the scene, counted without end in both directions; int64 [per class], number of the context.
     """
-    count, home = layout.per_class(row), layout.homes[row]
-    rank = dial_ranks(count, row=row, seed=layout.seed)
-    placed = context_order(count, rho=layout.rho, contexts=layout.contexts, home=home, row=row, seed=layout.seed)
-    before = sum(layout.per_class(other) for other in range(row) if layout.homes[other] == home)
-    away = (count - 1 - rank) // (layout.contexts - 1)
+    count, home = dial.per_class(row), dial.homes[row]
+    rank, placed = dial.ranks(row), dial.order(row)
+    before = sum(dial.per_class(other) for other in range(row) if dial.homes[other] == home)
+    away = (count - 1 - rank) // (dial.contexts - 1)
     others = [
-        sum(-(-layout.per_class(other) // (layout.contexts - 1)) for other in range(row) if layout.homes[other] != column)
-        for column in range(layout.contexts)
+        sum(-(-dial.per_class(other) // (dial.contexts - 1)) for other in range(row) if dial.homes[other] != column)
+        for column in range(dial.contexts)
     ]
     return np.where(placed == home, before + rank, -1 - np.take(others, placed) - away), placed

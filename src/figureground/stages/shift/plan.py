@@ -16,12 +16,23 @@ from figureground.data.spec import nearest
 
 TOLERATED = 0.01
 """A correlation that misses the asked one by more is told."""
+EVEN = -1.0
+"""In place of a correlation: every group has as many samples as any other."""
 
 
 def check_rho(rho: float) -> None:
     """Raise `InputError` where rho is no fraction."""
     if not 0 <= rho <= 1:
         raise InputError(f"`rho` must be in [0, 1], the part of a class's samples in its own context; got {rho}")
+
+
+def check_val_rho(val_rho: float) -> None:
+    """Raise `InputError` where the correlation of validation is no fraction, and not `EVEN` either."""
+    if val_rho != EVEN and not 0 <= val_rho <= 1:
+        raise InputError(
+            "`val_rho` must be in [0, 1], the part of a class's validation samples in its own context, or -1 for every group alike; "
+            f"got {val_rho}"
+        )
 
 
 def declared_ties(texts: Iterable[str], *, classes: Collection[str] = (), contexts: Collection[str] = ()) -> dict[str, str]:
@@ -138,7 +149,7 @@ def group_counts(per_class: int, *, rho: float, contexts: int, own: Sequence[int
     return counts
 
 
-def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: int, seed: int) -> np.ndarray:
+def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: int, seed: int, stream: int = 0) -> np.ndarray:
     """The context of each sample of a class, int64 [per_class]: the counts of `group_counts`, laid out so that rho is a dial.
 
     Sample i has a rank that depends on seed, class and i alone, and stands in its own context when its rank is below rho. Those that do not
@@ -152,22 +163,24 @@ def context_order(per_class: int, *, rho: float, contexts: int, home: int, row: 
         home: index of the class's own context.
         row: number of the class.
         seed: decides the ranks.
+        stream: likewise.
     """
     away = np.arange(per_class - _at_home(per_class, rho))
     placed = np.full(per_class, home, np.int64)
     placed[per_class - 1 - away] = np.take(_others(home, row=row, contexts=contexts), away % (contexts - 1))
-    return placed[dial_ranks(per_class, row=row, seed=seed)]
+    return placed[dial_ranks(per_class, row=row, seed=seed, stream=stream)]
 
 
-def dial_ranks(per_class: int, *, row: int, seed: int) -> np.ndarray:
+def dial_ranks(per_class: int, *, row: int, seed: int, stream: int = 0) -> np.ndarray:
     """When each sample of a class moves into its own context as rho grows: int64 [per_class], a permutation of 0, 1, ...
 
     Args:
         per_class: samples of the class.
         row: number of the class.
         seed: decides the ranks.
+        stream: likewise; training has 0.
     """
-    return np.random.default_rng((seed, row)).permutation(per_class)
+    return np.random.default_rng((seed, row, stream) if stream else (seed, row)).permutation(per_class)
 
 
 def _at_home(per_class: int, rho: float) -> int:

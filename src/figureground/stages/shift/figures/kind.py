@@ -36,6 +36,7 @@ def compose_figures(options: ComposeOptions) -> Composition:
         val=options.val,
         test=options.test,
         seed=options.seed,
+        val_rho=options.val_rho,
     )
     return Composition(
         name="figures",
@@ -51,8 +52,8 @@ def compose_figures(options: ComposeOptions) -> Composition:
 class FigureDrawer:
     """Draws the picture of an index.
 
-    In validation and test a figure stands on every ground in turn, at the same place in the same light, each time in another scene: groups
-    of a class differ in their ground and in nothing else.
+    In a split that is not tied a figure stands on every ground in turn, at the same place in the same light, each time in another scene:
+    groups of a class differ in their ground and in nothing else.
     """
 
     classes: tuple[str, ...]
@@ -66,7 +67,7 @@ class FigureDrawer:
         label, context = self.classes[place.row], self.contexts[place.column]
         manner = Manner(area_low=options.area_low, area_high=options.area_high, spread=options.spread, occlusion=options.occlusion)
         split = SPLITS.index(place.split)
-        figure = place.number if place.split == "train" else place.number // len(self.contexts)
+        figure = place.number if self.layout.dial(place.split) else place.number // len(self.contexts)
         drawn = draw_picture(
             label,
             context,
