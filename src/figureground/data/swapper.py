@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from figureground.data.backgrounds import Backgrounds
+from figureground.core.errors import InputError
+from figureground.data.backgrounds import Backgrounds, read_backgrounds
 from figureground.data.recombine import drawn_jitter, recombined, swap_stream
 from figureground.data.swap_options import SwapOptions
 
@@ -34,6 +37,23 @@ class Swapper:
     background: int = 0
     """Value of ground in the masks that are given."""
 
+    @staticmethod
+    def of(backgrounds: str | Path | Backgrounds, samples: Sequence[str], *, options: SwapOptions, background: int = 0) -> Swapper:
+        """The swapper of training samples, given by their ids.
+
+        Raises:
+            ArtifactError: there are no backgrounds.
+            InputError: samples that the backgrounds do not know, or a class that has none.
+        """
+        grounds = backgrounds if isinstance(backgrounds, Backgrounds) else read_backgrounds(backgrounds)
+        if unknown := [i for i in samples if i not in grounds.rows]:
+            raise InputError(
+                f"{grounds.folder}: does not know {len(unknown)} of {len(samples)} samples, the first '{unknown[0]}'. Give the "
+                "training samples that it was made of, without those of its failures.json"
+            )
+        grounds.check([grounds.labels[grounds.rows[i]] for i in samples], options)
+        return Swapper(grounds=grounds, options=options, background=background)
+
     def drawn(self, sample_id: str, rng: np.random.Generator) -> int | None:
         """The row of the background that a sample gets; None = it is shown as it is."""
         chance, row = rng.random(), self.grounds.drawn(rng)
@@ -56,7 +76,10 @@ class Swapper:
         Raises:
             FormatError: a background that cannot be read, or a figure that does not fit the picture.
         """
-        rng = swap_stream(seed=self.options.seed, epoch=epoch, index=index, turn=turn)
+        return self.swapped(picture, mask, sample_id, swap_stream(seed=self.options.seed, epoch=epoch, index=index, turn=turn))
+
+    def swapped(self, picture: np.ndarray, mask: np.ndarray | None, sample_id: str, rng: np.random.Generator) -> Swapped:
+        """A sample with all chance from the generator."""
         row = self.drawn(sample_id, rng)
         figure = None if row is None else self._figure(sample_id, picture.shape[:2])
         if row is None or figure is None:

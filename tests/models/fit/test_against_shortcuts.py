@@ -156,7 +156,7 @@ def test_masked_pictures(read):
     network = Network(linear(2), classifies=True)
     source = masked_source(network, read, options=OPTIONS, device=torch.device("cpu"), reporter=QuietReporter())
     mask, before = source.mask(3), read.read(3)[0].copy()
-    shown = source.picture(3, rng=np.random.default_rng(0))
+    shown = source.read(3, rng=np.random.default_rng(0))[0]
     assert not shown[mask].any()
     np.testing.assert_array_equal(shown[~mask], before[~mask])
     np.testing.assert_array_equal(read.read(3)[0], before)
@@ -192,24 +192,24 @@ def test_backmix_by_hand():
 
     classes = ClassTable(names=("ground", "cat", "dog"))
     source = backmix_source(dataset_from_arrays(masks, classes=classes), Read(), chance=1.0)
-    shown = source.picture(0, rng=np.random.default_rng(0))
+    shown = source.read(0, rng=np.random.default_rng(0))[0]
     assert shown[..., 0].tolist() == [[50, 0, 90], [90, 90, 90]]
-    assert source.picture(1, rng=np.random.default_rng(0))[..., 0].tolist() == [[0, 90, 50], [50, 50, 50]]
+    assert source.read(1, rng=np.random.default_rng(0))[0][..., 0].tolist() == [[0, 90, 50], [50, 50, 50]]
     never = dataclasses.replace(source, chance=0.0)
-    assert never.picture(0, rng=np.random.default_rng(0)) is pictures["a"]
+    assert never.read(0, rng=np.random.default_rng(0))[0] is pictures["a"]
     masks["a"][:] = 0
     empty = backmix_source(dataset_from_arrays(masks, classes=classes), Read(), chance=1.0)
-    assert empty.picture(0, rng=np.random.default_rng(0)) is pictures["a"]
+    assert empty.read(0, rng=np.random.default_rng(0))[0] is pictures["a"]
 
 
 def test_backmix_is_drawn_evenly_and_trains_the_same_again(data, read, tmp_path):
     """Grounds come from all other pictures about equally often; a copy for another process shows the same; training repeats bit for bit."""
     dataset = open_dataset(data).select(split="train")
     source = backmix_source(dataset, read, chance=1.0)
-    light = [source.picture(0, rng=np.random.default_rng(seed))[0, 0].mean() > 120 for seed in range(60)]
+    light = [source.read(0, rng=np.random.default_rng(seed))[0][0, 0].mean() > 120 for seed in range(60)]
     assert 15 < sum(light) < 45
     copy = pickle.loads(pickle.dumps(source))
-    np.testing.assert_array_equal(*(each.picture(2, rng=np.random.default_rng(1)) for each in (source, copy)))
+    np.testing.assert_array_equal(*(each.read(2, rng=np.random.default_rng(1))[0] for each in (source, copy)))
     options = dataclasses.replace(OPTIONS, backmix=0.5, epochs=1)
     one = fg.train(data, out=tmp_path / "one", options=options)
     other = fg.train(data, out=tmp_path / "other", options=options)

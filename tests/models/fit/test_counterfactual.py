@@ -95,7 +95,7 @@ def test_what_the_pictures_show(source):
     ground = picture[~figure].astype(float)
     assert np.abs(without[figure].mean(0) - ground.mean(0)).max() < 25
     assert np.abs(picture[figure].mean(0) - ground.mean(0)).max() > 100
-    np.testing.assert_array_equal(source.picture(0, rng=np.random.default_rng(0)), picture)
+    np.testing.assert_array_equal(source.read(0, rng=np.random.default_rng(0))[0], picture)
     again = pickle.loads(pickle.dumps(source)).beside(0, rng=np.random.default_rng(1))
     np.testing.assert_array_equal(again[0], colour)
 

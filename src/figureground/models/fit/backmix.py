@@ -30,16 +30,16 @@ class BackMix:
     chance: float
     """Of another ground, in [0, 1]; else the picture stays as it is."""
 
-    def picture(self, index: int, *, rng: np.random.Generator) -> np.ndarray:
+    def read(self, index: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The figure of a sample on a ground that is drawn uniformly from all other training pictures, uint8 [height, width, 3]."""
-        own = self.data.read(index)[0]
+        own, target = self.data.read(index)
         mixed, other = rng.random() < self.chance, int(rng.integers(len(self.data) - 1))
         figure = self.figure(index) if mixed else None
         if figure is None or not figure.any():
-            return own
+            return own, target
         other += other >= index
         ground = np.where(self.figure(other)[..., None], np.uint8(0), self.data.read(other)[0])
-        return np.where(figure[..., None], own, ground)
+        return np.where(figure[..., None], own, ground), target
 
     def figure(self, index: int) -> np.ndarray:
         """Where a sample shows its figure, bool [height, width] at the size of training: neither background nor void."""

@@ -33,10 +33,10 @@ class Counterfactuals:
     cut: BackMix
     """Knows pictures and figures."""
 
-    def picture(self, index: int, *, rng: np.random.Generator) -> np.ndarray:
+    def read(self, index: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The picture of the file, uint8 [height, width, 3]."""
         del rng
-        return self.cut.data.read(index)[0]
+        return self.cut.data.read(index)
 
     def beside(self, index: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
         """The figure on a random colour, and the ground without it, uint8 [height, width, 3]; None where there is no figure or no ground.

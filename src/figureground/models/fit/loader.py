@@ -147,11 +147,12 @@ class BatchMaker:
 
     def _changed(self, index: int, epoch: int, turn: int) -> Shown:
         """One sample; CutMix and augmentation have streams of their own, so that either can be switched without changing the other."""
-        picture, mask = self.data.read(index)
         before, beside = self.kept.read(index) if self.kept is not None else None, None
-        if self.source is not None:
+        if self.source is None:
+            picture, mask = self.data.read(index)
+        else:
             making = sample_stream(seed=self.seed, epoch=epoch, index=index, turn=turn).spawn(3)[2]
-            picture = self.source.picture(index, rng=making)
+            picture, mask = self.source.read(index, rng=making)
             beside = self.source.beside(index, rng=making) if isinstance(self.source, Counterfactuals) else None
         if self.how is None and not self.cutmix:
             return Shown(picture=picture, mask=mask, before=None if before is None else before.numpy(), beside=beside)

@@ -26,7 +26,7 @@ from figureground.models.fit.loader import Loader
 from figureground.models.fit.loggers import FitLogger, finite
 from figureground.models.fit.networks import Network
 from figureground.models.fit.objectives import make_objective, validation_objective
-from figureground.models.fit.options import HARMLESS, LOWER_IS_BETTER, FitOptions, check_task
+from figureground.models.fit.options import BY_CONTENT, HARMLESS, LOWER_IS_BETTER, FitOptions, check_task
 from figureground.models.fit.plans import Repeated, Subsampled
 from figureground.models.fit.precision import open_precision, reproducible
 from figureground.models.fit.replay import Replay, labelled_figures
@@ -358,7 +358,7 @@ class _Run:
 
     def _identity(self) -> str:
         """What must be the same for a state to be gone on from; devices count by their kind and number, whatever name asked for them."""
-        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in (*HARMLESS, "errors_of")}
+        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in (*HARMLESS, *BY_CONTENT)}
         options["device"] = self.devices.device.type
         plain = [options, len(self.train), len(self.val or ()), list(self.train.classes.names), self.devices.world]
         more = [one.identity() for one in (self.replay, self.repeated, self.source) if one is not None]

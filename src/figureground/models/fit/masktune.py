@@ -35,12 +35,11 @@ class Masked:
     bits: np.ndarray
     """uint8 [samples, ceil(height * width / 8)], packed: 1 = masked."""
 
-    def picture(self, index: int, *, rng: np.random.Generator) -> np.ndarray:
+    def read(self, index: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The masked picture, uint8 [height, width, 3]; chance has no part in it."""
         del rng
-        picture = self.data.read(index)[0].copy()
-        picture[self.mask(index)] = 0
-        return picture
+        picture, target = self.data.read(index)
+        return np.where(self.mask(index)[..., None], np.uint8(0), picture), target
 
     def mask(self, index: int) -> np.ndarray:
         """Bool [height, width], True = masked."""

@@ -134,6 +134,25 @@ class FitOptions:
         help="For classify: weight of answering alike to the figure on one random colour, and otherwise to its ground alone; needs masks.",
         bounds=(0.0, 1e6),
     )
+    grounds: str = option(
+        "",
+        help="Backgrounds that `swap infill` wrote of the training pictures: each time a figure is shown it stands on one of a class drawn "
+        "anew, masks following.",
+    )
+    swap_probability: float = option(
+        1.0, help="Of `grounds`: chance of another ground when a picture is shown; else it is shown as it is.", bounds=(0.0, 1.0)
+    )
+    swap_scale_low: float = option(0.5, help="Of `grounds`: the figure's size is multiplied with at least this.", bounds=(0.05, 20.0))
+    swap_scale_high: float = option(1.5, help="Of `grounds`: the figure's size is multiplied with at most this.", bounds=(0.05, 20.0))
+    swap_turn: float = option(
+        30.0, help="Of `grounds`: the figure is turned by up to this, either way.", unit="degrees", bounds=(0.0, 180.0)
+    )
+    swap_shift: float = option(
+        0.143, help="Of `grounds`: the figure is moved by up to this part of the picture's height and width.", bounds=(0.0, 1.0)
+    )
+    swap_feather: float = option(
+        0.0, help="Of `grounds`: width over which the edge of a figure fades; 0 = a hard edge.", unit="px", bounds=(0.0, 32.0)
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = option("adamw", help="How weights follow gradients.")
     lr: float = option(3e-4, help="Learning rate at its highest.", bounds=(1e-12, 1e3))
     weight_decay: float = option(1e-4, help="Weight decay.", bounds=(0.0, 10.0))
@@ -175,6 +194,9 @@ class FitOptions:
 
 HARMLESS = ("workers", "checkpoint_every", "log", "preset")
 """Options that change no number, and so are no part of a training's identity."""
+
+BY_CONTENT = ("errors_of", "grounds")
+"""Options that name what is known by its content, wherever it lies."""
 
 
 def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
@@ -219,6 +241,9 @@ def check_task(options: FitOptions) -> None:
     if options.masktune and (options.weights or options.backmix):
         other = "weights" if options.weights else "backmix"
         raise InputError(f"`masktune` says which weights to start from and what pictures are shown; leave `{other}` out")
+    others = {"masktune": options.masktune, "backmix": options.backmix, "counterfactual": options.counterfactual}
+    if options.grounds and (given := [name for name, value in others.items() if value]):
+        raise InputError(f"`grounds` and `{given[0]}` both say what stands behind a figure. Leave one of them out")
     beside = {"augment": options.augment == "heavy", "coral": options.coral, "masktune": options.masktune, "backmix": options.backmix}
     if options.counterfactual and (others := [name for name, given in beside.items() if given]):
         raise InputError(

@@ -15,8 +15,8 @@ import numpy as np
 class PictureSource(Protocol):
     """Makes the pictures that training shows; picklable, so that worker processes can ask it."""
 
-    def picture(self, index: int, *, rng: np.random.Generator) -> np.ndarray:
-        """The picture of a sample for one turn of one epoch.
+    def read(self, index: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The picture of a sample and its mask for one turn of one epoch.
 
         Args:
             index: number of the sample in the training data.
@@ -24,7 +24,7 @@ class PictureSource(Protocol):
                 and interruptions change nothing.
 
         Returns:
-            uint8 [height, width, 3] of the size of the sample's own picture; it is not written to.
+            As `TrainData.read`, at the size of the sample's own picture: uint8 [height, width, 3] and the mask, which are not written to.
         """
         ...
 

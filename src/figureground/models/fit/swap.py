@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,9 +12,13 @@ import torch
 from torch.utils.data import Dataset
 
 from figureground.core.errors import InputError
-from figureground.data.backgrounds import Backgrounds, read_backgrounds
+from figureground.data.backgrounds import Backgrounds
 from figureground.data.swap_options import SwapOptions
 from figureground.data.swapper import Swapper
+from figureground.models.fit.options import FitOptions
+from figureground.models.fit.samples import TrainData
+
+_JITTER = ("probability", "scale_low", "scale_high", "turn", "shift", "feather")
 
 
 class Reading(Protocol):
@@ -27,6 +32,38 @@ class Reading(Protocol):
     def read(self, index: int) -> tuple[Any, ...]:
         """Picture, uint8 [height, width, 3], then anything; an array [height, width] behind it is its mask."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Swapping:
+    """A picture source: figures on drawn grounds, masks following them."""
+
+    data: TrainData
+    swapper: Swapper
+
+    def read(self, index: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """As `TrainData.read`, on another ground; a sample whose figure cannot be cut out is shown as it is."""
+        picture, mask = self.data.read(index)
+        own = mask if self.data.targets is None else None
+        made = self.swapper.swapped(picture, own, self.data.samples[index], rng)
+        return made.picture, mask if made.mask is None else made.mask
+
+    def identity(self) -> str:
+        """The backgrounds' key and how figures are set on them."""
+        return f"{self.swapper.grounds.key} {self.swapper.options}"
+
+
+def swapping_source(data: TrainData, options: FitOptions) -> Swapping:
+    """The source for the training samples that `grounds` was made of.
+
+    Raises:
+        ArtifactError: there are no backgrounds.
+        InputError: samples that the backgrounds do not know, a class that has none, or a smallest scale above the largest.
+    """
+    told = asdict(options)
+    how = SwapOptions(**{name: told[f"swap_{name}"] for name in _JITTER})
+    background = 0 if data.targets is not None else data.background
+    return Swapping(data=data, swapper=Swapper.of(options.grounds, data.samples, options=how, background=background))
 
 
 class SwapDataset(Dataset[tuple[Any, ...]]):
@@ -54,16 +91,9 @@ class SwapDataset(Dataset[tuple[Any, ...]]):
         options: SwapOptions | None = None,
         background: int | None = None,
     ) -> None:
-        grounds = backgrounds if isinstance(backgrounds, Backgrounds) else read_backgrounds(backgrounds)
-        options = options or SwapOptions()
-        if unknown := [i for i in reading.samples if i not in grounds.rows]:
-            raise InputError(
-                f"{grounds.folder}: does not know {len(unknown)} of {len(reading.samples)} samples, the first '{unknown[0]}'. Give the "
-                "training samples that it was made of, without those of its failures.json"
-            )
-        grounds.check([grounds.labels[grounds.rows[i]] for i in reading.samples], options)
         value = getattr(reading, "background", 0) if background is None else background
-        self.reading, self.swapper = reading, Swapper(grounds=grounds, options=options, background=value)
+        self.reading = reading
+        self.swapper = Swapper.of(backgrounds, reading.samples, options=options or SwapOptions(), background=value)
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # seen by workers that are running already
 
     def __len__(self) -> int:

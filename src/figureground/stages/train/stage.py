@@ -9,6 +9,7 @@ from typing import Any
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.core.whole_file import write_atomically
+from figureground.data.backgrounds import TABLE
 from figureground.data.dataset import Dataset
 from figureground.data.held_out import held_out
 from figureground.models.digest import file_digest
@@ -24,9 +25,10 @@ from figureground.models.fit.loggers import open_loggers
 from figureground.models.fit.loop import FitResult, check_fit, fit
 from figureground.models.fit.masktune import masked_source
 from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, network_to_train, trained_spec
-from figureground.models.fit.options import HARMLESS, FitOptions, check_task
+from figureground.models.fit.options import BY_CONTENT, HARMLESS, FitOptions, check_task
 from figureground.models.fit.samples import TrainData
 from figureground.models.fit.sources import PictureSource
+from figureground.models.fit.swap import Swapping, swapping_source
 from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
@@ -76,21 +78,21 @@ def run_train(
     data = {role: _read(split, classes, options, network.stride_px) for role, split in splits.items()}
     check_fit(data["train"], data.get("val"), options)
     inputs = _inputs(splits, options)
-    source: PictureSource | None = backmix_source(splits["train"], data["train"], chance=options.backmix) if options.backmix else None
-    if options.counterfactual:
-        source = counterfactual_source(splits["train"], data["train"])
+    source = _source(splits["train"], data["train"], options)
+    if isinstance(source, Swapping):
+        inputs["grounds"] = source.swapper.grounds.key
     plan = repeated_errors(splits["train"], options, speaker) if options.errors_of else None
     if plan is not None:
         inputs["errors_of"] = plan.identity()
         notes += (f"{int((plan.times > 1).sum())} of {plan.times.size} training samples are shown {options.upweight} times an epoch",)
-    settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in HARMLESS}
-    settings.pop("errors_of")  # what it says of the samples is among the inputs
+    settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in (*HARMLESS, *BY_CONTENT)}
     settings["device"] = f"{devices.device.type} x {devices.world}"
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
     if finished(out, kind=KIND, key=key):
         speaker.say(f"{out}: these weights are there already, nothing to do")
         return out
-    sources = (*_given_weights(options).values(), *(file for split in splits.values() for file in split.every_file()))
+    given = [*_given_weights(options).values(), *([Path(options.grounds) / TABLE] if options.grounds else [])]
+    sources = (*given, *(file for split in splits.values() for file in split.every_file()))
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=speaker) if devices.rank == 0 else None
     devices.wait()
     partial = partial_place(out)
@@ -150,6 +152,15 @@ def _read(split: Dataset, classes: ClassTable, options: FitOptions, stride_px: i
     if options.task == "classify":
         return labelled_data(split, classes=classes, size=options.size, norm=options.norm, groups=options.groups)
     return train_data(split, size=options.size, norm=options.norm, stride_px=stride_px, groups=options.groups)
+
+
+def _source(train: Dataset, data: TrainData, options: FitOptions) -> PictureSource | None:
+    """What makes the pictures that are shown, where it is not the files; that of `masktune` needs the first network."""
+    if options.grounds:
+        return swapping_source(data, options)
+    if options.counterfactual:
+        return counterfactual_source(train, data)
+    return backmix_source(train, data, chance=options.backmix) if options.backmix else None
 
 
 def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:

@@ -1,0 +1,259 @@
+"""The trainings of swap_results.py: one data set of one seed, with or without counterexamples, and every method on it.
+
+Below the directory of a world: `data`, `detector` (grids), `grounds/<masks>`, `weights/<method>`, `answers/<method>`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import figureground as fg
+from figureground import api
+from figureground.core.options import make_options
+from figureground.core.types import ClassTable, Sample
+from figureground.data.backgrounds import read_backgrounds
+from figureground.data.write import write_table_and_toml
+from figureground.models.fit.options import FitOptions, make_fit_options
+from figureground.models.fit.order import batch_edges
+from figureground.stages.classify.options import ClassifyOptions
+from figureground.stages.detect.options import make_detect_options
+from figureground.stages.refit.options import RefitOptions
+from figureground.stages.shift.compose_options import ComposeOptions
+from figureground.stages.swap.options import BuildOptions, InfillOptions
+from figureground.sweeps.threads import one_thread
+
+RECIPES = Path(__file__).resolve().parent / "recipes"
+RHO = {True: 0.95, False: 1.0}
+"""With and without counterexamples in training and validation."""
+METHODS = (
+    *("erm", "heavy", "groupdro", "reweight", "subsample", "jtt", "dfr", "afr", "coral", "chang", "backmix", "masktune"),
+    *("swap", "swap-truth", "swap-random"),
+)
+BLOCKS, COARSE = "swap-blocks", "swap-4x4"
+"""Beside the methods, without minority: masks whose edges are those of their patches, as published; and of a detector on 4 x 4 patches."""
+WORST = "worst_group_accuracy"
+"""Chooses the weights of methods that are given groups."""
+FIRST_EPOCHS = 2
+"""Of the first model of Just Train Twice."""
+EXTRA: Mapping[str, Mapping[str, Any]] = {
+    "heavy": {"augment": "heavy"},
+    "groupdro": {"objective": "group-dro", "monitor": WORST},
+    "reweight": {"balance": "weight", "monitor": WORST},
+    "subsample": {"balance": "subsample", "monitor": WORST},
+    "jtt": {"upweight": 20, "monitor": WORST},
+    "coral": {"coral": 50.0},
+    "chang": {"counterfactual": 1.0},
+    "backmix": {"backmix": 1.0},
+    "afr": {"held_out": 0.2},
+}
+"""Method -> options of its training beside those of the recipe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One data set of one seed, and where its runs stand."""
+
+    recipe: Mapping[str, Any]
+    seed: int
+    minority: bool
+    place: Path
+
+    @property
+    def name(self) -> str:
+        """Of the data set, its seed, and whether there are counterexamples."""
+        return f"{self.recipe['name']}, seed {self.seed}, {'with' if self.minority else 'without'} minority"
+
+    @property
+    def data(self) -> str:
+        """The data set, once it is composed."""
+        return str(self.place / "data")
+
+    def weights(self, method: str) -> Path:
+        """Where the weights of a method stand."""
+        return self.place / "weights" / method
+
+    def answers(self, method: str) -> Path:
+        """Where the answers of a method stand."""
+        return self.place / "answers" / method
+
+    def options(self, **more: Any) -> FitOptions:
+        """Options of a training of a classifier."""
+        return make_fit_options({"task": "classify", "device": "cpu", "seed": self.seed, **self.recipe["train"], **more})
+
+
+def read_recipe(name: str, data: Path) -> dict[str, Any]:
+    """A recipe with the place of photographs and weights filled in."""
+    text = (RECIPES / f"swap-{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text.replace("{data}", str(data.resolve())))
+
+
+def run_world(world: World) -> str:
+    """Everything that is missing of a world; what is there already takes no time."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with one_thread():
+        compose(world)
+        for method in METHODS:
+            answer(world, method, train(world, method))
+        if not world.minority:
+            for method in (BLOCKS, COARSE):
+                answer(world, method, train(world, method))
+            for part in ("own", "drawn"):
+                grounds_alone(world, part)
+            if world.recipe["name"] == "figures":
+                for method in ("erm", "swap-truth"):
+                    segment(world, method)
+    return world.name
+
+
+def compose(world: World) -> None:
+    """The data set: validation tied as training is, the test with every class on every ground equally often."""
+    rho = RHO[world.minority]
+    options = {**world.recipe["compose"], "rho": rho, "val_rho": rho, "seed": world.seed, "sheet": 4 if world.seed == 0 else 0}
+    api.compose(world.data, options=make_options(ComposeOptions, options))
+
+
+def train(world: World, method: str) -> Path:
+    """The weights of a method."""
+    special: dict[str, Callable[[World], Path]] = {"dfr": _dfr, "afr": _afr, "masktune": _masktune, "jtt": _jtt, "subsample": _subsample}
+    if method in special:
+        return special[method](world)
+    if method.startswith("swap"):
+        how = {"grounds": str(grounds(world, method)), **world.recipe["swap"]}
+        return fg.train(world.data, out=world.weights(method), options=world.options(**how)).path
+    return _train(world, method)
+
+
+def grounds(world: World, method: str) -> Path:
+    """The backgrounds and figures of a swap: by a detector, by the truth, or a random rectangle as large as the detector's figure."""
+    masks = {
+        "swap": lambda: f"grids:{detect(world, 'detector', '16x16')}",
+        BLOCKS: lambda: f"grids:{detect(world, 'detector', '16x16')}",
+        COARSE: lambda: f"grids:{detect(world, 'detector-4x4', '4x4')}",
+        "swap-truth": lambda: "truth",
+        "swap-random": lambda: f"random:grids:{detect(world, 'detector', '16x16')}",
+    }[method]()
+    told = {"masks": masks, "refine": "guided" if method == "swap" else "none", "pictures": "png", "seed": world.seed}
+    return fg.swap_infill(world.data, out=world.place / "grounds" / method, options=make_options(InfillOptions, told))
+
+
+def detect(world: World, name: str, grid: str) -> Path:
+    """A detector that learned from the pooled masks of some training pictures; returns its grids of all of them."""
+    options = make_detect_options({"masks": "truth", "grid": grid, "device": "cpu", "seed": world.seed, **world.recipe["detect"]})
+    return fg.swap_detect(world.data, out=world.place / name, options=options).path
+
+
+def proof(world: World, method: str) -> dict[str, Any]:
+    """What a written swap says of itself: mutual information before and after, and how good the masks were."""
+    options = make_options(BuildOptions, {k.removeprefix("swap_"): v for k, v in world.recipe["swap"].items()} | {"seed": world.seed})
+    out = fg.swap_build(world.place / "grounds" / method, world.data, out=world.place / "swapped" / method, options=options)
+    return json.loads((out / "proof.json").read_text(encoding="utf-8"))
+
+
+def answer(world: World, method: str, weights: Path) -> None:
+    """The answers of a method on the test pictures."""
+    figure = "figure" if world.recipe["name"] == "figures" else ""
+    options = ClassifyOptions(split="test", resamples=0, figure=figure)
+    fg.classify(f"weights:{weights}", world.data, out=world.answers(method), options=options)
+
+
+def _train(world: World, method: str, **more: Any) -> Path:
+    return fg.train(world.data, out=world.weights(method), options=world.options(**EXTRA.get(method, {}), **more)).path
+
+
+def _dfr(world: World) -> Path:
+    return _refit(world, "dfr", _train(world, "erm"))
+
+
+def _afr(world: World) -> Path:
+    base = fg.train(world.data, out=world.weights("afr-base"), options=world.options(**EXTRA["afr"])).path
+    return _refit(world, "afr", base)
+
+
+def _refit(world: World, method: str, base: Path) -> Path:
+    options = make_options(RefitOptions, {"method": method, "seed": world.seed})
+    return fg.refit(base, world.data, out=world.weights(method), options=options).path
+
+
+def _masktune(world: World) -> Path:
+    first = _train(world, "erm")
+    recipe = {name: value for name, value in world.recipe["train"].items() if name not in ("epochs", "lr")}
+    options = make_fit_options({"task": "classify", "device": "cpu", "seed": world.seed, **recipe, "masktune": str(first)})
+    return fg.train(world.data, out=world.weights("masktune"), options=options).path
+
+
+def _jtt(world: World) -> Path:
+    """A first model of few epochs; where it is right about every picture, nothing tells them apart, and the second training is plain."""
+    options = world.options(epochs=FIRST_EPOCHS, val_split="", warmup=0.0)
+    first = fg.train(world.data, out=world.weights("jtt-first"), options=options).path
+    try:
+        return _train(world, "jtt", errors_of=str(first))
+    except fg.InputError as error:
+        if "right about all" not in str(error):
+            raise
+        return _train(world, "erm")
+
+
+def _subsample(world: World) -> Path:
+    """As many steps as the others have: the fewer pictures are shown in more epochs."""
+    data = fg.open_dataset(world.data).select(split="train")
+    sizes: dict[tuple[str | None, str], int] = {}
+    for sample in data.samples:
+        group = (sample.label, data.attribute(sample, "context"))
+        sizes[group] = sizes.get(group, 0) + 1
+    batch, epochs = world.recipe["train"]["batch"], world.recipe["train"]["epochs"]
+    steps, kept = epochs * (len(batch_edges(len(data), batch)) - 1), min(sizes.values()) * len(sizes)
+    return _train(world, "subsample", epochs=max(epochs, round(steps / (len(batch_edges(kept, batch)) - 1))))
+
+
+def grounds_alone(world: World, which: str) -> None:
+    """A classifier that sees no figure: every picture is a filled background, with the label of the figure that stood or stands on it.
+
+    `own` takes each training picture's own background, `drawn` the one on which a swap set its figure; one in four is kept to test on.
+    """
+    proof(world, "swap")
+    folder, bank = world.place / f"grounds-{which}", world.place / "grounds" / "swap"
+    written = fg.open_dataset(str(world.place / "swapped" / "swap")).select(split="train")
+    rows = []
+    for sample in written.samples:
+        source = written.attribute(sample, "swap_figure" if which == "own" else "swap_ground")
+        if source:
+            rows.append((source, sample.label))
+    _write_grounds(folder, bank, rows, classes=written.classes)
+    weights = fg.train(str(folder), out=world.weights(f"grounds-{which}"), options=world.options(val_split="")).path
+    fg.classify(
+        f"weights:{weights}", str(folder), out=world.answers(f"grounds-{which}"), options=ClassifyOptions(split="test", resamples=0)
+    )
+
+
+def _write_grounds(folder: Path, bank: Path, rows: list[tuple[str, str | None]], *, classes: ClassTable) -> None:
+    """The data set of backgrounds, which are read where they lie; those of one source are all learned from, or all tested on."""
+    found = read_backgrounds(bank)
+    samples = [
+        Sample(
+            id=f"{number}",
+            image=str(bank / found.images[found.rows[source]]),
+            label=label,
+            split="test" if found.rows[source] % 4 == 3 else "train",
+        )
+        for number, (source, label) in enumerate(rows)
+        if found.images[found.rows[source]]
+    ]
+    folder.mkdir(exist_ok=True)
+    write_table_and_toml(folder, name="grounds", classes=classes, samples=samples, common={}, context=None)
+
+
+def segment(world: World, method: str) -> None:
+    """A segmentation network with and without swapping, and its audit on the test pictures."""
+    more = {} if method == "erm" else {"grounds": str(grounds(world, method)), **world.recipe["swap"]}
+    options = make_fit_options({"device": "cpu", "seed": world.seed, **world.recipe["segment"], **more})
+    place = world.place / "segment"
+    weights = fg.train(world.data, out=place / f"{method}-weights", options=options)
+    test = f"{world.data}?split=test"
+    predictions = fg.predict(weights.model, test, out=place / f"{method}-predictions")
+    fg.audit(test, predictions, out=place / f"{method}-audit")

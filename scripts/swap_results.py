@@ -1,0 +1,47 @@
+"""Writes docs/results/swap.md, swap.json and swap.svg: fifteen methods against a background that betrays the label, every figure measured here.
+
+python scripts/swap_results.py --data DATA --out DIR [--workers N] [--page]
+
+DATA holds `animals4`, `scenes6` and `weights`. DIR keeps data sets, networks and answers: an interrupted run goes on there, seed by seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from swap_methods import World, read_recipe, run_world
+
+from figureground.runs.executor import available_cores
+
+RECIPES = ("figures", "photographs")
+SEEDS = range(5)
+
+
+def main() -> None:
+    """Runs what is missing and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=available_cores())
+    given = parser.parse_args()
+    with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
+        for name in pool.map(run_world, worlds(given.data, given.out)):
+            print(f"{name}: done", file=sys.stderr, flush=True)
+
+
+def worlds(data: Path, out: Path) -> list[World]:
+    """Every data set, with and without minority, seed by seed."""
+    return [
+        World(recipe=read_recipe(name, data), seed=seed, minority=minority, place=out / name / f"{'with' if minority else 'without'}-{seed}")
+        for seed in SEEDS
+        for minority in (False, True)
+        for name in RECIPES
+    ]
+
+
+if __name__ == "__main__":
+    main()
