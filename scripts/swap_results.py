@@ -36,7 +36,9 @@ def main() -> None:
 def worlds(data: Path, out: Path) -> list[World]:
     """Every data set, with and without minority, seed by seed."""
     return [
-        World(recipe=read_recipe(name, data), seed=seed, minority=minority, place=out / name / f"{'with' if minority else 'without'}-{seed}")
+        World(
+            recipe=read_recipe(name, data), seed=seed, minority=minority, place=out / name / f"{'with' if minority else 'without'}-{seed}"
+        )
         for seed in SEEDS
         for minority in (False, True)
         for name in RECIPES

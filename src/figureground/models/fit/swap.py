@@ -60,6 +60,9 @@ def swapping_source(data: TrainData, options: FitOptions) -> Swapping:
         ArtifactError: there are no backgrounds.
         InputError: samples that the backgrounds do not know, a class that has none, or a smallest scale above the largest.
     """
+    if options.swap_scale_low > options.swap_scale_high:
+        low, high = options.swap_scale_low, options.swap_scale_high
+        raise InputError(f"`swap_scale_low` must not be above `swap_scale_high`; got {low} and {high}")
     told = asdict(options)
     how = SwapOptions(**{name: told[f"swap_{name}"] for name in _JITTER})
     background = 0 if data.targets is not None else data.background
