@@ -1,6 +1,6 @@
 """Writes docs/results/swap.md, swap.json and swap.svg: fifteen methods against a background that betrays the label, every figure measured here.
 
-python scripts/swap_results.py --data DATA --out DIR [--workers N] [--page]
+python scripts/swap_results.py --data DATA --out DIR [--workers N]
 
 DATA holds `animals4`, `scenes6` and `weights`. DIR keeps data sets, networks and answers: an interrupted run goes on there, seed by seed.
 """
@@ -14,9 +14,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from swap_methods import World, read_recipe, run_world
+from swap_page import Runs, page, picture, read_runs, rows
 
+from figureground.runs.artifact import to_json
 from figureground.runs.executor import available_cores
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results" / "swap.md"
 RECIPES = ("figures", "photographs")
 SEEDS = range(5)
 
@@ -31,6 +34,14 @@ def main() -> None:
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
         for name in pool.map(run_world, worlds(given.data, given.out)):
             print(f"{name}: done", file=sys.stderr, flush=True)
+    write_page(read_runs(worlds(given.data, given.out)))
+
+
+def write_page(found: list[Runs]) -> None:
+    """The page, its rows and its picture."""
+    PAGE.write_text(page(found), encoding="utf-8")
+    PAGE.with_suffix(".json").write_text(to_json(rows(found)) + "\n", encoding="utf-8")
+    PAGE.with_suffix(".svg").write_bytes(picture(found))
 
 
 def worlds(data: Path, out: Path) -> list[World]:
