@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from figureground.core.errors import InputError
 from figureground.core.types import LabelRuns
 from figureground.data.faults import refusal, some
-from figureground.data.labelmap import RUN_FIELDS, columns_to_runs
+from figureground.data.labelmap import RUN_FIELDS, columns_to_runs, encode_runs
 from figureground.data.manifests import read_manifest_of
 from figureground.data.parquet import READ_FAULTS
 from figureground.data.pixels import read_picture
@@ -127,6 +127,14 @@ class Backgrounds:
         pool = pools[min(int(one * len(pools)), len(pools) - 1)]
         return int(pool[min(int(other * len(pool)), len(pool) - 1)])
 
+    def check_known(self, samples: Sequence[str]) -> None:
+        """Raise `InputError` where a sample is not among those that it was made of."""
+        if unknown := [i for i in samples if i not in self.rows]:
+            raise InputError(
+                f"{self.folder}: does not know {len(unknown)} of {len(samples)} samples, the first '{unknown[0]}'. Give the "
+                "training samples that it was made of, without those of its failures.json"
+            )
+
     def check(self, labels: Collection[str], options: SwapOptions) -> None:
         """Raise `InputError` where a class has no background and that was not allowed, or where there is no background at all."""
         if not self.pools:
@@ -141,6 +149,18 @@ class Backgrounds:
             raise InputError(
                 f"{self.folder}: all backgrounds are of the class '{next(iter(self.pools))}'. Swapping needs two classes at least"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CutFigures:
+    """What a swap cuts out, as label maps of 0 = ground and 1 = figure; a sample without a figure is all ground, of one pixel."""
+
+    grounds: Backgrounds
+
+    def read(self, sample_id: str) -> LabelRuns:
+        """The label map of a sample."""
+        runs = self.grounds.figures[self.grounds.rows[sample_id]]
+        return encode_runs(np.zeros((1, 1), np.uint8)) if runs is None else runs
 
 
 def read_backgrounds(directory: str | Path) -> Backgrounds:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from figureground.core.errors import InputError
 from figureground.data.backgrounds import Backgrounds, read_backgrounds
 from figureground.data.recombine import drawn_jitter, recombined, swap_stream
 from figureground.data.swap_options import SwapOptions
@@ -46,11 +45,7 @@ class Swapper:
             InputError: samples that the backgrounds do not know, or a class that has none.
         """
         grounds = backgrounds if isinstance(backgrounds, Backgrounds) else read_backgrounds(backgrounds)
-        if unknown := [i for i in samples if i not in grounds.rows]:
-            raise InputError(
-                f"{grounds.folder}: does not know {len(unknown)} of {len(samples)} samples, the first '{unknown[0]}'. Give the "
-                "training samples that it was made of, without those of its failures.json"
-            )
+        grounds.check_known(samples)
         grounds.check([grounds.labels[grounds.rows[i]] for i in samples], options)
         return Swapper(grounds=grounds, options=options, background=background)
 

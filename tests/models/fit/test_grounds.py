@@ -122,6 +122,16 @@ class _Lines(QuietReporter):
         self.said.append(line)
 
 
+@pytest.mark.parametrize("method", ["backmix", "counterfactual"])
+def test_figures_of_a_swap_take_the_place_of_masks(data, bank, tmp_path, method):
+    """With figures by the true masks the network is that of the masks, to the bit; a data set without masks will do."""
+    options = replace(CLASSIFY, **{method: 1.0})
+    masks = fg.train(data, out=tmp_path / "masks", options=options)
+    bare = replace(open_dataset(data), masks=None)
+    figures = fg.train(bare, out=tmp_path / "figures", options=replace(options, figures=bank))
+    assert figures.card["sha256"] == masks.card["sha256"]
+
+
 @pytest.mark.slow
 def test_processes_make_the_same_network(data, bank, tmp_path):
     options = replace(CLASSIFY, grounds=bank, augment="light")
@@ -138,11 +148,12 @@ def test_processes_make_the_same_network(data, bank, tmp_path):
         ({"counterfactual": 1.0}, "`grounds` and `counterfactual` both say"),
         ({"swap_scale_low": 2.0, "swap_scale_high": 1.0}, "`swap_scale_low` must not be above"),
         ({"train_split": "val", "val_split": ""}, "does not know 8 of 8 samples"),
+        ({"grounds": "", "figures": "x"}, "and neither is given"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(data, bank, tmp_path, change, words):
     with pytest.raises(InputError, match=words):
-        fg.train(data, out=tmp_path / "w", options=replace(CLASSIFY, grounds=bank, **change))
+        fg.train(data, out=tmp_path / "w", options=replace(CLASSIFY, **{"grounds": bank, **change}))
     assert not (tmp_path / "w").exists()
 
 

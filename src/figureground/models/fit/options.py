@@ -134,6 +134,10 @@ class FitOptions:
         help="For classify: weight of answering alike to the figure on one random colour, and otherwise to its ground alone; needs masks.",
         bounds=(0.0, 1e6),
     )
+    figures: str = option(
+        "",
+        help="For backmix and counterfactual: backgrounds that `swap infill` wrote, whose figures take the place of the data set's masks.",
+    )
     grounds: str = option(
         "",
         help="Backgrounds that `swap infill` wrote of the training pictures: each time a figure is shown it stands on one of a class drawn "
@@ -195,7 +199,7 @@ class FitOptions:
 HARMLESS = ("workers", "checkpoint_every", "log", "preset")
 """Options that change no number, and so are no part of a training's identity."""
 
-BY_CONTENT = ("errors_of", "grounds")
+BY_CONTENT = ("errors_of", "figures", "grounds")
 """Options that name what is known by its content, wherever it lies."""
 
 
@@ -244,6 +248,8 @@ def check_task(options: FitOptions) -> None:
     others = {"masktune": options.masktune, "backmix": options.backmix, "counterfactual": options.counterfactual}
     if options.grounds and (given := [name for name, value in others.items() if value]):
         raise InputError(f"`grounds` and `{given[0]}` both say what stands behind a figure. Leave one of them out")
+    if options.figures and not (options.backmix or options.counterfactual):
+        raise InputError("`figures` says what `backmix` or `counterfactual` cut out, and neither is given. Give one, or leave it out")
     beside = {"augment": options.augment == "heavy", "coral": options.coral, "masktune": options.masktune, "backmix": options.backmix}
     if options.counterfactual and (others := [name for name, given in beside.items() if given]):
         raise InputError(

@@ -9,7 +9,7 @@ from typing import Any
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable
 from figureground.core.whole_file import write_atomically
-from figureground.data.backgrounds import TABLE
+from figureground.data.backgrounds import TABLE, CutFigures, read_backgrounds
 from figureground.data.dataset import Dataset
 from figureground.data.held_out import held_out
 from figureground.models.digest import file_digest
@@ -28,7 +28,7 @@ from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, 
 from figureground.models.fit.options import BY_CONTENT, HARMLESS, FitOptions, check_task
 from figureground.models.fit.samples import TrainData
 from figureground.models.fit.sources import PictureSource
-from figureground.models.fit.swap import Swapping, swapping_source
+from figureground.models.fit.swap import swapping_source
 from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
@@ -79,8 +79,7 @@ def run_train(
     check_fit(data["train"], data.get("val"), options)
     inputs = _inputs(splits, options)
     source = _source(splits["train"], data["train"], options)
-    if isinstance(source, Swapping):
-        inputs["grounds"] = source.swapper.grounds.key
+    inputs |= {name: read_backgrounds(where).key for name, where in _backgrounds(options).items()}
     plan = repeated_errors(splits["train"], options, speaker) if options.errors_of else None
     if plan is not None:
         inputs["errors_of"] = plan.identity()
@@ -91,7 +90,7 @@ def run_train(
     if finished(out, kind=KIND, key=key):
         speaker.say(f"{out}: these weights are there already, nothing to do")
         return out
-    given = [*_given_weights(options).values(), *([Path(options.grounds) / TABLE] if options.grounds else [])]
+    given = [*_given_weights(options).values(), *(Path(where) / TABLE for where in _backgrounds(options).values())]
     sources = (*given, *(file for split in splits.values() for file in split.every_file()))
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=speaker) if devices.rank == 0 else None
     devices.wait()
@@ -158,9 +157,18 @@ def _source(train: Dataset, data: TrainData, options: FitOptions) -> PictureSour
     """What makes the pictures that are shown, where it is not the files; that of `masktune` needs the first network."""
     if options.grounds:
         return swapping_source(data, options)
+    if options.figures:
+        grounds = read_backgrounds(options.figures)
+        grounds.check_known(train.ids)
+        train = dataclasses.replace(train, masks=CutFigures(grounds=grounds), classes=ClassTable(names=("ground", "figure"), ignore=None))
     if options.counterfactual:
         return counterfactual_source(train, data)
     return backmix_source(train, data, chance=options.backmix) if options.backmix else None
+
+
+def _backgrounds(options: FitOptions) -> dict[str, str]:
+    """Directories of backgrounds, by the option that names them."""
+    return {name: where for name in ("figures", "grounds") if (where := getattr(options, name))}
 
 
 def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:
