@@ -135,6 +135,10 @@ class Backgrounds:
                 "training samples that it was made of, without those of its failures.json"
             )
 
+    def _without_missing(self) -> str:
+        """What else can be done where a class has no background: nothing where fewer than two have some."""
+        return f", or draw from {', '.join(self.pools)} alone with `allow_missing`" if len(self.pools) > 1 else ""
+
     def check(self, labels: Collection[str], options: SwapOptions) -> None:
         """Raise `InputError` where a class has no background and that was not allowed, or where there is no background at all."""
         if not self.pools:
@@ -143,7 +147,7 @@ class Backgrounds:
         if missing and not options.allow_missing:
             raise InputError(
                 f"{self.folder}: no background is of the class {some(missing)}, so the ground would tell that class. Bring masks for some "
-                f"of its pictures, or draw from {', '.join(self.pools)} alone with --allow-missing"
+                f"of its pictures{self._without_missing()}"
             )
         if len(self.pools) < 2:
             raise InputError(

@@ -157,6 +157,9 @@ class FitOptions:
     swap_feather: float = option(
         0.0, help="Of `grounds`: width over which the edge of a figure fades; 0 = a hard edge.", unit="px", bounds=(0.0, 32.0)
     )
+    swap_allow_missing: bool = option(
+        False, help="Of `grounds`: draw from the classes that have backgrounds, where one of the data set has none; else that is an error."
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = option("adamw", help="How weights follow gradients.")
     lr: float = option(3e-4, help="Learning rate at its highest.", bounds=(1e-12, 1e3))
     weight_decay: float = option(1e-4, help="Weight decay.", bounds=(0.0, 10.0))

@@ -18,7 +18,7 @@ from figureground.data.swapper import Swapper
 from figureground.models.fit.options import FitOptions
 from figureground.models.fit.samples import TrainData
 
-_JITTER = ("probability", "scale_low", "scale_high", "turn", "shift", "feather")
+_JITTER = ("probability", "scale_low", "scale_high", "turn", "shift", "feather", "allow_missing")
 
 
 class Reading(Protocol):
