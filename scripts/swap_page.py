@@ -44,10 +44,11 @@ One small network (`timm:test_resnet`, 0.4 million weights, trained from nothing
 groups keep those of the best worst group of the validation. The refitted methods start from `erm`, `afr` from one that left a fifth of its pictures
 for it; `masktune` goes on from `erm`, `jtt` from a first model of two epochs, and subsampling shows its fewer pictures in more epochs. The
 data of `backmix` and `chang` are the true masks. `swap` learned where figures are from {labels} training pictures whose true masks were pooled to 16 x 16
-patches, held a fifth of them out to choose its two bounds, fits the edges of its patches to the picture (`--refine guided`), and fills
+patches, held a fifth of them out to choose its two bounds (of what is cut out at most 5 % of the patches are ground), fits the edges of its patches to the picture (`--refine guided`), and fills
 holes from the same picture (`--infill patches`). `swap-truth` has the true masks; `swap-random` cuts out a rectangle anywhere, as large as the figure that the
 detector found. Figures are jittered less than by default (scale 0.8 to 1.25, up to 15 degrees): on 64 pixels halved figures lose their parts. Jitter,
-refinement, the number of epochs and the size of figures were tried out on the first seed, with true masks; no other method's settings were searched.
+refinement, the detector's size and bound, the number of epochs and the size of figures were tried out on the first seed of the drawn figures; no other
+method's settings were searched.
 
 The rows stand in [swap.json](swap.json).
 """
