@@ -473,7 +473,8 @@ def grids() -> list[str]:
     return [
         "## grids\n",
         "Written by `swap detect`: P(background) of every patch of every training picture. Beside the table stand `detector/`, the weights of the",
-        "detector with card and curves, which MODEL spec `weights:DIR/detector` opens; `detect.json`; and `curve.svg`, its picture. The manifest's",
+        "detector with card and curves, which MODEL spec `weights:DIR/detector` opens; `detect.json`; `curve.svg`, its picture; and `sheet.jpg`, some of",
+        "the held-out pictures with labels, P(background) and what is cut out and filled. The manifest's",
         "`details` hold `thresholds`, as `tight` and `loose`: a patch is cut out, or filled, where P(background) lies below that bound; and rows,",
         "columns, how many labels there were, and the detector.\n",
         schema_table("grids", "grids.parquet", GRIDS),
