@@ -1,10 +1,11 @@
-"""Takes the pictures of README and tutorial: the demo's animals on their grounds, and the head of its report as a browser shows it.
+"""Takes the pictures of README, tutorial and how-tos: the demo's animals on their grounds, and the heads of reports as a browser shows them.
 
 python scripts/make_pictures.py DEMO      DEMO is what `figureground demo` wrote; a Chromium must be installed
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -14,10 +15,13 @@ import cv2
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from figureground import api
+from figureground import answering, api
 from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.pixels import read_picture
+from figureground.models.fit.options import FitOptions
+from figureground.report import write_report
 from figureground.stages.audit.options import AuditOptions
+from figureground.stages.classify.options import ClassifyOptions
 from figureground.stages.shift.compose_options import ComposeOptions
 
 OUT = Path("docs/assets")
@@ -49,6 +53,17 @@ def shoot(page: Path, out: Path, *, width: int, height: int) -> None:
         browser.close()
 
 
+def answers(folder: Path) -> Path:
+    """The report of a classifier that learned a shortcut from a few drawn pictures."""
+    drawn = ComposeOptions(classes=2, contexts=2, rho=0.95, train=100, val=5, test=10, size=96)
+    fit = FitOptions(task="classify", architecture="timm:resnet18", size=96, epochs=2)
+    asked = ClassifyOptions(split="test", figure="figure")
+    with contextlib.chdir(folder):  # the report names the network as it was named here
+        data = str(api.compose("sorted", options=drawn))
+        weights = api.train(data, out="sorter", options=fit)
+        return folder / write_report(answering.classify(weights, data, out="sorter-answers", options=asked).path)
+
+
 def main() -> int:
     demo = Path(sys.argv[1])
     OUT.mkdir(parents=True, exist_ok=True)
@@ -60,6 +75,7 @@ def main() -> int:
             demo / "data" / "tied", f"tied={demo / 'predictions' / 'tied'}", out=Path(folder) / "a", options=AuditOptions(split="test")
         )
         shoot(audit.report(Path(folder) / "report.html"), OUT / "report.png", width=1200, height=860)
+        shoot(answers(Path(folder)), OUT / "answers.png", width=1200, height=980)
     return 0
 
 

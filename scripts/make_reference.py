@@ -428,6 +428,7 @@ def answers_of_classifiers() -> list[str]:
     """What `classify` writes."""
     from figureground.stages.classify.measure import Answered, measure
     from figureground.stages.classify.options import ClassifyOptions
+    from figureground.stages.classify.pictures import PICTURES
     from figureground.stages.classify.summary import FLIPS, GROUPS, answer_table, summarise
 
     answered = Answered(
@@ -443,17 +444,18 @@ def answers_of_classifiers() -> list[str]:
         group_values=(("cat", "in"), ("cat", "out")),
     )
     options = ClassifyOptions(figure="figure", resamples=10)
-    summary = summarise(answered, measure(answered, options, shares={}), options=options, model="weights:DIR")
+    summary = summarise(answered, measure(answered, options, shares={}, common={"cat": "in"}), options=options, model="weights:DIR")
     told = {name.replace("p_cat", "p_CLASS").replace("flip_rates.cat", "flip_rates.CLASS"): None for name in _paths(summary)}
     schema = answer_table(answered).select(["id", "label", "answer", "context", "figure", "p_cat"]).schema
     schema = schema.set(5, schema.field(5).with_name("p_CLASS"))
     return [
         "## answers\n",
-        "Written by `classify`: `answers.parquet`, `groups.parquet`, with `--figure` also `flips.parquet`, and `summary.json`. The manifest's",
+        "Written by `classify`: `answers.parquet`, `groups.parquet`, with `--figure` also `flips.parquet` and `pictures.parquet`,",
+        "and `summary.json`; `figureground report ANSWERS` makes one page of them. The manifest's",
         "`details` hold the classes, the data set, the model and the digest of its weights.\n",
         *(
             schema_table(f"answers.{name}", f"{name}.parquet", one)
-            for name, one in {"answers": schema, "groups": GROUPS, "flips": FLIPS}.items()
+            for name, one in {"answers": schema, "groups": GROUPS, "flips": FLIPS, "pictures": PICTURES}.items()
         ),
         "### summary.json\n",
         "`{value, low, high}` is a fraction with the ends of its interval; null means undefined.\n",
@@ -471,7 +473,8 @@ def grids() -> list[str]:
     return [
         "## grids\n",
         "Written by `swap detect`: P(background) of every patch of every training picture. Beside the table stand `detector/`, the weights of the",
-        "detector with card and curves, which MODEL spec `weights:DIR/detector` opens; `detect.json`; and `curve.svg`, its picture. The manifest's",
+        "detector with card and curves, which MODEL spec `weights:DIR/detector` opens; `detect.json`; `curve.svg`, its picture; and `sheet.jpg`, some of",
+        "the held-out pictures with labels, P(background) and what is cut out and filled. The manifest's",
         "`details` hold `thresholds`, as `tight` and `loose`: a patch is cut out, or filled, where P(background) lies below that bound; and rows,",
         "columns, how many labels there were, and the detector.\n",
         schema_table("grids", "grids.parquet", GRIDS),

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from tests.report.loops import LoopRecipe, write_loop
+from tests.report.replies import AnswersRecipe, write_answers
 
 VERDICT_RGB = {"correct": (0, 158, 115), "flipped": (213, 94, 0), "missed": (127, 127, 127), "added": (204, 121, 167)}
 
@@ -367,3 +368,9 @@ def make_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def make_loop(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`make_loop(repairs=1, ...)` writes a loop artifact and returns its directory."""
     return lambda **wanted: write_loop(tmp_path_factory.mktemp("loop") / "loop", LoopRecipe(**wanted))
+
+
+@pytest.fixture(scope="session")
+def make_answers(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`make_answers(figures=2, ...)` writes an `answers` artifact and returns its directory."""
+    return lambda **wanted: write_answers(tmp_path_factory.mktemp("answers") / "answers", AnswersRecipe(**wanted))

@@ -69,7 +69,12 @@ def rounds(make_loop):
     return write_report(make_loop())
 
 
-@pytest.mark.parametrize("report", ["single", "several"])
+@pytest.fixture(scope="module")
+def replies(make_answers):
+    return write_report(make_answers(contexts=("indoor", "meadow", "shore", "street"), figures=8, pictures=8))
+
+
+@pytest.mark.parametrize("report", ["single", "several", "replies"])
 def test_every_picture_loads_and_the_console_is_silent(report, open_page, request):
     page = open_page(request.getfixturevalue(report))
     page.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
@@ -196,8 +201,8 @@ def test_without_script_everything_but_the_controls_is_there(single, open_page):
 NASTY = "averyveryveryverylongname" * 6
 
 
-@pytest.mark.parametrize("report", ["single", "several", "rounds", "nasty", "nasty rounds"])
-def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit, make_loop):
+@pytest.mark.parametrize("report", ["single", "several", "rounds", "replies", "nasty", "nasty rounds", "nasty replies"])
+def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit, make_loop, make_answers):
     if report == "nasty":
         path = write_report(
             make_audit(
@@ -214,6 +219,8 @@ def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit,
                 classes=("background", NASTY, NASTY + "2"), target=NASTY, rivals=(NASTY + "x", "b"), extra={"name": NASTY, "why": NASTY}
             )
         )
+    elif report == "nasty replies":
+        path = write_report(make_answers(classes=(NASTY, "b"), contexts=(NASTY + "x", "c"), id_format=NASTY + "{}", extra={"model": NASTY}))
     else:
         path = request.getfixturevalue(report)
     page = open_page(path)
@@ -224,7 +231,7 @@ def test_the_page_never_scrolls_sideways(report, open_page, request, make_audit,
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("report", ["single", "several", "rounds"])
+@pytest.mark.parametrize("report", ["single", "several", "rounds", "replies"])
 def test_text_has_the_contrast_of_wcag_aa(report, dark, open_page, request):
     page = open_page(request.getfixturevalue(report), dark=dark)
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -276,3 +283,21 @@ def test_the_examples_of_a_loop_are_shown_in_halves_that_stand_below_one_another
         assert len({round(box["y"]) for box in boxes}) == rows
         shown = page.evaluate("[...document.querySelectorAll('.halves image, .halves use')].every(e => e.getBBox().width > 0)")
         assert shown
+
+
+def test_labels_and_answers_are_read_with_the_arrow_keys(replies, open_page):
+    page = open_page(replies)
+    page.locator(".matrix td").first.focus()
+    readout = page.locator(".readout")
+    assert "cat:" in readout.inner_text()
+    assert "of 32 pictures" in readout.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert "called dog" in readout.inner_text()
+
+
+def test_the_pictures_of_one_figure_stand_in_one_row(replies, open_page):
+    page = open_page(replies)
+    boxes = [image.bounding_box() for image in page.locator(".card").first.locator("img").all()]
+    assert len(boxes) == 4
+    assert len({round(box["y"]) for box in boxes}) == 1
+    assert all(box["width"] > 120 for box in boxes)

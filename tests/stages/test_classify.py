@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
@@ -18,8 +21,12 @@ from tests.models.fit.learnable import write_learnable  # noqa: E402
 import figureground as fg  # noqa: E402
 from figureground.cli import app as cli  # noqa: E402
 from figureground.core.errors import InputError  # noqa: E402
+from figureground.metrics.flips import figure_flips  # noqa: E402
 from figureground.models.classifier import open_classifier  # noqa: E402
+from figureground.report import words, write_report  # noqa: E402
+from figureground.stages.classify.contrast import common_contexts  # noqa: E402
 from figureground.stages.classify.measure import Answered, measure  # noqa: E402
+from figureground.stages.classify.pictures import flipped_figures, kept_pictures  # noqa: E402
 
 FILE = Path(__file__).parents[1] / "models" / "fit" / "tiny.py"
 PYTHON = f"python:{FILE}:answering"
@@ -150,6 +157,116 @@ def test_intervals_are_honest():
     assert few.of_groups[0] == (pytest.approx(0.025**0.5), 1.0)
     assert np.isnan(few.accuracy.adjusted)
     assert np.isnan(few.accuracy.groups[1])
+
+
+def counted(right, kinds, wanted):
+    own = [one for one, kind in zip(right, kinds, strict=True) if kind == wanted]
+    return sum(own) / len(own)
+
+
+def test_common_against_counterfactual_is_what_a_loop_counts():
+    """Two classes, three contexts; the parts are of pictures together, and a class in its common context alone is left out."""
+    rng = np.random.default_rng(3)
+    labels = ["cat"] * 30 + ["dog"] * 30 + ["hare"] * 10
+    contexts = [*(["in", "out", "sea"] * 20), *["sea"] * 10]
+    right = rng.random(70) < 0.6
+    common = {"cat": "in", "dog": "out", "hare": "sea"}
+    kinds = ["common" if common[a] == b else "counterfactual" for a, b in zip(labels, contexts, strict=True)]
+    groups = sorted(set(zip(labels, contexts, strict=True)))
+    answers = Answered(
+        ids=tuple(map(str, range(70))), labels=tuple(labels), contexts=tuple(contexts), figures=("",) * 70, clusters=tuple(map(str, range(70))),
+        names=("cat", "dog", "hare"), probabilities=np.array([[0.1 + 0.8 * ((a == name) == ok) for name in ("cat", "dog", "hare")] for a, ok in zip(labels, right, strict=True)], np.float32),
+        groups=np.array([groups.index(pair) for pair in zip(labels, contexts, strict=True)]),
+        group_names=tuple(f"{a}, {b}" for a, b in groups), group_values=tuple(groups),
+    )  # fmt: skip
+    found = measure(answers, fg.ClassifyOptions(resamples=300), shares={}, common=common)
+    assert [one.label for one in found.contrasts] == ["", "cat", "dog"]
+    for one in found.contrasts:
+        own = [k for k, label in enumerate(labels) if label == one.label or (not one.label and label != "hare")]
+        parts = {kind: counted([right[k] for k in own], [kinds[k] for k in own], kind) for kind in ("common", "counterfactual")}
+        assert (one.common, one.counterfactual) == pytest.approx((parts["common"], parts["counterfactual"]))
+        assert one.of_gap[0] < one.gap < one.of_gap[1]
+        assert one.of_common[0] <= one.common <= one.of_common[1]
+    assert found.kinds == tuple("common" if common[a] == b else "counterfactual" for a, b in groups)
+    bare = measure(answers, fg.ClassifyOptions(resamples=0), shares={}, common={"cat": "in"})
+    assert [one.label for one in bare.contrasts] == ["", "cat"]
+    assert np.isnan(bare.contrasts[0].of_gap[0])
+    assert not measure(answers, fg.ClassifyOptions(resamples=0), shares={}).contrasts
+
+
+def test_all_right_against_all_wrong_is_not_certain():
+    """No resample differs: the gap reaches as far as the exact bounds of both parts at 97.5 % allow."""
+    rows, contexts = [True] * 10 + [False] * 10, ["in"] * 10 + ["out"] * 10
+    found = measure(answered(rows, contexts), fg.ClassifyOptions(resamples=100), shares={}, common={"cat": "in"})
+    reach = 1 - 0.0125 ** (1 / 10)
+    assert found.contrasts[0].of_gap == pytest.approx((1 - 2 * reach, 1.0))
+    assert (found.gaps[0].low, found.gaps[0].high) == pytest.approx((1 - 2 * reach, 1.0))
+
+
+def test_which_contexts_are_common(data):
+    """As declared, else as the network was trained, else as most of the training split; a tie says nothing."""
+    declared = fg.open_dataset(data)
+    asked = {"groups": "", "trained": {}, "labels": ("cat", "dog")}
+    assert common_contexts(declared, **asked) == {"cat": "dark", "dog": "light"}
+    dataset = dataclasses.replace(declared, common={})
+    assert common_contexts(dataset, **asked) == {}, "every group has as many"
+    first = next(s.id for s in dataset.samples if (s.split, s.label, s.attributes["context"]) == ("train", "dog", "light"))
+    uneven = dataclasses.replace(dataset, samples=tuple(s for s in dataset.samples if s.id != first))
+    assert common_contexts(uneven, **asked) == {"dog": "dark"}
+    trained = {"column": "context", "shares": {"cat, in": 0.4, "cat, in, too": 0.1, "dog, a": 0.2, "dog, b": 0.2, "fox, a": 0.1}}
+    assert common_contexts(uneven, **{**asked, "trained": trained}) == {"cat": "in"}
+    assert common_contexts(uneven, **{**asked, "trained": trained, "labels": ("cat", "cat, in")}) == {"cat": "in", "cat, in": "too"}
+    assert common_contexts(uneven, **{**asked, "trained": {**trained, "column": "place"}}) == {"dog": "dark"}
+    assert common_contexts(declared, **{**asked, "trained": trained}) == {"cat": "dark", "dog": "light"}
+    assert common_contexts(uneven, **{**asked, "groups": "split"}) == {"cat": "train", "dog": "train"}
+
+
+def shown(figures, answers, contexts, sure):
+    n = len(figures)
+    probabilities = np.array([[p, 1 - p] if a == "cat" else [1 - p, p] for a, p in zip(answers, sure, strict=True)], np.float32)
+    return Answered(
+        ids=tuple(f"i{k:02d}" for k in range(n)), labels=("cat",) * n, contexts=tuple(contexts), figures=tuple(figures), clusters=tuple(figures),
+        names=("cat", "dog"), probabilities=probabilities, groups=np.zeros(n, int), group_names=("cat, in",), group_values=(("cat", "in"),),
+    )  # fmt: skip
+
+
+def test_the_figures_whose_answer_changes_most_come_first_and_of_equal_ones_the_surest():
+    one = shown(
+        [*"aabbccdd"], ["cat", "dog", "cat", "dog", "cat", "cat", "cat", "dog"], ["in", "out"] * 4, [0.9, 0.6, 0.8, 0.8, 1, 1, 0.7, 0.7]
+    )
+    flips = figure_flips(one.answers, one.figures, one.contexts, one.labels)
+    assert flipped_figures(flips, one, most=9) == ("b", "d", "a")
+    assert flipped_figures(flips, one, most=1) == ("b",)
+
+
+def test_of_many_pictures_of_a_figure_every_ground_and_answer_is_shown(answers, model, data):
+    """Twenty pictures on two grounds, one answer that is rare: it is among the eight that are kept, by ground and id."""
+    contexts, replies = ["in"] * 10 + ["out"] * 10, ["cat"] * 10 + ["dog"] * 9 + ["cat"]
+    one = shown(["f"] * 20, replies, contexts, [0.9] * 20)
+    ids = {row: sample.id for row, sample in zip(one.ids, fg.open_dataset(data).samples, strict=False)}
+    one = dataclasses.replace(one, ids=tuple(ids[name] for name in one.ids))
+    flips = figure_flips(one.answers, one.figures, one.contexts, one.labels)
+    table = kept_pictures(flips, one, fg.open_dataset(data), most=1)
+    found = [one.ids.index(name) for name in table["id"].to_pylist()]
+    assert (len(found), 19 in found) == (8, True)
+    assert [contexts[k] for k in found] == sorted(contexts[k] for k in found)
+    with Image.open(io.BytesIO(table["picture"][0].as_py())) as picture:
+        assert picture.size == (table["width"][0].as_py(), table["height"][0].as_py()) == (16, 16)
+
+
+def test_the_report_of_real_answers(answers, tmp_path):
+    """What the stage writes is what the page shows."""
+    html = write_report(answers.path, tmp_path / "page.html").read_text(encoding="utf-8")
+    text = re.sub(r"[ \n]+", " ", re.sub(r"<[^>]*>", "", html))
+    assert words.opening(answers.sentence)[0] in text
+    kept = answers.table("pictures")
+    flipped = {row["figure"] for row in answers.table("flips").to_pylist() if row["flipped"]}
+    assert set(kept["figure"].to_pylist()) == flipped
+    assert html.count("<img ") == kept.num_rows + (2 if flipped else 0)
+    for row in answers.table("groups").to_pylist():
+        assert f"<bdi>{row['group']}</bdi>" in html
+        assert words.percent(row["accuracy"]) in text
+    assert words.percent(answers.summary["flip_rate"]["value"]) in text
 
 
 def test_figures_that_all_flip_prove_nothing_exactly():

@@ -1,4 +1,4 @@
-"""`figureground report ARTIFACT`: the HTML page again, from the tables of an audit or the rounds of a loop."""
+"""`figureground report ARTIFACT`: the HTML page again, from the tables of an audit or of answers, or the rounds of a loop."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from figureground.cli.options import Debug
 
 
 def report(
-    artifact: Annotated[Path, typer.Argument(help="Directory that `audit` or `loop` wrote.", metavar="ARTIFACT")],
+    artifact: Annotated[Path, typer.Argument(help="Directory that `audit`, `classify` or `loop` wrote.", metavar="ARTIFACT")],
     out: Annotated[Path | None, typer.Option("--out", help="HTML file. [default: ARTIFACT/report.html]", show_default=False)] = None,
     debug: Debug = False,
 ) -> None:
-    """Write the report of an audit, or of the rounds of a loop, as one HTML file that opens offline."""
+    """Write the report of an audit, of the answers of a classifier, or of the rounds of a loop, as one HTML file that opens offline."""
     del debug
     from figureground.report import write_report
 

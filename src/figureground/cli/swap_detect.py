@@ -53,7 +53,7 @@ def _print(found: Detection) -> None:
 
     from figureground.cli.summary import interval_cell
     from figureground.cli.terminal import make_console, print_table
-    from figureground.stages.detect.result import CURVE
+    from figureground.stages.detect.result import CURVE, SHEET
 
     console = make_console()
     console.print(found.sentence, markup=False, soft_wrap=True)
@@ -67,7 +67,8 @@ def _print(found: Detection) -> None:
         for point in points:
             table.add_row(str(point["labels"]), *(interval_cell(point[over][name]) for name in HEADS))
         print_table(table)
-    console.print(f"Grids: {found.path}. Picture: {found.path / CURVE}. Model: {found.model}", markup=False, soft_wrap=True)
+    sheet = f" Examples: {found.path / SHEET}." if (found.path / SHEET).exists() else ""
+    console.print(f"Grids: {found.path}. Picture: {found.path / CURVE}.{sheet} Model: {found.model}", markup=False, soft_wrap=True)
 
 
 VERB = with_options(DetectOptions, make=make_detect_options)(detect)

@@ -1,4 +1,4 @@
-"""One self-contained HTML file from an audit or a loop artifact."""
+"""One self-contained HTML file from an audit, a loop or the answers of a classifier."""
 
 from figureground.report.page import write_report
 

@@ -21,9 +21,10 @@ COLOURS = {
     "#030303": "var(--line)",
     "#040404": "var(--accent)",
     "#050505": "var(--accent-soft)",
+    "#060606": "var(--paper)",
 }
 """Colours that no chart uses, as stand-ins for the page's variables."""
-INK, QUIET, LINE, ACCENT, SOFT = COLOURS
+INK, QUIET, LINE, ACCENT, SOFT, PAPER = COLOURS
 POINTS = 400
 """A curve is thinned to this many points: more cannot be seen and would fill the page."""
 

@@ -47,6 +47,8 @@ class FlipMatrix:
     rows: tuple[MatrixRow, ...]
     classes: int
     """Foreground classes in all."""
+    missed: bool = True
+    """The last column is the missed part."""
 
     @property
     def part(self) -> bool:

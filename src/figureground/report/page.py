@@ -8,7 +8,20 @@ from typing import Any
 from markupsafe import Markup
 
 from figureground.core.errors import ArtifactError, InputError
-from figureground.report import charts, flips, groups, loop_page, loop_reading, overview, pictures, reading, risk, words
+from figureground.report import (
+    answers_page,
+    answers_reading,
+    charts,
+    flips,
+    groups,
+    loop_page,
+    loop_reading,
+    overview,
+    pictures,
+    reading,
+    risk,
+    words,
+)
 from figureground.report.reading import AuditArtifact, PredictionAudit, read_audit
 from figureground.report.rendering import LIMIT, environment, policy_digest, source
 from figureground.runs.artifact import read_manifest
@@ -17,17 +30,17 @@ NAME = "report.html"
 
 
 def write_report(artifact_dir: Path, out: Path | None = None) -> Path:
-    """Write the report of an audit or a loop as one HTML file.
+    """Write the report of an audit, a loop or the answers of a classifier as one HTML file.
 
     Args:
-        artifact_dir: directory that `figureground audit` or `figureground loop` wrote.
+        artifact_dir: directory that `figureground audit`, `loop` or `classify` wrote.
         out: file to write; by default `report.html` in that directory.
 
     Returns:
         The file written.
 
     Raises:
-        ArtifactError: the directory is no audit and no loop of a schema this version reads.
+        ArtifactError: the directory is no audit, no loop and no answers of a schema this version reads.
         InputError: the file cannot be written.
     """
     html = _html(Path(artifact_dir))
@@ -47,7 +60,9 @@ def _html(directory: Path) -> str:
         return report_html(read_audit(directory))
     if kind == loop_reading.KIND:
         return loop_page.loop_html(loop_reading.read_loop(directory))
-    raise ArtifactError(f"{directory}: a report is made of an artifact of kind 'audit' or 'loop'; this one is of kind '{kind}'")
+    if kind == answers_reading.KIND:
+        return answers_page.answers_html(answers_reading.read_answers(directory))
+    raise ArtifactError(f"{directory}: a report is made of an artifact of kind 'answers', 'audit' or 'loop'; this one is of kind '{kind}'")
 
 
 def report_html(artifact: AuditArtifact) -> str:

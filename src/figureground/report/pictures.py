@@ -113,7 +113,7 @@ def _card(rank: int, worst: Mapping[str, Any], row: Mapping[str, Any], by: Seque
         id=name,
         group=words.group_name(known) if any(known.values()) else "",
         confused=words.confused_pair(row.get("confused")),
-        views=tuple(View(title=title, source=_data_url(worst.get(key)), alt=f"{title}: {name}") for key, title in VIEWS.items()),
+        views=tuple(View(title=title, source=data_url(worst.get(key)), alt=f"{title}: {name}") for key, title in VIEWS.items()),
         width=int(number(worst.get("width")) or 320),
         height=int(number(worst.get("height")) or 240),
         parts={word: _share(row, word) for word in words.VERDICTS},
@@ -132,6 +132,7 @@ def _share(row: Mapping[str, Any], verdict: str) -> float | None:
     return part / whole if part is not None and whole else None
 
 
-def _data_url(content: bytes | None) -> str | None:
+def data_url(content: bytes | None) -> str | None:
+    """A picture as an address that holds it; None for what is no PNG, JPEG or WebP."""
     kind = next((mime for start, mime in FORMATS if content and content.startswith(start)), None)
     return None if content is None or kind is None else f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

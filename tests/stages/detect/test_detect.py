@@ -48,7 +48,7 @@ def test_every_training_picture_has_a_grid_and_no_other(data, found):
     assert manifest.counts == {"pictures": 24, "labels": 20}
     assert (manifest.failures, manifest.seed) == (0, 0)
     assert {path.name for path in found.path.iterdir()} == {
-        *("grids.parquet", "detect.json", "curve.svg", "detector", "manifest.json", "failures.json")
+        *("grids.parquet", "detect.json", "curve.svg", "sheet.jpg", "detector", "manifest.json", "failures.json")
     }
 
 
@@ -100,7 +100,7 @@ def test_an_interrupted_one_ends_with_the_same_bytes(data, found, tmp_path, stop
         detect(data, out=out, options=quick(checkpoint_every=1), reporter=Watcher(stop_after=stop_after))
     assert not out.exists()
     detect(data, out=out, options=quick(checkpoint_every=1))
-    for name in ("grids.parquet", "detect.json", "curve.svg", "detector/weights.safetensors"):
+    for name in ("grids.parquet", "detect.json", "curve.svg", "sheet.jpg", "detector/weights.safetensors"):
         assert (out / name).read_bytes() == (found.path / name).read_bytes(), name
 
 

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from figureground.metrics.answers import GroupAccuracy, group_accuracy
 from figureground.metrics.flips import FigureFlips, figure_flips, flip_rate, flip_rate_interval
-from figureground.metrics.interval import percentile_interval, simultaneous_intervals, worst_group_interval
+from figureground.metrics.interval import simultaneous_intervals, worst_group_interval
 from figureground.metrics.resample import bootstrap_sums
+from figureground.stages.classify.answered import Answered
+from figureground.stages.classify.bounds import ROUNDING, UNKNOWN, Bounds, Part, between, bounds, difference_bounds
+from figureground.stages.classify.contrast import Contrast, contrasts, group_kinds
 from figureground.stages.classify.options import ClassifyOptions
-
-Bounds = tuple[float, float]
-_ROUNDING = 1e-12
-_UNKNOWN = (float("nan"), float("nan"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answered:
-    """Pictures with the answers to them; all sequences in the order of the samples."""
-
-    ids: tuple[str, ...]
-    labels: tuple[str, ...]
-    contexts: tuple[str, ...]
-    """Empty where the column has no value."""
-    figures: tuple[str, ...]
-    """Empty where no column of figures is named, or it has no value."""
-    clusters: tuple[str, ...]
-    """What is resampled as a whole."""
-    names: tuple[str, ...]
-    """Class of each column of `probabilities`."""
-    probabilities: np.ndarray
-    """float32 [samples, classes]."""
-    groups: np.ndarray
-    """int64 [samples], index into `group_names`, -1 = in none."""
-    group_names: tuple[str, ...]
-    group_values: tuple[tuple[str, str], ...]
-    """Label and context of each group; no context where groups are the classes."""
-
-    @property
-    def answers(self) -> tuple[str, ...]:
-        """The most probable class, the first of several."""
-        return tuple(self.names[place] for place in self.probabilities.argmax(1))
-
-    @property
-    def right(self) -> np.ndarray:
-        """Bool [samples]."""
-        return np.array([answer == label for answer, label in zip(self.answers, self.labels, strict=True)], bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,36 +41,45 @@ class Measured:
     of_worst: Bounds
     of_groups: tuple[Bounds, ...]
     gaps: tuple[Gap, ...]
+    kinds: tuple[str, ...]
+    """Of each group: `common`, `counterfactual`, or empty where that is not known."""
+    contrasts: tuple[Contrast, ...]
+    """Common against counterfactual groups; empty where no class has both."""
     flips: tuple[FigureFlips, ...] | None
     """None where no column of figures is named."""
     flip_rates: Mapping[str, tuple[float, float, float, int]]
     """Rate, low, high and number of figures: of all under "", and of each class under its name."""
 
 
-def measure(answered: Answered, options: ClassifyOptions, *, shares: Mapping[str, float]) -> Measured:
+def measure(
+    answered: Answered, options: ClassifyOptions, *, shares: Mapping[str, float], common: Mapping[str, str] | None = None
+) -> Measured:
     """All that is measured.
 
     Args:
         answered: the answers.
         options: `figure`, `resamples`, `level` and `seed` are looked at.
         shares: part of the training samples in each group, by its name; empty = not known, and the adjusted accuracy is NaN.
+        common: class -> context that training ties it to; None or without a class = not known.
     """
     parts = [shares.get(name, 0.0) for name in answered.group_names]
     found = group_accuracy(answered.right, answered.groups, shares=parts)
     sums = _resampled(answered, options)
     rates = sums[..., 0] / np.where(sums[..., 1] > 0, sums[..., 1], np.nan) if sums is not None else None
+    kinds = group_kinds(answered.group_values, common or {})
     flips = figure_flips(answered.answers, answered.figures, answered.contexts, answered.labels) if options.figure else None
     return Measured(
         accuracy=found,
-        of_all=_UNKNOWN if rates is None else _of_mean(answered, found, rates, found.counts, options, replicates=rates[0]),
-        of_adjusted=_UNKNOWN if rates is None else _of_mean(answered, found, rates, parts, options),
-        of_mean=_UNKNOWN if rates is None else _of_mean(answered, found, rates, [1.0] * len(parts), options),
-        of_worst=_UNKNOWN if rates is None or not len(found.groups) else _worst(answered, found, rates[1:], options),
+        of_all=UNKNOWN if rates is None else _of_mean(answered, found, rates, found.counts, options, replicates=rates[0]),
+        of_adjusted=UNKNOWN if rates is None else _of_mean(answered, found, rates, parts, options),
+        of_mean=UNKNOWN if rates is None else _of_mean(answered, found, rates, [1.0] * len(parts), options),
+        of_worst=UNKNOWN if rates is None or not len(found.groups) else _worst(answered, found, rates[1:], options),
         of_groups=tuple(
-            _UNKNOWN if rates is None else _bounds(rates[1 + g], found.groups[g], _clusters(answered, g), options)
-            for g in range(len(found.groups))
+            UNKNOWN if rates is None else bounds(_part(answered, found, rates, g), level=options.level) for g in range(len(found.groups))
         ),
         gaps=_gaps(answered, found, rates, options),
+        kinds=kinds,
+        contrasts=contrasts(answered, found, kinds, None if sums is None else sums[1:], level=options.level),
         flips=flips,
         flip_rates={} if flips is None else _flip_rates(flips, options),
     )
@@ -120,21 +95,8 @@ def _resampled(answered: Answered, options: ClassifyOptions) -> np.ndarray | Non
     return bootstrap_sums(features, groups=members, clusters=clusters, resamples=options.resamples, seed=options.seed)
 
 
-def _clusters(answered: Answered, group: int) -> int:
-    return len({answered.clusters[row] for row in np.flatnonzero(answered.groups == group)})
-
-
-def _bounds(replicates: np.ndarray, value: float, clusters: int, options: ClassifyOptions) -> Bounds:
-    """Percentile interval; where all answers are right, or all wrong, no resample differs and the exact bound of so many clusters."""
-    if value in (0.0, 1.0) and clusters:
-        reach = 1 - ((1 - options.level) / 2) ** (1 / clusters)
-        return (0.0, reach) if value == 0 else (1 - reach, 1.0)
-    return _between(replicates, options)
-
-
-def _between(replicates: np.ndarray, options: ClassifyOptions) -> Bounds:
-    found = percentile_interval(replicates, level=options.level)
-    return float(found.low), float(found.high)
+def _part(answered: Answered, found: GroupAccuracy, rates: np.ndarray, group: int) -> Part:
+    return Part(value=float(found.groups[group]), replicates=rates[1 + group], clusters=answered.clusters_of([group]))
 
 
 def _weighted(rates: np.ndarray, weights: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -160,13 +122,13 @@ def _of_mean(
     of intervals of the groups that hold all at once.
     """
     drawn = _weighted(rates[1:], weights) if replicates is None else replicates
-    low, high = _between(drawn, options)
+    low, high = between(drawn, level=options.level)
     known = found.counts > 0
     weight = np.where(known, np.asarray(weights, np.float64), 0.0)
-    if high - low > _ROUNDING or np.isnan(low) or not weight.sum():
+    if high - low > ROUNDING or np.isnan(low) or not weight.sum():
         return low, high
-    together = replace(options, level=1 - (1 - options.level) / int(known.sum()))
-    ends = [_bounds(rates[1 + g], found.groups[g], _clusters(answered, int(g)), together) for g in np.flatnonzero(known)]
+    together = 1 - (1 - options.level) / int(known.sum())
+    ends = [bounds(_part(answered, found, rates, int(g)), level=together) for g in np.flatnonzero(known)]
     lows, highs = np.transpose(ends)
     return float(lows @ weight[known] / weight.sum()), float(highs @ weight[known] / weight.sum())
 
@@ -176,7 +138,7 @@ def _worst(answered: Answered, found: GroupAccuracy, rates: np.ndarray, options:
     together = simultaneous_intervals(1 - found.groups, 1 - rates, level=options.level, bounds=(0.0, 1.0))
     low, high, each = together.low.copy(), together.high.copy(), (1 - options.level) / 2 / len(found.groups)
     for g in np.flatnonzero((found.groups == 0) | (found.groups == 1)):
-        reach = 1 - each ** (1 / max(1, _clusters(answered, int(g))))
+        reach = 1 - each ** (1 / max(1, answered.clusters_of([int(g)])))
         low[g], high[g] = (1 - reach, 1.0) if found.groups[g] == 0 else (0.0, reach)
     error = worst_group_interval(type(together)(low=low, high=high, used=together.used))
     return 1 - error[1], 1 - error[0]
@@ -190,7 +152,9 @@ def _gaps(answered: Answered, found: GroupAccuracy, rates: np.ndarray | None, op
         if len(own) < 2:
             continue
         best, worst = max(own, key=lambda g: found.groups[g]), min(own, key=lambda g: found.groups[g])
-        low, high = _UNKNOWN if rates is None else _between(rates[1 + best] - rates[1 + worst], options)
+        low, high = UNKNOWN
+        if rates is not None:
+            low, high = difference_bounds(*(_part(answered, found, rates, g) for g in (best, worst)), level=options.level)
         contexts = {"best": answered.group_values[best][1], "worst": answered.group_values[worst][1]}
         gaps.append(Gap(label=label, value=float(found.groups[best] - found.groups[worst]), low=low, high=high, **contexts))
     return tuple(gaps)

@@ -17,6 +17,9 @@ class ClassifyOptions:
         "", help="Column that says which figure a picture shows: pictures of one figure in different contexts should have one answer."
     )
     cluster: str = option("", help="Column whose values are resampled as a whole. Default: that of `figure`, where it is given.")
+    pictures: int = option(
+        12, help="Figures whose pictures are kept for the report: those whose answer changes most often first; 0 = none.", bounds=(0, 500)
+    )
     batch: int = option(32, help="Pictures that go through the network at a time.", bounds=(1, 65_536))
     workers: int = option(0, help="Processes that load pictures; 0 = threads of this process.", bounds=(0, 256))
     device: str = option("cpu", help="Where the network runs: cpu, auto, or a name such as cuda:0.")

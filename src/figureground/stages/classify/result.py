@@ -15,7 +15,7 @@ from figureground.core.errors import ArtifactError, InputError
 from figureground.runs.artifact import read_manifest
 
 KIND = "answers"
-TABLES = ("answers", "flips", "groups")
+TABLES = ("answers", "flips", "groups", "pictures")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Answers:
         return self.summary["sentence"]
 
     def table(self, name: str = "answers") -> pa.Table:
-        """One of the tables `answers`, `groups`, `flips` as an Arrow table."""
+        """One of the tables `answers`, `groups`, `flips`, `pictures` as an Arrow table."""
         file = self.path / f"{name}.parquet"
         if name not in TABLES or not file.exists():
             raise InputError(f"`name` must be one of {', '.join(sorted(p.stem for p in self.path.glob('*.parquet')))}; got '{name}'")

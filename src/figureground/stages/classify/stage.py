@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from figureground.core.errors import InputError
 from figureground.core.whole_file import write_atomically
@@ -15,8 +18,11 @@ from figureground.models.fit.samples import TrainData
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, to_json
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import write_table
-from figureground.stages.classify.measure import Answered, measure
+from figureground.stages.classify.answered import Answered
+from figureground.stages.classify.contrast import common_contexts
+from figureground.stages.classify.measure import Measured, measure
 from figureground.stages.classify.options import ClassifyOptions
+from figureground.stages.classify.pictures import kept_pictures
 from figureground.stages.classify.result import KIND
 from figureground.stages.classify.summary import answer_table, flip_table, group_table, summarise
 
@@ -29,7 +35,7 @@ def run_classify(
 ) -> Path:
     """Classifies pictures, measures the answers, and writes the artifact `answers`.
 
-    It holds `answers.parquet`, `groups.parquet`, with `figure` also `flips.parquet`, and `summary.json`.
+    It holds `answers.parquet`, `groups.parquet`, with `figure` also `flips.parquet` and `pictures.parquet`, and `summary.json`.
 
     Args:
         model: spec of a classifier.
@@ -52,21 +58,46 @@ def run_classify(
     columns = {name: _column(chosen, name) for name in (options.figure, options.cluster) if name}
     inputs = {**input_digests({"data": chosen}), "model": classifier.sha256}
     settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in _HARMLESS}
+    trained = (classifier.card or {}).get("groups") or {}
+    common = common_contexts(dataset, groups=options.groups, trained=trained, labels=classifier.names)
     settings |= {"size": classifier.size, "norm": classifier.norm, "names": list(classifier.names)}
+    settings |= {"common": [f"{label}={context}" for label, context in sorted(common.items())]}
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
     if finished(out, kind=KIND, key=key):
         reporter.say(f"{out}: these answers are there already, nothing to do")
         return out
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=(classifier.file, *chosen.every_file()), reporter=reporter)
     found = probabilities(classifier, chosen, batch=options.batch, workers=options.workers, device=options.device, reporter=reporter)
-    nothing = ("",) * len(chosen)
-    figures = columns.get(options.figure, nothing)
+    answered = _answered(data, found, columns, options, classifier)
+    measured = measure(answered, options, shares=trained.get("shares", {}), common=common)
+    _write(writer, answered, measured, options, classifier)
+    if measured.flips is not None and options.pictures:
+        write_table(writer.path / "pictures.parquet", kept_pictures(measured.flips, answered, chosen, most=options.pictures))
+    counts = {"samples": len(answered.ids), "groups": len(answered.group_names)}
+    details = {"classes": list(classifier.names), "data": dataset.name, "model": classifier.text, "sha256": classifier.sha256}
+    writer.finish(options=settings, inputs=inputs, counts=counts, seed=options.seed, details=details)
+    return out
+
+
+def _write(writer: ArtifactWriter, answered: Answered, measured: Measured, options: ClassifyOptions, classifier: Classifier) -> None:
+    write_table(writer.path / "answers.parquet", answer_table(answered))
+    write_table(writer.path / "groups.parquet", group_table(answered, measured))
+    if measured.flips is not None:
+        write_table(writer.path / "flips.parquet", flip_table(measured.flips))
+    summary = summarise(answered, measured, options=options, model=classifier.text)
+    write_atomically(writer.path / "summary.json", to_json(summary).encode())
+
+
+def _answered(
+    data: TrainData, found: np.ndarray, columns: Mapping[str, tuple[str, ...]], options: ClassifyOptions, classifier: Classifier
+) -> Answered:
+    nothing = ("",) * len(data)
     clusters = columns.get(options.cluster or options.figure, nothing)
-    answered = Answered(
+    return Answered(
         ids=data.samples,
         labels=data.labels,
         contexts=data.contexts,
-        figures=figures,
+        figures=columns.get(options.figure, nothing),
         clusters=tuple(value or f"\n{sample}" for value, sample in zip(clusters, data.samples, strict=True)),
         names=classifier.names,
         probabilities=found,
@@ -74,22 +105,6 @@ def run_classify(
         group_names=data.group_names,
         group_values=_values(data),
     )
-    _write(writer, answered, options, classifier)
-    counts = {"samples": len(answered.ids), "groups": len(answered.group_names)}
-    details = {"classes": list(classifier.names), "data": dataset.name, "model": classifier.text, "sha256": classifier.sha256}
-    writer.finish(options=settings, inputs=inputs, counts=counts, seed=options.seed, details=details)
-    return out
-
-
-def _write(writer: ArtifactWriter, answered: Answered, options: ClassifyOptions, classifier: Classifier) -> None:
-    trained = (classifier.card or {}).get("groups") or {}
-    measured = measure(answered, options, shares=trained.get("shares", {}))
-    write_table(writer.path / "answers.parquet", answer_table(answered))
-    write_table(writer.path / "groups.parquet", group_table(answered, measured))
-    if measured.flips is not None:
-        write_table(writer.path / "flips.parquet", flip_table(measured.flips))
-    summary = summarise(answered, measured, options=options, model=classifier.text)
-    write_atomically(writer.path / "summary.json", to_json(summary).encode())
 
 
 def _column(dataset: Dataset, name: str) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from figureground.metrics.flips import FigureFlips
-from figureground.stages.classify.measure import Answered, Measured
+from figureground.stages.classify.answered import Answered
+from figureground.stages.classify.contrast import Contrast
+from figureground.stages.classify.measure import Measured
 from figureground.stages.classify.options import ClassifyOptions
 
 GROUPS = pa.schema(
@@ -23,6 +25,7 @@ GROUPS = pa.schema(
         ("accuracy", pa.float64()),
         ("low", pa.float64()),
         ("high", pa.float64()),
+        ("kind", pa.string()),
     ]
 )
 FLIPS = pa.schema(
@@ -57,6 +60,7 @@ def group_table(answered: Answered, measured: Measured) -> pa.Table:
             "accuracy": _plain(found.groups[g]),
             "low": _plain(measured.of_groups[g][0]),
             "high": _plain(measured.of_groups[g][1]),
+            "kind": measured.kinds[g],
         }
         for g, (name, (label, context)) in enumerate(zip(answered.group_names, answered.group_values, strict=True))
     ]
@@ -86,11 +90,22 @@ def summarise(answered: Answered, measured: Measured, *, options: ClassifyOption
         "gaps": [
             {"label": gap.label, "best": gap.best, "worst": gap.worst, **_interval(gap.value, (gap.low, gap.high))} for gap in measured.gaps
         ],
+        "contrasts": [_contrast(one) for one in measured.contrasts],
         "flip_rate": None if measured.flips is None else _rate(measured, ""),
         "flip_rates": {label: _rate(measured, label) for label in measured.flip_rates if label},
         "level": options.level,
     }
     return {"sentence": _sentence(summary), **summary}
+
+
+def _contrast(found: Contrast) -> dict[str, Any]:
+    return {
+        "label": found.label,
+        "context": found.context,
+        "common": _interval(found.common, found.of_common),
+        "counterfactual": _interval(found.counterfactual, found.of_counterfactual),
+        "gap": _interval(found.gap, found.of_gap),
+    }
 
 
 def _rate(measured: Measured, label: str) -> dict[str, Any]:

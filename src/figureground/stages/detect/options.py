@@ -65,6 +65,9 @@ class DetectOptions:
     coverage: float = option(
         0.98, help="The loose bound is the lowest at which at least this part of the figure's patches is filled.", bounds=(0.0, 1.0)
     )
+    sheet: int = option(
+        3, help="Held-out pictures on the sheet: so many of the best, of the middle and of the worst, by IoU; 0 = no sheet.", bounds=(0, 16)
+    )
     resamples: int = option(1000, help="Resamples of the held-out pictures behind the intervals.", bounds=(10, 100_000))
     backbone: str = option("efficientnet_b0", help="Network of timm whose features are learned from.")
     head: Literal["pooled", "conv"] = option("conv", help="pooled = from the pooled features, conv = from the last three feature maps.")

@@ -12,7 +12,7 @@ from figureground.core.errors import ArtifactError
 from figureground.data.grids import KIND, Grids, Thresholds, read_grids
 from figureground.runs.artifact import read_manifest
 
-SUMMARY, DETECTOR, CURVE = "detect.json", "detector", "curve.svg"
+SUMMARY, DETECTOR, CURVE, SHEET = "detect.json", "detector", "curve.svg", "sheet.jpg"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,8 @@ from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
 from figureground.data.grids import FILE, KIND, SCHEMA
+from figureground.data.pixels import read_picture
+from figureground.data.write import jpeg_bytes
 from figureground.models.digest import file_digest
 from figureground.models.fit.card import card_text, input_digests, make_card
 from figureground.models.fit.checkpoint import write_tensors
@@ -32,7 +34,8 @@ from figureground.stages.detect.measure import choose_thresholds, counts_of, pix
 from figureground.stages.detect.options import HARMLESS, DetectOptions, curve_points, fit_options
 from figureground.stages.detect.passage import Passage
 from figureground.stages.detect.patches import PatchLabels, figure_of, find_labels
-from figureground.stages.detect.result import CURVE, DETECTOR, SUMMARY
+from figureground.stages.detect.result import CURVE, DETECTOR, SHEET, SUMMARY
+from figureground.stages.detect.sheet import Example, detector_sheet, example_parts, picture_rates
 from figureground.stages.detect.summary import Point, summarise
 
 SHARD_SIZE = 64
@@ -51,8 +54,9 @@ def run_detect(
     """Trains a detector from patch labels and writes the artifact `grids`: P(background) of every patch of every training picture.
 
     Beside `grids.parquet` stand `detector/`, the weights with their card and curves, which MODEL spec `weights:OUT/detector` opens;
-    `detect.json`, how good it is on held-out labels, for each number of labels; and `curve.svg`, the picture of that. An interrupted run
-    goes on behind its last checkpoint or shard and ends with the same bytes.
+    `detect.json`, how good it is on held-out labels, for each number of labels; `curve.svg`, the picture of that; and `sheet.jpg`,
+    held-out pictures with what was labelled and what the detector says. An interrupted run goes on behind its last checkpoint or shard and
+    ends with the same bytes.
 
     Args:
         data: the data set; the pictures of `train_split` alone may be labelled and are given grids.
@@ -96,6 +100,8 @@ def run_detect(
     card = _write_detector(writer.path / DETECTOR, points[-1].taught, lesson, device=str(devices.device))
     write_atomically(writer.path / SUMMARY, to_json(summary).encode())
     write_atomically(writer.path / CURVE, curve_svg(summary))
+    if examples := _examples(points[-1], lesson, options):
+        write_atomically(writer.path / SHEET, jpeg_bytes(detector_sheet(examples, points[-1].chosen.thresholds), quality=90))
     details = {
         **{name: summary[name] for name in ("thresholds", "rows", "columns", "source", "labels", "learned", "held_out")},
         "detector": {name: card[name] for name in ("architecture", "sha256", "training")},
@@ -168,7 +174,26 @@ def _point(
         chosen=chosen,
         patches=rates_with_intervals(counts, **told),
         pixels=None if pixels is None else rates_with_intervals(pixels, **told),
+        held_out=tuple(grids),
     )
+
+
+def _examples(point: Point, lesson: Lesson, options: DetectOptions) -> list[Example]:
+    """The rows of the sheet: of the held-out pictures the best, the middle and the worst."""
+    grids = dict(zip(lesson.held_out, point.held_out, strict=True))
+    rates = {name: picture_rates(lesson.figures[name], grid, point.chosen.thresholds) for name, grid in grids.items()}
+    chosen = example_parts(lesson.held_out, [rates[name]["mask_iou"] for name in lesson.held_out], most=options.sheet)
+    return [
+        Example(
+            id=name,
+            picture=read_picture(lesson.samples[name].image or "", sample=name),
+            figure=lesson.figures[name],
+            background=grids[name],
+            part=part,
+            rates=rates[name],
+        )
+        for name, part in chosen
+    ]
 
 
 def _pixels(lesson: Lesson, grids: Sequence[np.ndarray], training: Dataset, thresholds: Any) -> np.ndarray:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from figureground.stages.detect.learning import Lesson, Taught
 from figureground.stages.detect.measure import Chosen, Rate
 from figureground.stages.detect.options import DetectOptions
@@ -29,6 +31,8 @@ class Point:
     patches: Mapping[str, Rate]
     pixels: Mapping[str, Rate] | None
     """Over pixels; None where the data set has no masks."""
+    held_out: tuple[np.ndarray, ...]
+    """P(background) of the held-out pictures, float32 [rows, columns] each."""
 
     def plain(self) -> dict[str, Any]:
         """By the names of `POINT`."""
