@@ -53,9 +53,26 @@ def test_tied_validation_is_told(tmp_path):
     assert lines[8] == "test:"
 
 
+def test_several_ties_of_a_class_are_starred(tmp_path):
+    """One flag or many; every context has a column in every table, though training has nothing there."""
+    ties = ("--common", "duck=shore,duck=street", "--common", "hare=forest", "--common", "hare=street")
+    sizes = ("--contexts", 4, "--train", 8, "--val", 0, "--test", 1, "--size", 32, "--rho", 1, "--workers", 1)
+    code, out, err = run_program("shift", "compose", *ties, *sizes, "--out", tmp_path / "set")
+    assert code == 0, err
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[1] == lines[5] == ["shore", "street", "forest", "meadow"]
+    assert lines[2:4] == [["duck", "2*", "2*", "0", "0"], ["hare", "0", "2*", "2*", "0"]]
+    assert lines[6:8] == [["duck", "1*", "1*", "1", "1"], ["hare", "1", "1*", "1*", "1"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--common", "duck=shore,duck=forest,hare=forest"), ["'duck'", "every context (shore, forest)"]),
+        (("--common", "duck=shore,hare=sea"), ["'hare'", "'sea'", "there are shore, forest"]),
+        (("--common", "duk=shore,hare=forest"), ["'duk'", "no class here", "`duck`"]),
+        (("--common", "duck=shore"), ["no context for class 'hare'"]),
+        (("--beside", "street"), ["beside", "paste only"]),
         (("--val-rho", 1.2), ["val_rho", "1.2"]),
         (("--val-rho", -0.5), ["val_rho", "[0, 1]", "-1 for every group alike", "-0.5"]),
         (("--kind", "waterbirds", "--val-rho", 1), ["val_rho", "figures and paste only"]),

@@ -90,6 +90,8 @@ def test_many_to_many_as_published(dogs):
         **{("test", breed): first for breed in ("labrador", "corgi")},
     }
     assert set(Counter((s.split, s.label) for s in dataset.samples).values()) == {40}
+    pairs = {"bulldog": ("dirt", "jungle"), "dachshund": ("dirt", "jungle"), "labrador": ("snow", "beach"), "corgi": ("snow", "beach")}
+    assert dataset.common == pairs
 
 
 def test_no_breed_is_tested_where_it_was_trained(dogs):

@@ -81,9 +81,20 @@ def test_common_contexts_are_declared_in_the_file_or_in_the_spec(tiny):
         stream.write('[groups]\ncommon = {cat = "indoor"}\n')
     assert open_dataset(str(tiny)).common == {"cat": "indoor"}
     assert open_dataset(f"{tiny}?common=cat:outdoor,dog:indoor").common == {"cat": "outdoor", "dog": "indoor"}
-    for wrong in ("cat", "cow:indoor", "cat:"):
+    assert open_dataset(f"{tiny}?common=cat:outdoor,dog:indoor,cat:shed").common == {"cat": ("outdoor", "shed"), "dog": "indoor"}
+    for wrong in ("cat", "cow:indoor", "cat:", "cat:indoor,cat:indoor"):
         with pytest.raises(InputError):
             open_dataset(f"{tiny}?common={wrong}")
+
+
+def test_several_common_contexts_are_a_list_in_the_file(tiny):
+    """A list of one is that one; the fingerprint knows them."""
+    path, before = tiny / "dataset.toml", open_dataset(str(tiny)).fingerprint()
+    bare = path.read_text()
+    path.write_text(bare + '[groups]\ncommon = {cat = ["indoor", "shed"], dog = ["outdoor"]}\n')
+    dataset = open_dataset(str(tiny))
+    assert dataset.common == {"cat": ("indoor", "shed"), "dog": "outdoor"}
+    assert dataset.fingerprint() != before
 
 
 @pytest.mark.parametrize(
@@ -106,6 +117,9 @@ def test_common_contexts_are_declared_in_the_file_or_in_the_spec(tiny):
         ('name = "tiny"', "name = 3", ["`name` must be a text"]),
         ("[attributes]", "[groups]\ncommon = {cow = 'x'}\n[attributes]", ["cow", "no class"]),
         ("[attributes]", "[groups]\ncommon = {cat = 3}\n[attributes]", ["groups.common.cat"]),
+        ("[attributes]", "[groups]\ncommon = {cat = []}\n[attributes]", ["groups.common.cat", "list of different ones", "[]"]),
+        ("[attributes]", "[groups]\ncommon = {cat = ['a', 3]}\n[attributes]", ["groups.common.cat", "['a', 3]"]),
+        ("[attributes]", "[groups]\ncommon = {cat = ['a', 'a']}\n[attributes]", ["groups.common.cat", "list of different ones"]),
         ("[classes]", "[classes", ["no valid TOML", "line"]),
         ('name = "tiny"\n[classes]', "classes = 3\n[groups]", ["`classes` is not a section"]),
     ],

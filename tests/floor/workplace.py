@@ -181,7 +181,7 @@ def _waterbirds(folder: Path, shots: list[Shot]) -> None:
 
 
 def _cutouts(folder: Path, shots: list[Shot]) -> None:
-    """`animals`, in which duck and hare stand in for flamingo and emu, and `scenes` with a subfolder each of plain seas and forests."""
+    """`animals`, in which duck and hare stand in for flamingo and emu, and `scenes` with a subfolder each of plain seas, forests, streets."""
     names = {"duck": "flamingo", "hare": "emu"}
     rows = []
     for shot in (s for s in shots if s.label in names):
@@ -193,7 +193,7 @@ def _cutouts(folder: Path, shots: list[Shot]) -> None:
     classes = '[classes]\nnames = ["background", "flamingo", "emu"]\n[samples]\ntable = "samples.csv"\n'
     (folder / "animals" / "dataset.toml").write_text(classes)
     rng = np.random.default_rng(0)
-    for name, colour in (("sea", (40, 90, 160)), ("forest", (50, 100, 40))):
+    for name, colour in (("sea", (40, 90, 160)), ("forest", (50, 100, 40)), ("street", (120, 120, 120))):
         for number in range(12):
             scene = np.clip(rng.normal(colour, 20, (80, 100, 3)), 0, 255).astype(np.uint8)
             _jpg(folder / "scenes" / name / f"{number}.jpg", scene)

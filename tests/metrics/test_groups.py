@@ -88,7 +88,7 @@ def test_gaps_as_published():
     index = group_index({"class": LABELS, "context": CONTEXTS})
     common = majority_contexts(LABELS, CONTEXTS)
     plan = gap_plan(index, common)
-    assert [(gap.label, gap.common, gap.others) for gap in plan] == [("cat", 0, (1,)), ("dog", 3, (2,))]
+    assert [(gap.label, gap.common, gap.others) for gap in plan] == [("cat", (0,), (1,)), ("dog", (3,), (2,))]
     np.testing.assert_allclose(iou_gaps(plan, np.array([0.9, 0.5, 0.4, 0.8])), [0.4, 0.4])
     kinds = group_kinds(index, common)
     assert flip_gap(kinds, np.array([1, 8, 4, 3]), np.array([10, 10, 10, 10])) == pytest.approx(12 / 20 - 4 / 20)
@@ -104,6 +104,20 @@ def test_gaps_with_more_contexts_and_missing_values():
     np.testing.assert_equal(iou_gaps(plan, np.array([0.9, math.nan, math.nan, 0.7, 0.1]))[0], math.nan)
     np.testing.assert_equal(iou_gaps(plan, np.array([math.nan, 0.3, 0.5, 0.7, 0.1]))[0], math.nan)
     assert iou_gaps((), np.empty((0, 7))).shape == (0, 7)
+
+
+def test_a_class_of_several_common_contexts_by_hand():
+    """It keeps its tie in each of them, and the gap is the mean of those minus the mean of the others; one without a value is left out."""
+    index = group_index({"class": ["a", "a", "a", "a", "b", "b"], "context": ["w", "x", "y", "z", "x", "y"]})
+    common = {"a": ("z", "w"), "b": ("y",)}
+    kinds = group_kinds(index, common)
+    assert kinds == ["common", "counterfactual", "counterfactual", "common", "counterfactual", "common"]
+    plan = gap_plan(index, common)
+    assert [(gap.label, gap.common, gap.others) for gap in plan] == [("a", (0, 3), (1, 2)), ("b", (5,), (4,))]
+    np.testing.assert_allclose(iou_gaps(plan, np.array([0.9, 0.3, 0.5, 0.7, 0.2, 0.6])), [0.8 - 0.4, 0.4])
+    np.testing.assert_allclose(iou_gaps(plan, np.array([math.nan, 0.3, 0.5, 0.7, 0.2, math.nan])), [0.7 - 0.4, math.nan])
+    flipped = np.array([1, 6, 8, 3, 4, 2])
+    assert flip_gap(kinds, flipped, np.full(6, 10)) == pytest.approx((6 + 8 + 4) / 30 - (1 + 3 + 2) / 30)
 
 
 def test_gaps_need_class_and_context_alone():

@@ -102,6 +102,29 @@ def test_values_are_the_mean_over_seeds_of_slow_figures(seed):
     assert all(math.isnan(end) for end in values(row, "low"))
 
 
+def test_classes_of_several_contexts_by_hand():
+    """Each group is one sample; the gap is the mean over own contexts minus the mean over the others, flips are pooled by kind."""
+    contexts, own = ("den", "field", "forest", "shore"), {"duck": ("shore", "den"), "hare": ("forest", "field")}
+    flipped = {"duck": (4, 50, 10, 20), "hare": (70, 2, 30, 6)}
+    tables = np.zeros((8, 3, 3), np.int64)
+    groups = [(label, context) for label in own for context in contexts]
+    for i, (label, context) in enumerate(groups):
+        truth, wrong = CLASSES.names.index(label), flipped[label][contexts.index(context)]
+        tables[i, 0, 0], tables[i, truth, truth], tables[i, truth, 3 - truth] = 50, 100 - wrong, wrong
+    ids = tuple(f"s{n}" for n in range(8))
+    i, t, p = np.nonzero(tables)
+    rows = pa.table({"id": [ids[n] for n in i], "truth": t, "predicted": p, "pixels": tables[i, t, p]})
+    table = sample_table(rows, np.zeros((8, 4), np.int64), ids=ids, classes=CLASSES)
+    told = {"label": tuple(label for label, _ in groups), "context": tuple(context for _, context in groups)}
+    run = Outcome(classes=CLASSES, ids=ids, features=sample_features(table), risk=np.zeros(8), unit=np.arange(8), **told)
+    found = dict(zip(FIGURES, measure([run], common=own, resamples=0).values[0], strict=True))
+    duck = (0.96 + 0.80) / 2 - (0.50 + 0.90) / 2
+    hare = (0.98 + 0.70) / 2 - (0.30 + 0.94) / 2
+    assert found["gap_iou"] == pytest.approx((duck + hare) / 2)
+    assert found["common_flip"] == pytest.approx((4 + 20 + 2 + 30) / 400)
+    assert found["counterfactual_flip"] == pytest.approx((50 + 10 + 70 + 6) / 400)
+
+
 def test_with_one_seed_the_interval_is_that_of_resampled_samples():
     run, tables = random_run(7)
     row = make_row([run], common=COMMON, names=NAMES, resamples=200, seed=5)

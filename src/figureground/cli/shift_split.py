@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from figureground.cli.options import Config, Debug, Engine, Json, Out, Workers, with_options
+from figureground.core.ties import own_contexts
 from figureground.stages.shift.split_options import SplitOptions
 
 
@@ -54,7 +55,7 @@ def _print(details: Mapping[str, Any], path: Path) -> None:
     each = [details[name] // len(groups) for name in ("val", "test")]
     for place, (name, context) in enumerate(groups):
         row, column = divmod(place, len(details["contexts"]))
-        tied = " *" if details["common"][name] == context else ""
+        tied = " *" if context in own_contexts(details["common"], name) else ""
         numbers = [one["groups"][row][column] for one in details["train"]]
         table.add_row(escape(name), escape(context + tied), *map(str, (*numbers, *each)))
     table.add_row("all", "", *(str(one["samples"]) for one in details["train"]), str(details["val"]), str(details["test"]), style="bold")

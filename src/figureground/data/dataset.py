@@ -11,6 +11,7 @@ import numpy as np
 
 from figureground.core.errors import FormatError, InputError
 from figureground.core.registry import Registry
+from figureground.core.ties import Common, Tie, join_ties
 from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.faults import refusal, some
@@ -49,8 +50,8 @@ class Dataset:
     """Column that holds the class of a sample."""
     context_attribute: str | None = None
     """Column that holds the context (scene, place) of a sample."""
-    common: Mapping[str, str] = field(default_factory=dict)
-    """Class name -> context value that training ties it to, where that was declared; may be empty."""
+    common: Common = field(default_factory=dict[str, Tie])
+    """Class name -> context value, or values, that training ties it to, where that was declared; may be empty."""
     files: tuple[str, ...] = ()
     """The small files that define the data set: tables, TOML, JSON."""
     left_out: frozenset[str] = frozenset()
@@ -183,8 +184,9 @@ def open_dataset(spec: str) -> Dataset:
     """The data set that a spec names: `KIND:WHERE?key=value`, or a directory with a `dataset.toml`, or that file.
 
     Every kind understands `?attributes=TABLE` (see `Dataset.join`), `?split=NAME` (see `Dataset.select`),
-    `?common=cat:indoor,dog:outdoor` (the context that training ties each class to) and `?part=2/8` (the second of eight parts of the
-    samples in their order, so that several runs can share the work); the other options belong to the kind.
+    `?common=cat:indoor,dog:outdoor` (the context that training ties each class to; a class that stands there several times is tied to
+    several) and `?part=2/8` (the second of eight parts of the samples in their order, so that several runs can share the work); the other
+    options belong to the kind.
 
     Raises:
         InputError: an unknown kind or option, or a plain path that is no data set.
@@ -239,13 +241,13 @@ def _size_only(sample: Sample) -> Sample:
     return Sample(id=sample.id, image=sample.image, mask=sample.mask, size_hw=sample.size_hw, attributes={})
 
 
-def _common(options: Mapping[str, str], classes: ClassTable) -> dict[str, str]:
+def _common(options: Mapping[str, str], classes: ClassTable) -> dict[str, Tie]:
     pairs = [pair.partition(":") for pair in listed(options, "common") or []]
     for name, colon, context in pairs:
         classes.id_of(name)
         if not colon or not context:
             raise InputError(f"`common` must be class:context pairs such as cat:indoor,dog:outdoor; got '{options['common']}'")
-    return {name: context for name, _, context in pairs}
+    return join_ties((name, context) for name, _, context in pairs)
 
 
 def dataset_from_arrays(

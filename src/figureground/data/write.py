@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from figureground.core.errors import InputError
+from figureground.core.ties import Common, own_contexts
 from figureground.core.types import ClassTable, Sample
 from figureground.core.whole_file import write_atomically
 
@@ -24,7 +25,7 @@ def write_table_and_toml(
     name: str,
     classes: ClassTable,
     samples: Sequence[Sample],
-    common: Mapping[str, str],
+    common: Common,
     label: str | None = "label",
     context: str | None = "context",
 ) -> None:
@@ -39,7 +40,7 @@ def write_table_and_toml(
         classes: written to `[classes]` with ids and colours where they are not the default ones.
         samples: at least one, with unique ids that are not empty; `image` and `mask` are written as they are, so give them relative to
             `folder`, absolute, or as URLs. `size_hw` is not kept.
-        common: class -> the context that training ties it to; may be empty.
+        common: class -> the context, or contexts, that training ties it to; may be empty.
         label: column of `Sample.label`; None = no such column.
         context: attribute that holds the context; None = there is none.
 
@@ -99,7 +100,7 @@ def _attribute_columns(samples: Sequence[Sample], label: str | None) -> list[str
     return [column for column in dict.fromkeys(key for sample in samples for key in sample.attributes) if column != label]
 
 
-def _check(samples: Sequence[Sample], columns: list[str], classes: ClassTable, common: Mapping[str, str], context: str | None) -> None:
+def _check(samples: Sequence[Sample], columns: list[str], classes: ClassTable, common: Common, context: str | None) -> None:
     if not samples:
         raise InputError("`samples` must hold at least one sample: a table without rows is no data set")
     ids = [sample.id for sample in samples]
@@ -120,7 +121,7 @@ def _cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
 
 
-def _toml(name: str, classes: ClassTable, common: Mapping[str, str], *, label: str | None, context: str | None) -> str:
+def _toml(name: str, classes: ClassTable, common: Common, *, label: str | None, context: str | None) -> str:
     lines = [f"name = {_text(name)}", "", "[classes]", f"names = {_texts(classes.names)}"]
     if classes.ids != tuple(range(len(classes))):
         lines.append(f"ids = {list(classes.ids)}")
@@ -131,7 +132,8 @@ def _toml(name: str, classes: ClassTable, common: Mapping[str, str], *, label: s
         lines.append(f"ignore_colour = {list(classes.ignore_colour)}")
     lines += ["", "[samples]", f"table = {_text(TABLE_NAME)}", "", "[attributes]"]
     lines += [f"{key} = {_text(column)}" for key, column in (("label", label), ("context", context)) if column is not None]
-    pairs = ", ".join(f"{_text(key)} = {_text(value)}" for key, value in common.items())
+    several = {name: own_contexts(common, name) for name in common}
+    pairs = ", ".join(f"{_text(name)} = {_text(own[0]) if len(own) == 1 else _texts(own)}" for name, own in several.items())
     return "\n".join([*lines, "", "[groups]", f"common = {{{pairs}}}", ""])
 
 

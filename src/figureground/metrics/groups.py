@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from figureground.core.errors import InputError
+from figureground.core.ties import Tie, own_contexts
 from figureground.metrics.decompose import ratio
 from figureground.metrics.overlap import nan_mean
 
@@ -70,11 +71,11 @@ class GroupIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """One class's groups for a gap: the one in its common context, and those in all others."""
+    """One class's groups for a gap: those in its common context or contexts, and those in all others."""
 
     label: str
-    common: int
-    """Index of the group, in the `GroupIndex`."""
+    common: tuple[int, ...]
+    """Indices of the groups, in the `GroupIndex`; at least one."""
     others: tuple[int, ...]
     """Indices of the groups in other contexts; empty where none has samples, and the gap is then NaN."""
 
@@ -130,25 +131,25 @@ def majority_contexts(labels: Sequence[str], contexts: Sequence[str]) -> dict[st
 
 
 def group_kinds(
-    index: GroupIndex, common: Mapping[str, str | None], *, label: str = "class", context: str = "context"
+    index: GroupIndex, common: Mapping[str, Tie | None], *, label: str = "class", context: str = "context"
 ) -> list[Kind | None]:
     """Whether each group keeps the tie of its class to a context (common) or breaks it (counterfactual).
 
-    None for every group where the attributes do not hold both `label` and `context`, and for the groups of a class without a common
-    context.
+    A class that is tied to several contexts keeps its tie in each of them. None for every group where the attributes do not hold both
+    `label` and `context`, and for the groups of a class without a common context.
     """
     if label not in index.by or context not in index.by:
         return [None] * len(index)
     at_label, at_context = index.by.index(label), index.by.index(context)
     kinds: list[Kind | None] = []
     for group in index.groups:
-        usual = common.get(group.values[at_label])
-        kinds.append(None if usual is None else "common" if group.values[at_context] == usual else "counterfactual")
+        usual = own_contexts(common, group.values[at_label])
+        kinds.append(None if not usual else "common" if group.values[at_context] in usual else "counterfactual")
     return kinds
 
 
-def gap_plan(index: GroupIndex, common: Mapping[str, str | None], *, label: str = "class", context: str = "context") -> tuple[Gap, ...]:
-    """The groups to compare for each class that has samples in its common context, sorted by class.
+def gap_plan(index: GroupIndex, common: Mapping[str, Tie | None], *, label: str = "class", context: str = "context") -> tuple[Gap, ...]:
+    """The groups to compare for each class that has samples in a common context of its own, sorted by class.
 
     Raises:
         InputError: the groups are not by exactly these two attributes.
@@ -159,30 +160,33 @@ def gap_plan(index: GroupIndex, common: Mapping[str, str | None], *, label: str 
     plan = []
     for name in sorted({group.values[at_label] for group in index.groups}):
         of_class = [i for i, group in enumerate(index.groups) if group.values[at_label] == name]
-        usual = [i for i in of_class if kinds[i] == "common"]
+        usual = tuple(i for i in of_class if kinds[i] == "common")
         if usual:
-            plan.append(Gap(label=name, common=usual[0], others=tuple(i for i in of_class if kinds[i] == "counterfactual")))
+            plan.append(Gap(label=name, common=usual, others=tuple(i for i in of_class if kinds[i] == "counterfactual")))
     return tuple(plan)
 
 
 def iou_gaps(plan: Sequence[Gap], iou: np.ndarray) -> np.ndarray:
     """IoU of each class in its common context minus the mean over its other contexts; positive = worse where the tie is broken.
 
+    Of a class that is tied to several contexts, the mean over them stands for the common one.
+
     Args:
         plan: from `gap_plan`.
         iou: float64 [groups, ...], for each group the IoU of its own class, pooled over the samples of the group.
 
     Returns:
-        float64 [classes of the plan, ...], in [-1, 1]. Other contexts without a value are left out of the mean; NaN where none has one,
-        or the common one has none.
+        float64 [classes of the plan, ...], in [-1, 1]. Contexts without a value are left out of their mean; NaN where no other has one,
+        or no common one.
 
-    Source: arXiv 2604.13326 for two contexts; the mean over more is defined here.
+    Source: arXiv 2604.13326 for two contexts; the means over more are defined here.
     """
     iou = np.asarray(iou, dtype=np.float64)
     gaps = np.full((len(plan), *iou.shape[1:]), np.nan)
     for row, gap in enumerate(plan):
         if gap.others:
-            gaps[row] = iou[gap.common] - nan_mean(np.moveaxis(iou[list(gap.others)], 0, -1))
+            usual, others = (nan_mean(np.moveaxis(iou[list(places)], 0, -1)) for places in (gap.common, gap.others))
+            gaps[row] = usual - others
     return gaps
 
 

@@ -55,12 +55,14 @@ class GroupTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapRow:
-    """The IoU gap of one class: common context minus the mean of the counterfactual ones."""
+    """The IoU gap of one class: common context, or the mean of several, minus the mean of the counterfactual ones."""
 
     name: str
     common: str
     counterfactual: str
     measure: Measure
+    several: bool = False
+    """`common` names several contexts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,11 @@ class Gaps:
     def tied(self) -> bool:
         """It is known which contexts are common, so that there are gaps."""
         return bool(self.iou) or self.flip is not None
+
+    @property
+    def several(self) -> bool:
+        """Some class has several common contexts."""
+        return any(row.several for row in self.iou)
 
     @property
     def any(self) -> bool:
@@ -154,11 +161,13 @@ def gaps(prediction: PredictionAudit) -> Gaps:
 
 
 def _gap_row(entry: Mapping[str, Any]) -> GapRow:
+    common = entry.get("common")
     return GapRow(
         name=str(entry.get("class")),
-        common=_context(entry.get("common")),
+        common=words.listing([_context(own) for own in (common if isinstance(common, list) else [common])]),
         counterfactual=words.listing([_context(other) for other in entry.get("counterfactual") or ()]),
         measure=measure(entry),
+        several=isinstance(common, list),
     )
 
 

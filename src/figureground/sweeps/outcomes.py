@@ -5,7 +5,7 @@ Source: the quantities of arXiv 2604.13326.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from figureground.core.errors import ArtifactError, InputError
+from figureground.core.ties import Common
 from figureground.core.types import ClassTable
 from figureground.metrics.groups import gap_plan, group_index, group_kinds, iou_gaps
 from figureground.metrics.overlap import nan_mean
@@ -72,12 +73,12 @@ class Measured:
     """float64 [networks, resamples, figures]; a resample draws the same samples for every network."""
 
 
-def measure(runs: Sequence[Outcome], *, common: Mapping[str, str], resamples: int = 1000, seed: int = 0) -> Measured:
+def measure(runs: Sequence[Outcome], *, common: Common, resamples: int = 1000, seed: int = 0) -> Measured:
     """The figures of networks that were tested on the same samples.
 
     Args:
         runs: at least one.
-        common: class -> context that training ties it to.
+        common: class -> context or contexts that training ties it to.
         resamples: of the samples, or of the clusters they come from; may be 0.
         seed: of the resampling; results measured with the same seed can be compared resample by resample.
 
@@ -92,13 +93,13 @@ def measure(runs: Sequence[Outcome], *, common: Mapping[str, str], resamples: in
     )
 
 
-def _figures(run: Outcome, common: Mapping[str, str]) -> np.ndarray:
+def _figures(run: Outcome, common: Common) -> np.ndarray:
     groups, evaluate = _plan(run, common)
     sums = np.stack([run.features[members].sum(0) for members in groups])
     return np.append(evaluate(sums[:, None])[0], _top_share(run.risk, _loss(run.features)))
 
 
-def _replicates(run: Outcome, common: Mapping[str, str], resamples: int, seed: int) -> np.ndarray:
+def _replicates(run: Outcome, common: Common, resamples: int, seed: int) -> np.ndarray:
     """float64 [resamples, figures]; the same samples are drawn for every run."""
     if not resamples:
         return np.empty((0, len(FIGURES)))
@@ -113,7 +114,7 @@ def _replicates(run: Outcome, common: Mapping[str, str], resamples: int, seed: i
     return np.column_stack([pooled, shares])
 
 
-def _plan(run: Outcome, common: Mapping[str, str]) -> tuple[list[np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+def _plan(run: Outcome, common: Common) -> tuple[list[np.ndarray], Callable[[np.ndarray], np.ndarray]]:
     """Sample indices of each group, and what turns their sums [groups, resamples, features] into figures [resamples, 5]."""
     index = group_index({"class": run.label, "context": run.context})
     kinds, plan = group_kinds(index, common), gap_plan(index, common)

@@ -51,7 +51,7 @@ def test_groups_have_the_sizes_that_rho_says_and_splits_share_nothing(sources, r
     pictures = drawn(composition)
     assert composition.count == 40 + 4 * 3 + 4 * 5
     counts = Counter((p.split, p.label, p.context) for p in pictures)
-    expected = group_counts(20, rho=rho, contexts=2, own=[0, 1])
+    expected = group_counts(20, rho=rho, contexts=2, own=[[0], [1]])
     for row, label in enumerate(("duck", "hen")):
         for column, context in enumerate(("lake", "yard")):
             assert counts["train", label, context] == expected[row, column]
@@ -91,13 +91,13 @@ def test_only_the_scene_of_a_sample_moves_with_rho(sources):
 @pytest.mark.parametrize("contexts", [3, 4, 5])
 def test_with_many_contexts_a_sample_goes_home_or_stays(contexts):
     """A class for each context and one more for the first: whoever stays keeps its scene, whoever moves goes home."""
-    homes = (*range(contexts), 0)
+    homes = (*((context,) for context in range(contexts)), (0,))
     layouts = [
         Layout(classes=contexts + 1, contexts=contexts, homes=homes, rho=n / 15, train=15 * (contexts + 1) + 1, val=1, test=1, seed=2)
         for n in range(16)
     ]
     for weaker, stronger in pairwise(layouts):
-        for row, home in enumerate(homes):
+        for row, (home,) in enumerate(homes):
             (slots, placed), (later, moved) = (scene_slots(layout.dial("train"), row) for layout in (weaker, stronger))
             stays = placed == moved
             assert np.array_equal(slots[stays], later[stays])
@@ -302,8 +302,13 @@ def test_faulty_files_are_named(sources, tmp_path):
         ({"scenes": ""}, "needs `scenes`"),
         ({"common": ()}, "needs `common`"),
         ({"common": ("duck",)}, "must be CLASS=CONTEXT; got 'duck'"),
-        ({"common": ("duck=lake", "duck=yard")}, "ties 'duck' twice"),
-        ({"common": ("duck=lake,hen=yard,duck=yard",)}, "ties 'duck' twice"),
+        ({"common": ("duck=lake", "duck=lake", "hen=yard")}, "ties 'duck' to 'lake' twice"),
+        ({"common": ("duck=lake,hen=yard,duck=lake",)}, "ties 'duck' to 'lake' twice"),
+        ({"common": ("duck=lake", "duck=yard", "hen=yard")}, "ties class 'duck' to every context (lake, yard), so none is left"),
+        ({"common": ("duck=lake,duck=yard", "hen=yard,hen=lake"), "beside": ("unused",)}, "ties every class to 'lake' and 'yard', so"),
+        ({"beside": ("yard",)}, "`beside` names 'yard', to which `common` ties a class"),
+        ({"beside": ("unused", "unused")}, "`beside` names 'unused' twice"),
+        ({"beside": ("yart",)}, "no picture of the context 'yart'. Did you mean `yard`? Contexts here: lake, unused, yard"),
         ({"common": ("duck=lake",)}, "at least two values of class; got duck"),
         ({"common": ("duck=lake", "hen=lake")}, "at least two values of context; got lake"),
         ({"common": ("duk=lake", "hen=yard")}, "'duk', which is no class of figures. Did you mean `duck`?"),
@@ -368,7 +373,7 @@ def test_held_out_things_part_the_whole_whatever_their_order(names, seed, random
     assert without["test"] == out["test"]
 
 
-@pytest.mark.parametrize(("homes", "contexts"), [((0, 0, 1), 2), ((0, 1, 2, 0), 3)])
+@pytest.mark.parametrize(("homes", "contexts"), [(((0,), (0,), (1,)), 2), (((0,), (1,), (2,), (0,)), 3)])
 def test_classes_that_share_a_home_share_its_scenes_out(homes, contexts):
     """All at home or all away: every sample has a scene of its own as long as there are enough."""
     layout = Layout(classes=len(homes), contexts=contexts, homes=homes, rho=1.0, train=50, val=0, test=0, seed=3)

@@ -166,7 +166,8 @@ def test_ties_can_be_repeated_or_listed(pairs, data):
         texts = [*texts, part] if cut else [*texts[:-1], f"{texts[-1]}, {part}"]
     assert declared_ties(texts) == pairs
     again = data.draw(st.sampled_from(sorted(pairs)))
-    for doubled in ([*texts, f"{again}=in"], [f"{texts[0]},{again}=in", *texts[1:]]):
+    assert declared_ties([*texts, f"{again}=far"]) == {**pairs, again: (pairs[again], "far")}
+    for doubled in ([*texts, f"{again}={pairs[again]}"], [f"{texts[0]},{again}={pairs[again]}", *texts[1:]]):
         with pytest.raises(InputError, match="twice"):
             declared_ties(doubled)
 
@@ -186,7 +187,7 @@ def test_names_with_commas_are_known_from_the_data():
     with pytest.raises(InputError, match=r"got 'big'.*A name with a comma in it must be exactly as in the data"):
         declared_ties(["cat=in, big"], **known)
     with pytest.raises(InputError, match="twice"):
-        declared_ties(["cat, big=in", "cat, big=out"], **known)
+        declared_ties(["cat, big=in", "cat, big=in"], **known)
     sizes = {(c, k): 9 for c in ("cat, big", "dog") for k in ("in", "out, far")}
     common = declared_ties(["cat, big=out, far,dog=in"], classes=["cat, big", "dog"], contexts=["in", "out, far"])
     assert plan_split(crowd(sizes), rhos=[1.0], val=1, test=1, common=common).common == {"cat, big": "out, far", "dog": "in"}

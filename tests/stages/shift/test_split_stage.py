@@ -265,7 +265,7 @@ def test_a_correlation_that_whole_samples_miss_is_told(tmp_path):
         ({"context": "plce"}, "Did you mean `place`"),
         ({"common": ("cat:indoor",)}, "must be CLASS=CONTEXT"),
         ({"common": ("cat=indoor",)}, "no context for class 'dog'"),
-        ({"common": ("cat=indoor,dog=outdoor", "cat=outdoor")}, "ties 'cat' twice, to 'indoor' and 'outdoor'"),
+        ({"common": ("cat=indoor,dog=outdoor", "cat=outdoor")}, r"ties class 'cat' to every context \(indoor, outdoor\), so none is left"),
         ({"common": ("cat=indoor", "dgo=outdoor")}, "'dgo', which is no class here. Did you mean `dog`"),
         ({"common": ("cat=indoor", "dog=outdoor", "cow=outdoor")}, "'cow', which is no class here"),
         ({"common": ("cat=indoor", "dog=indoor")}, "every class to 'indoor'"),

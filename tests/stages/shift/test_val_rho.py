@@ -32,7 +32,7 @@ def sources(tmp_path_factory):
 @st.composite
 def tied(draw):
     classes, contexts = draw(st.integers(2, 4)), draw(st.integers(2, 5))
-    homes = tuple(draw(st.lists(st.integers(0, contexts - 1), min_size=classes, max_size=classes)))
+    homes = tuple((home,) for home in draw(st.lists(st.integers(0, contexts - 1), min_size=classes, max_size=classes)))
     sizes = {name: draw(st.integers(least, 6)) for name, least in (("train", 0), ("val", 1), ("test", 0))}
     rho = draw(st.sampled_from([0.0, 0.25, 0.5, 0.75, 0.95, 1.0]))
     return Layout(classes=classes, contexts=contexts, homes=homes, rho=0.8, val_rho=rho, seed=draw(st.integers(0, 3)), **sizes)
@@ -47,13 +47,15 @@ def test_the_counts_of_tied_validation(layout):
         assert (place.split, place.number) == ("val", index - layout.train)
         counts[place.row, place.column] += 1
     assert (counts.sum(axis=1) == layout.val * layout.contexts).all()
-    for row, home in enumerate(layout.homes):
+    for row, (home,) in enumerate(layout.homes):
         exact = layout.val_rho * layout.val * layout.contexts  # every rho here is a sum of halves, so this is, too, or far from a half
         assert -0.5 < counts[row, home] - exact <= 0.5 + 1e-9
         others = np.delete(counts[row], home)
         assert np.ptp(others) <= 1
         assert layout.val_rho < 1 or not others.any()
-    assert layout.dial("val").reached == pytest.approx(counts[np.arange(layout.classes), list(layout.homes)].sum() / counts.sum())
+    assert layout.dial("val").reached == pytest.approx(
+        counts[np.arange(layout.classes), [home for (home,) in layout.homes]].sum() / counts.sum()
+    )
 
 
 @given(layout=tied(), higher=st.floats(0, 1))
@@ -66,14 +68,14 @@ def test_nothing_else_moves_with_it(layout, higher):
         a, b, c = one.place(index), other.place(index), even.place(index)
         assert (a.split, a.number, a.row) == (b.split, b.number, b.row)
         if a.split == "val":
-            assert b.column in (a.column, layout.homes[a.row])
+            assert b.column in (a.column, *layout.homes[a.row])
         else:
             assert a == b == c
 
 
 def test_by_hand():
     """Two classes, two contexts, four of each group: eight of each class, six of them at home at 0.75; then, untouched, the test."""
-    layout = Layout(classes=2, contexts=2, homes=(0, 1), rho=0.5, train=0, val=4, test=1, seed=0, val_rho=0.75)
+    layout = Layout(classes=2, contexts=2, homes=((0,), (1,)), rho=0.5, train=0, val=4, test=1, seed=0, val_rho=0.75)
     places = [layout.place(index) for index in range(20)]
     assert [p.row for p in places[:16]] == [0, 1] * 8
     assert Counter((p.row, p.column) for p in places[:16]) == {(0, 0): 6, (0, 1): 2, (1, 1): 6, (1, 0): 2}
@@ -82,7 +84,7 @@ def test_by_hand():
 
 def test_a_val_rho_that_whole_samples_do_not_give_is_told():
     """Ten of each class cannot be 0.95; twenty can, and the note says so in the words of its option."""
-    layout = Layout(classes=2, contexts=2, homes=(0, 1), rho=0.5, train=20, val=5, test=0, seed=0, val_rho=0.95)
+    layout = Layout(classes=2, contexts=2, homes=((0,), (1,)), rho=0.5, train=20, val=5, test=0, seed=0, val_rho=0.95)
     assert layout.notes == ("val_rho = 0.95 becomes 1.000 with 20 validation samples; --val 10 meets it",)
     assert dataclasses.replace(layout, val=10).notes == ()
     assert dataclasses.replace(layout, val=0).notes == ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from figureground.core.errors import FormatError, InputError
+from figureground.core.ties import Tie, join_ties
 from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.dataset import Dataset, check_labels
@@ -205,14 +206,16 @@ def _samples(table: TextTable, label: str | None) -> tuple[Sample, ...]:
     )
 
 
-def _common(groups: Mapping[str, Any], classes: ClassTable, path: str) -> dict[str, str]:
+def _common(groups: Mapping[str, Any], classes: ClassTable, path: str) -> dict[str, Tie]:
     common = _typed(groups, "common", dict, path, "groups", default={})
     for name, context in common.items():
         if name not in classes.names:
             raise _bad(path, f"`groups.common` names '{name}', which is no class", f"Use a class name.{nearest(name, classes.names)}")
-        if not isinstance(context, str):
-            raise _bad(path, f"`groups.common.{name}` must be a context; got {context!r}", 'Write {cat = "indoor"}')
-    return dict(common)
+        several = context if isinstance(context, list) else [context]
+        if not several or not all(isinstance(one, str) for one in several) or len(set(several)) < len(several):
+            problem = f"`groups.common.{name}` must be a context, or a list of different ones; got {context!r}"
+            raise _bad(path, problem, 'Write {cat = "indoor"}, or {cat = ["indoor", "garden"]}')
+    return join_ties((name, one) for name, tie in common.items() for one in (tie if isinstance(tie, list) else [tie]))
 
 
 def _typed(section: Mapping[str, Any], key: str, kind: type, path: str, name: str, *, default: Any = None) -> Any:

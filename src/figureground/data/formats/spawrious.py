@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from figureground.core.errors import InputError
+from figureground.core.ties import Tie
 from figureground.core.types import ClassTable, Sample
 from figureground.data import paths
 from figureground.data.dataset import Dataset
@@ -75,8 +76,15 @@ def open_spawrious(where: str, options: Mapping[str, str]) -> Dataset:
         masks=None,
         label_attribute="breed",
         context_attribute="location",
-        common=dict(zip(ORDER, table.train, strict=True)) if table and table.filler else {},
+        common=_common(table) if table else {},
     )
+
+
+def _common(table: Table) -> dict[str, Tie]:
+    """Each breed's location of training; of a many-to-many table both locations that it shares with another breed."""
+    if table.filler is not None:
+        return dict(zip(ORDER, table.train, strict=True))
+    return {breed: table.train[:2] if place < 2 else table.train[2:] for place, breed in enumerate(ORDER)}
 
 
 def _everything(root: str) -> list[Sample]:

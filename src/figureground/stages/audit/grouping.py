@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from figureground.core.errors import InputError
+from figureground.core.ties import Common, Tie, join_ties
 from figureground.data.dataset import Dataset, open_dataset
 from figureground.metrics.groups import FEW, group_index, group_kinds, majority_contexts
 from figureground.stages.audit.options import AuditOptions
@@ -49,8 +50,8 @@ class Grouping:
     groups: tuple[Group, ...]
     left_out: int
     """Samples without a value of some crossed attribute; they are in none of the crossed groups."""
-    common: Mapping[str, str]
-    """Class -> context that training ties it to; empty where that is not known."""
+    common: Common
+    """Class -> context or contexts that training ties it to; empty where that is not known."""
 
     def crossed(self) -> list[int]:
         """Indices of the crossed groups."""
@@ -77,12 +78,12 @@ def group_attributes(dataset: Dataset, options: AuditOptions, sole_class: Sequen
     return {name: values for name, values in columns.items() if options.by or any(values)}
 
 
-def build_groups(columns: Mapping[str, Sequence[str]], common: Mapping[str, str], clusters: np.ndarray | None = None) -> Grouping:
+def build_groups(columns: Mapping[str, Sequence[str]], common: Common, clusters: np.ndarray | None = None) -> Grouping:
     """The groups of all attributes crossed, of class and context where they are among more, and of each attribute alone.
 
     Args:
         columns: attribute -> value of each sample; the empty text = unknown.
-        common: class -> context that training ties it to; may be empty.
+        common: class -> context or contexts that training ties it to; may be empty.
         clusters: int64 [samples], or None where every sample is on its own.
     """
     by = tuple(columns)
@@ -113,8 +114,8 @@ def units_of(members: np.ndarray, clusters: np.ndarray | None) -> int:
     return int(members.size if clusters is None else np.unique(clusters[members]).size)
 
 
-def common_contexts(dataset: Dataset, whole: Dataset, options: AuditOptions) -> dict[str, str]:
-    """Class -> context that training ties it to: as declared by option, else by the data set, else the majority of the training split.
+def common_contexts(dataset: Dataset, whole: Dataset, options: AuditOptions) -> dict[str, Tie]:
+    """Class -> what training ties it to: as declared by option, else by the data set, else the majority of the training split.
 
     Args:
         dataset: the samples under audit.
@@ -122,10 +123,10 @@ def common_contexts(dataset: Dataset, whole: Dataset, options: AuditOptions) -> 
         options: `common` and `train`.
 
     Raises:
-        InputError: a declaration that is not CLASS=CONTEXT, or of a class that does not exist.
+        InputError: a declaration that is not CLASS=CONTEXT, is there twice, or is of a class that does not exist.
     """
     if options.common:
-        return dict(_declared(text, whole) for text in options.common)
+        return join_ties(_declared(text, whole) for text in options.common)
     if dataset.common:
         return dict(dataset.common)
     training = open_dataset(options.train) if options.train else whole

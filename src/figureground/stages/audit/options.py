@@ -17,7 +17,9 @@ class AuditOptions:
     )
     split: str = option("", help="Audit only the samples of this split.")
     attributes: str = option("", help="CSV or Parquet table of further attributes, joined by id.")
-    common: tuple[str, ...] = option((), help="CLASS=CONTEXT that training ties together; overrides what the training split says.")
+    common: tuple[str, ...] = option(
+        (), help="CLASS=CONTEXT that training ties together, several for a class of several; overrides what the training split says."
+    )
     train: str = option(
         "", help="DATA spec of the training set, where it is not a split of DATA: its majority contexts say what is common."
     )

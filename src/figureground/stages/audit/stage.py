@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.ties import Tie
 from figureground.core.whole_file import write_atomically
 from figureground.data.colours import class_colours
 from figureground.data.dataset import Dataset
@@ -181,7 +182,7 @@ def _write(
     audited: Dataset,
     predictions: Sequence[Predictions],
     measured: Measurements,
-    common: dict[str, str],
+    common: dict[str, Tie],
     options: AuditOptions,
 ) -> None:
     first = next(iter(measured.tables.values()))
@@ -204,7 +205,7 @@ def _write(
     write_table(writer.path / "worst.parquet", _worst(audited, predictions, findings, options))
 
 
-def audit_summary(dataset: Dataset, findings: dict[str, Findings], common: dict[str, str], options: AuditOptions) -> dict[str, Any]:
+def audit_summary(dataset: Dataset, findings: dict[str, Findings], common: dict[str, Tie], options: AuditOptions) -> dict[str, Any]:
     """The content of `audit.json`: one prediction's numbers at the top level, several under `predictions` with paired differences."""
     classes = dataset.classes
     head = {

@@ -176,9 +176,9 @@ def _iou_gaps(grouping: Grouping, estimated: Estimates, options: AuditOptions) -
     return [
         {
             "class": gap.label,
-            "common": paired[gap.common].attributes,
+            "common": paired[gap.common[0]].attributes if len(gap.common) == 1 else [paired[i].attributes for i in gap.common],
             "counterfactual": [paired[i].attributes for i in gap.others],
-            "few": any(paired[i].few for i in (gap.common, *gap.others)),
+            "few": any(paired[i].few for i in (*gap.common, *gap.others)),
             **with_interval(float(found[row]), resampled[row] if _several(paired, gap) else resampled[row][:0], level=options.level),
         }
         for row, gap in enumerate(plan)
@@ -188,7 +188,7 @@ def _iou_gaps(grouping: Grouping, estimated: Estimates, options: AuditOptions) -
 
 def _several(paired: list[Group], gap: Gap) -> bool:
     """Whether each group of a gap has units enough to say how much others would differ."""
-    return all(paired[i].units > 1 for i in (gap.common, *gap.others))
+    return all(paired[i].units > 1 for i in (*gap.common, *gap.others))
 
 
 def _worst_group(grouping: Grouping, flipped: np.ndarray, replicates: np.ndarray, options: AuditOptions) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from figureground.core.errors import InputError
+from figureground.core.ties import tied_contexts
 from figureground.core.types import Sample
 from figureground.core.whole_file import write_atomically
 from figureground.data.write import jpeg_bytes, png_bytes, png_rgb_bytes, write_table_and_toml
@@ -149,6 +150,7 @@ def _finish_files(composition: Composition, options: ComposeOptions, folder: Pat
     return {
         "classes": list(composition.classes.names),
         "common": dict(composition.common),
+        **({"beside": list(composition.beside)} if composition.beside else {}),
         "groups": groups,
         "mutual_information": balance.mutual_information,
         "cramers_v": balance.cramers_v,
@@ -176,7 +178,7 @@ def _sheet(composition: Composition, options: ComposeOptions, table: Mapping[str
         for place, name in zip(composition.classes.ids, composition.classes.names, strict=True)
         if place != composition.classes.background
     ]
-    contexts = list(dict.fromkeys([*composition.common.values(), *table["context"]]))
+    contexts = list(dict.fromkeys([*tied_contexts(composition.common), *composition.beside, *table["context"]]))
     rho = composition.details.get("rho", options.rho if options.train else None)  # a manifest has its own
     told = ("" if rho is None else f", rho {rho:g}") + (f", val_rho {options.val_rho:g}" if options.val_rho != EVEN else "")
     return contact_sheet(

@@ -11,12 +11,12 @@ from figureground.core.options import option
 _EVERY = ("kind", "pictures", "sheet")
 _DRAWN = (*_EVERY, "rho", "train", "val", "test", "size", "seed", "area_low", "area_high", "spread", "val_rho")
 COUNTED = {
-    "figures": (*_DRAWN, "classes", "contexts", "distractors", "occlusion", "noise"),
-    "paste": (*_DRAWN, "figures", "scenes", "common", "held_val", "held_test", "uses", "trim", "feather", "smallest"),
+    "figures": (*_DRAWN, "classes", "contexts", "common", "distractors", "occlusion", "noise"),
+    "paste": (*_DRAWN, "figures", "scenes", "common", "beside", "held_val", "held_test", "uses", "trim", "feather", "smallest"),
     "waterbirds": (*_EVERY, "cub", "places", "manifest"),
 }
 """Which options count for each kind; all of them for a kind that is not named here."""
-_YOUNGER = ("val_rho",)
+_YOUNGER = ("val_rho", "beside")
 """Recorded where they are given only, so that a data set without them keeps the key that it had before there were such options."""
 
 
@@ -58,9 +58,11 @@ class ComposeOptions:
     scenes: str = option("", help="For paste: folder with one subfolder of pictures a context, or DATA set with a context.")
     common: tuple[str, ...] = option(
         (),
-        help="For paste: CLASS=CONTEXT that training ties together; only what is named here is used. May be repeated, or be several with "
-        "commas between them.",
+        help="CLASS=CONTEXT that training ties together. May be repeated, or be several with commas between them; a class that is there "
+        "several times is tied to several contexts. Figures: default first class to first context, and so on, around. Paste: only what is "
+        "named here is used.",
     )
+    beside: tuple[str, ...] = option((), help="For paste: a context that is used, too, though no class is tied to it. May be repeated.")
     held_val: float = option(0.15, help="For paste: part of the figures and scenes kept for validation.", bounds=(0.0, 0.9))
     held_test: float = option(0.25, help="For paste: part of the figures and scenes kept for the test.", bounds=(0.0, 0.9))
     uses: int = option(
@@ -96,7 +98,7 @@ def counted_options(options: ComposeOptions) -> dict[str, Any]:
     defaults = {field.name: field.default for field in fields(ComposeOptions)}
     idle = [name for name in given if name not in counted and getattr(options, name) != defaults[name]]
     if not idle:
-        return {name: given[name] for name in given if name in counted}
+        return {name: value for name, value in given.items() if name in counted and value != ()}
     kinds = [kind for kind, names in COUNTED.items() if idle[0] in names]
     of_these = [name for name in idle if all((name in COUNTED[kind]) == (kind in kinds) for kind in COUNTED)]
     what, one = ", ".join(f"`{name}`" for name in of_these), len(of_these) == 1

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from figureground.core.registry import Registry
+from figureground.core.ties import Common
 from figureground.core.types import ClassTable
 from figureground.stages.shift.compose_options import ComposeOptions as ComposeOptions
 
@@ -46,8 +47,10 @@ class Composition:
 
     name: str
     classes: ClassTable
-    common: Mapping[str, str]
-    """Class -> the context it is tied to."""
+    common: Common
+    """Class -> the context, or contexts, it is tied to."""
+    beside: tuple[str, ...] = ()
+    """Contexts that were asked for though no class is tied to them, in order."""
     count: int
     """Number of pictures over all splits."""
     draw: Callable[[int], Picture]

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from figureground.stages.shift.plan import TOLERATED, context_order, dial_ranks, group_counts
+from figureground.stages.shift.plan import TOLERATED, at_home, context_order, dial_ranks, home_turns, other_turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +16,8 @@ class Dial:
 
     classes: int
     contexts: int
-    homes: tuple[int, ...]
-    """Number of the context that each class is tied to."""
+    homes: tuple[tuple[int, ...], ...]
+    """For each class the numbers of the contexts it is tied to."""
     rho: float
     count: int
     """Samples in all."""
@@ -40,19 +40,21 @@ class Dial:
 
     def order(self, row: int) -> np.ndarray:
         """int64 [per class]: number of the context of each sample of a class."""
-        count, home = self.per_class(row), self.homes[row]
-        return context_order(count, rho=self.rho, contexts=self.contexts, home=home, row=row, seed=self.seed, stream=self.stream)
+        count, homes = self.per_class(row), self.homes[row]
+        return context_order(count, rho=self.rho, contexts=self.contexts, homes=homes, row=row, seed=self.seed, stream=self.stream)
+
+    def own(self, row: int) -> list[int]:
+        """Numbers of a class's own contexts, in the order of their turns."""
+        return home_turns(self.homes[row], row)
+
+    def others(self, row: int) -> list[int]:
+        """Numbers of the other contexts, in the order of their turns."""
+        return other_turns(self.homes[row], row, self.contexts)
 
     @property
     def reached(self) -> float:
-        """The part of the samples that truly stands in the context of its class; NaN without any."""
-        if not self.count:
-            return float("nan")
-        tables = (
-            group_counts(self.per_class(row), rho=self.rho, contexts=self.contexts, own=[home])[0, home]
-            for row, home in enumerate(self.homes)
-        )
-        return float(sum(tables) / self.count)
+        """The part of the samples that truly stands in a context of its class; NaN without any."""
+        return sum(at_home(self.per_class(row), self.rho) for row in range(self.classes)) / self.count if self.count else float("nan")
 
     @property
     def missed(self) -> bool:

@@ -42,8 +42,8 @@ class Layout:
 
     classes: int
     contexts: int
-    homes: tuple[int, ...]
-    """Number of the context that each class is tied to."""
+    homes: tuple[tuple[int, ...], ...]
+    """For each class the numbers of the contexts it is tied to."""
     rho: float
     train: int
     """Training samples in all."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from figureground.core.errors import InputError
+from figureground.core.ties import Common, Tie, tied_contexts
 from figureground.core.types import ClassTable
 from figureground.data import paths
 from figureground.data.spec import parse_spec
@@ -18,7 +19,7 @@ from figureground.stages.shift.composition import ComposeOptions, Composition
 from figureground.stages.shift.ingredients import class_names, context_names, find_figures, find_scenes, hold_out, scenes_digest
 from figureground.stages.shift.layout import SPLITS, Layout
 from figureground.stages.shift.placing import PasteDraw
-from figureground.stages.shift.plan import declared_ties, ties
+from figureground.stages.shift.plan import declared_ties, home_places, ties
 from figureground.stages.shift.uses import check_uses, figure_uses, scene_uses
 
 
@@ -30,14 +31,14 @@ def compose_paste(options: ComposeOptions) -> Composition:
         FormatError: a mask that cannot be read.
     """
     common = _common(options)
-    classes, contexts = tuple(common), tuple(dict.fromkeys(common.values()))
+    classes, contexts = tuple(common), _contexts(common, options.beside)
     ties(classes, contexts, common)
     figures = find_figures(options.figures, classes, trim_px=options.trim, feather_px=options.feather, smallest_px=options.smallest)
     scenes, twins = find_scenes(options.scenes, contexts)
     layout = Layout(
         classes=len(classes),
         contexts=len(contexts),
-        homes=tuple(contexts.index(common[name]) for name in classes),
+        homes=home_places(classes, contexts, common),
         rho=options.rho,
         train=options.train,
         val=options.val,
@@ -64,6 +65,7 @@ def compose_paste(options: ComposeOptions) -> Composition:
         name=f"{figures.name} on {paths.leaf(parse_spec(options.scenes).where)}",
         classes=ClassTable(names=("background", *classes)),
         common=common,
+        beside=options.beside,
         count=len(layout),
         draw=draw,
         inputs={"figures": figures.digest, "scenes": scenes_digest(scenes)},
@@ -84,7 +86,7 @@ def _notes(left_out: Mapping[str, Sequence[str]], options: ComposeOptions) -> It
         yield f"{len(ids)} {words[reason]}: {', '.join(ids[:5])}{', ...' if len(ids) > 5 else ''}"
 
 
-def _common(options: ComposeOptions) -> dict[str, str]:
+def _common(options: ComposeOptions) -> dict[str, Tie]:
     for name in ("figures", "scenes"):
         if not getattr(options, name):
             raise InputError(f"the kind `paste` needs `{name}`. Give --{name}")
@@ -95,6 +97,16 @@ def _common(options: ComposeOptions) -> dict[str, str]:
     if not any("," in text for text in options.common):
         return declared_ties(options.common)
     return declared_ties(options.common, classes=class_names(options.figures), contexts=context_names(options.scenes))
+
+
+def _contexts(common: Common, beside: Sequence[str]) -> tuple[str, ...]:
+    """The contexts that classes are tied to, then the others that are used."""
+    tied = tied_contexts(common)
+    if both := [name for name in beside if name in tied]:
+        raise InputError(f"`beside` names '{both[0]}', to which `common` ties a class. Leave it out of one of them")
+    if twice := [name for name in set(beside) if beside.count(name) > 1]:
+        raise InputError(f"`beside` names '{twice[0]}' twice. Say it once")
+    return (*tied, *beside)
 
 
 def _shared_out(

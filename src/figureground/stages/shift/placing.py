@@ -109,12 +109,21 @@ def scene_slots(dial: Dial, row: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         int64 [per class], number of the scene, counted without end in both directions; int64 [per class], number of the context.
     """
-    count, home = dial.per_class(row), dial.homes[row]
-    rank, placed = dial.ranks(row), dial.order(row)
-    before = sum(dial.per_class(other) for other in range(row) if dial.homes[other] == home)
-    away = (count - 1 - rank) // (dial.contexts - 1)
-    others = [
-        sum(-(-dial.per_class(other) // (dial.contexts - 1)) for other in range(row) if dial.homes[other] != column)
-        for column in range(dial.contexts)
-    ]
-    return np.where(placed == home, before + rank, -1 - np.take(others, placed) - away), placed
+    count, own, others = dial.per_class(row), dial.own(row), dial.others(row)
+    rank, placed, places = dial.ranks(row), dial.order(row), range(dial.contexts)
+    before = [sum(_turns(dial, other, column) for other in range(row)) for column in places]
+    behind = [sum(_away_turns(dial, other) for other in range(row) if column not in dial.homes[other]) for column in places]
+    front = np.take(before, placed) + rank // len(own)
+    back = -1 - np.take(behind, placed) - (count - 1 - rank) // len(others)
+    return np.where(np.isin(placed, own), front, back), placed
+
+
+def _turns(dial: Dial, row: int, column: int) -> int:
+    """Samples of a class that stand in a context of its own where all are at home."""
+    own = dial.own(row)
+    return len(range(own.index(column), dial.per_class(row), len(own))) if column in own else 0
+
+
+def _away_turns(dial: Dial, row: int) -> int:
+    """The most samples of a class that stand in one other context."""
+    return -(-dial.per_class(row) // len(dial.others(row)))

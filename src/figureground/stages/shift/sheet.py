@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from figureground.core.ties import Common, own_contexts
+
 PAPER, INK, FRAME = (250, 249, 246), (48, 48, 52), (206, 96, 52)
 _LARGEST_PX = 128
 """Side of a thumbnail, at most."""
@@ -18,7 +20,7 @@ def contact_sheet(
     *,
     classes: Sequence[str],
     contexts: Sequence[str],
-    common: Mapping[str, str],
+    common: Common,
     caption: str,
 ) -> np.ndarray:
     """Pictures of each group in a block, with names at the edges; the groups that training ties together are framed.
@@ -27,7 +29,7 @@ def contact_sheet(
         groups: (class, context) -> its pictures, uint8 [height, width, 3]; a group without any stays empty.
         classes: rows of the sheet, at least one.
         contexts: columns of the sheet, at least one.
-        common: class -> the context it is tied to.
+        common: class -> the context, or contexts, it is tied to.
         caption: a line below.
 
     Returns:
@@ -49,7 +51,7 @@ def contact_sheet(
         pen.text((margin - 2 * gap, top + high / 2), name, INK, font, anchor="rm")
         for column, context in enumerate(contexts):
             left = margin + column * wide
-            if common.get(name) == context:
+            if context in own_contexts(common, name):
                 pen.rectangle((left, top, left + wide - 2 * gap, top + high - 2 * gap), outline=FRAME, width=max(1, gap // 2))
             for place, picture in enumerate(groups.get((name, context), ())):
                 thumbnail = Image.fromarray(_fitted(picture, side))

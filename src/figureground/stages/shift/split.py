@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from figureground.core.errors import InputError
-from figureground.stages.shift.plan import check_rho, ties
+from figureground.core.ties import Common, own_contexts
+from figureground.stages.shift.plan import check_rho, home_places, ties
 from figureground.stages.shift.split_room import Room
 
 Group = tuple[str, str]
@@ -40,8 +41,8 @@ class SplitPlan:
 
     classes: tuple[str, ...]
     contexts: tuple[str, ...]
-    common: Mapping[str, str]
-    """Class -> the context it is tied to."""
+    common: Common
+    """Class -> the context, or contexts, it is tied to."""
     val: tuple[str, ...]
     test: tuple[str, ...]
     train: Mapping[float, tuple[str, ...]]
@@ -56,9 +57,9 @@ class SplitPlan:
     """Candidates that are in no set at any rho."""
 
     def reached(self, rho: float) -> float:
-        """The part of the training samples that truly stands in the context of its class: whole samples cannot give every rho."""
-        counts = self.counts[rho]
-        return float(counts[np.arange(len(self.classes)), _homes(self.classes, self.contexts, self.common)].sum() / counts.sum())
+        """The part of the training samples that truly stands in a context of its class: whole samples cannot give every rho."""
+        own = [[context in own_contexts(self.common, name) for context in self.contexts] for name in self.classes]
+        return float(self.counts[rho][np.array(own)].sum() / self.counts[rho].sum())
 
 
 def plan_split(
@@ -68,7 +69,7 @@ def plan_split(
     val: int,
     test: int,
     train: int = 0,
-    common: Mapping[str, str] | None = None,
+    common: Common | None = None,
     classes: Sequence[str] | None = None,
     seed: int = 0,
 ) -> SplitPlan:
@@ -84,7 +85,7 @@ def plan_split(
         val: validation samples of each group, at least 0.
         test: test samples of each group, at least 0.
         train: training samples in all; 0 = as many as every rho allows, equally many of each class.
-        common: class -> the context it is tied to, for every class; default: first class to first context and so on.
+        common: class -> the context, or contexts, it is tied to, for every class; default: first class to first context and so on.
         classes: order of the classes; default sorted. Contexts are always sorted.
         seed: decides who goes where.
 
@@ -108,7 +109,7 @@ def plan_split(
     held = scenes.hold_out(groups, val=val, test=test)
     pools = scenes.rest(groups, held.taken)
     pool = np.array([len(pools[group]) for group in groups], np.int64).reshape(len(ordered), len(contexts))
-    room = Room(classes=ordered, contexts=contexts, homes=_homes(ordered, contexts, tied), pool=pool)
+    room = Room(classes=ordered, contexts=contexts, homes=home_places(ordered, contexts, tied), pool=pool)
     asked = tuple(dict.fromkeys(float(rho) for rho in rhos))
     counts = room.counts(train or room.largest_even(asked), asked)
     chosen = {rho: _first(pools, groups, counts[rho]) for rho in asked}
@@ -266,10 +267,6 @@ class _Scenes:
 
 def _first(pools: Mapping[Group, list[str]], groups: Sequence[Group], counts: np.ndarray) -> tuple[str, ...]:
     return tuple(sorted(i for group, n in zip(groups, counts.reshape(-1).tolist(), strict=True) for i in pools[group][:n]))
-
-
-def _homes(classes: Sequence[str], contexts: Sequence[str], common: Mapping[str, str]) -> list[int]:
-    return [list(contexts).index(common[name]) for name in classes]
 
 
 def _rank(seed: int, kind: str, text: str) -> bytes:

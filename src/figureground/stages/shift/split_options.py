@@ -23,7 +23,9 @@ class SplitOptions:
     )
     stuff: tuple[str, ...] = option((), help="For area-rule: COCO-Stuff or panoptic JSON file of the same images. May be repeated.")
     common: tuple[str, ...] = option(
-        (), help="CLASS=CONTEXT that training ties together, one for every class. May be repeated, or be several with commas between them."
+        (),
+        help="CLASS=CONTEXT that training ties together, at least one for every class; several tie it to several contexts. May be "
+        "repeated, or be several with commas between them.",
     )
     classes: tuple[str, ...] = option((), help="Use the samples of this class only. May be repeated.")
     contexts: tuple[str, ...] = option((), help="Use the samples of this context only. May be repeated.")

@@ -25,8 +25,8 @@ class Room:
 
     classes: tuple[str, ...]
     contexts: tuple[str, ...]
-    homes: list[int]
-    """Number of its own context for each class."""
+    homes: Sequence[Sequence[int]]
+    """For each class the numbers of its own contexts."""
     pool: np.ndarray
     """Samples of each group, int64 [classes, contexts]."""
 
@@ -56,19 +56,18 @@ class Room:
 
         0 where there is none within 200 samples of each class.
         """
-        classes, own = len(self.classes), (range(len(self.classes)), self.homes)
+        classes, own = len(self.classes), self._own
 
         def met(each: int) -> bool:
             tables = {rho: self._table(each * classes, rho) for rho in rhos}
-            return all(np.allclose(table[own], rho * each, rtol=0, atol=1e-9) for rho, table in tables.items())
+            return all(np.allclose((table * own).sum(axis=1), rho * each, rtol=0, atol=1e-9) for rho, table in tables.items())
 
         most = total // classes
         return classes * next((each for each in range(most, max(0, most - 200), -1) if met(each)), 0)
 
     def span(self, total: int) -> str:
         """Which rhos this size allows, in words: `rho from 0.25 to 0.8`, its ends rounded to its inside, or `no rho`."""
-        own = np.zeros(self.pool.shape, bool)
-        own[np.arange(len(self.classes)), self.homes] = True
+        own = self._own
         for digits in _DIGITS:
             steps = 10**digits
 
@@ -80,6 +79,11 @@ class Room:
             if low <= high:
                 return f"rho from {low / steps:.{digits}g} to {high / steps:.{digits}g}"
         return "no rho"
+
+    @property
+    def _own(self) -> np.ndarray:
+        """Which groups are of a class in a context of its own: bool [classes, contexts]."""
+        return np.array([[column in homes for column in range(self.pool.shape[1])] for homes in self.homes])
 
     def _table(self, total: int, rho: float) -> np.ndarray:
         per_class, more = divmod(total, len(self.classes))

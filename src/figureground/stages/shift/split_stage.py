@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from figureground.core.errors import InputError
+from figureground.core.ties import Tie, tied_contexts
 from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.core.whole_file import write_atomically
 from figureground.data import paths
@@ -206,14 +207,14 @@ def _scenes(dataset: Dataset, options: SplitOptions) -> dict[str, str]:
     return dict(zip(dataset.ids, scenes, strict=True))
 
 
-def _common(dataset: Dataset, options: SplitOptions) -> dict[str, str] | None:
+def _common(dataset: Dataset, options: SplitOptions) -> dict[str, Tie] | None:
     """What `--common` says, else what the data set declares, if that names every class and only contexts that are there."""
     present = {s.label or "" for s in dataset.samples}
     contexts = {dataset.attribute(s, "context") for s in dataset.samples}
     if options.common:
         return declared_ties(options.common, classes=present, contexts=contexts)
-    declared = {name: context for name, context in dataset.common.items() if name in present}
-    return declared if set(declared) == present and set(declared.values()) <= contexts else None
+    declared = {name: tie for name, tie in dataset.common.items() if name in present}
+    return declared if set(declared) == present and contexts.issuperset(tied_contexts(declared)) else None
 
 
 def _write_masks_and_measure(

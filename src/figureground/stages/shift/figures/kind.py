@@ -13,24 +13,25 @@ from figureground.stages.shift.figures.grounds import GROUNDS
 from figureground.stages.shift.figures.picture import draw_picture
 from figureground.stages.shift.figures.placing import Manner
 from figureground.stages.shift.layout import SPLITS, Layout
-from figureground.stages.shift.plan import ties
+from figureground.stages.shift.plan import declared_ties, home_places, ties
 
 
 def compose_figures(options: ComposeOptions) -> Composition:
     """The composition that some options ask for; the picture of an index is a pure function of it and of them.
 
     Raises:
-        InputError: fewer than two classes or contexts, more than there are, or a smallest area above the largest.
+        InputError: fewer than two classes or contexts, more than there are, ties that are none of theirs, or a smallest area above the
+            largest.
     """
     classes = _first(options.classes, tuple(FIGURES), name="classes", what="figures")
     contexts = _first(options.contexts, tuple(GROUNDS), name="contexts", what="grounds")
     if options.area_low > options.area_high:
         raise InputError(f"`area_low` must not be above `area_high`; got {options.area_low} and {options.area_high}")
-    common = ties(classes, contexts)
+    common = ties(classes, contexts, declared_ties(options.common))
     layout = Layout(
         classes=len(classes),
         contexts=len(contexts),
-        homes=tuple(contexts.index(common[name]) for name in classes),
+        homes=home_places(classes, contexts, common),
         rho=options.rho,
         train=options.train,
         val=options.val,
