@@ -24,7 +24,7 @@ from figureground.core.errors import InputError  # noqa: E402
 from figureground.metrics.flips import figure_flips  # noqa: E402
 from figureground.models.classifier import open_classifier  # noqa: E402
 from figureground.report import words, write_report  # noqa: E402
-from figureground.stages.classify.contrast import common_contexts  # noqa: E402
+from figureground.stages.classify.contrast import common_contexts, group_kinds  # noqa: E402
 from figureground.stages.classify.measure import Answered, measure  # noqa: E402
 from figureground.stages.classify.pictures import flipped_figures, kept_pictures  # noqa: E402
 
@@ -219,6 +219,12 @@ def test_which_contexts_are_common(data):
     assert common_contexts(uneven, **{**asked, "trained": {**trained, "column": "place"}}) == {"dog": "dark"}
     assert common_contexts(declared, **{**asked, "trained": trained}) == {"cat": "dark", "dog": "light"}
     assert common_contexts(uneven, **{**asked, "groups": "split"}) == {"cat": "train", "dog": "train"}
+
+
+def test_a_class_of_several_common_contexts():
+    values = [("cat", "in"), ("cat", "out"), ("cat", "sea"), ("dog", "in"), ("fox", "in"), ("cat", "")]
+    kinds = group_kinds(values, {"cat": ("in", "sea"), "dog": "out"})
+    assert kinds == ("common", "counterfactual", "common", "counterfactual", "", "")
 
 
 def shown(figures, answers, contexts, sure):

@@ -253,7 +253,7 @@ def test_allow_missing_draws_from_the_classes_that_are_there(data, bank, tmp_pat
     """Three classes of which one has no background: its pictures are swapped onto grounds of the other two."""
     found = read_backgrounds(bank)
     labels = ["goat", *found.labels[1:]]
-    with pytest.raises(InputError, match="'goat'.*, or draw from duck, hare alone with `allow_missing`"):
+    with pytest.raises(InputError, match=r"'goat'.*, or draw from duck, hare alone with `allow_missing`"):
         found.check(labels, BuildOptions())
     found.check(labels, BuildOptions(allow_missing=True))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from figureground.core.ties import Common, own_contexts
 from figureground.data.dataset import Dataset
 from figureground.metrics.answers import GroupAccuracy
 from figureground.metrics.groups import majority_contexts
@@ -22,7 +23,7 @@ class Contrast:
     label: str
     """Empty = of all classes."""
     context: str
-    """The common one; empty for all classes."""
+    """The common one, or several with commas between them; empty for all classes."""
     common: float
     of_common: Bounds
     counterfactual: float
@@ -35,7 +36,7 @@ class Contrast:
         return self.common - self.counterfactual
 
 
-def common_contexts(dataset: Dataset, *, groups: str, trained: Mapping[str, Any], labels: Sequence[str]) -> dict[str, str]:
+def common_contexts(dataset: Dataset, *, groups: str, trained: Mapping[str, Any], labels: Sequence[str]) -> Common:
     """Class -> context that training ties it to: as the data set declares, else where the network saw most of it, else the training split.
 
     Args:
@@ -70,9 +71,9 @@ def _most_seen(shares: Mapping[str, float], labels: Sequence[str]) -> dict[str, 
     return {label: contexts[0] for label, contexts in most.items() if len(contexts) == 1}
 
 
-def group_kinds(values: Sequence[tuple[str, str]], common: Mapping[str, str]) -> tuple[str, ...]:
+def group_kinds(values: Sequence[tuple[str, str]], common: Common) -> tuple[str, ...]:
     """`common`, `counterfactual` or, where that is not known, the empty text, of each (label, context)."""
-    return tuple("" if not context or label not in common else _kind(common[label] == context) for label, context in values)
+    return tuple("" if not context or label not in common else _kind(context in own_contexts(common, label)) for label, context in values)
 
 
 def _kind(same: bool) -> str:
@@ -109,7 +110,7 @@ def _contrast(
     known = sums is not None
     return Contrast(
         label=label,
-        context=answered.group_values[of["common"][0]][1] if label else "",
+        context=", ".join(answered.group_values[group][1] for group in of["common"]) if label else "",
         common=usual.value,
         of_common=bounds(usual, level=level) if known else UNKNOWN,
         counterfactual=other.value,

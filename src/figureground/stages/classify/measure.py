@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from figureground.core.ties import Common
 from figureground.metrics.answers import GroupAccuracy, group_accuracy
 from figureground.metrics.flips import FigureFlips, figure_flips, flip_rate, flip_rate_interval
 from figureground.metrics.interval import simultaneous_intervals, worst_group_interval
@@ -51,9 +52,7 @@ class Measured:
     """Rate, low, high and number of figures: of all under "", and of each class under its name."""
 
 
-def measure(
-    answered: Answered, options: ClassifyOptions, *, shares: Mapping[str, float], common: Mapping[str, str] | None = None
-) -> Measured:
+def measure(answered: Answered, options: ClassifyOptions, *, shares: Mapping[str, float], common: Common | None = None) -> Measured:
     """All that is measured.
 
     Args:
