@@ -135,7 +135,9 @@ def _segmented(runs: Runs, method: str) -> dict[str, Any]:
 
 
 def _groups(world: World, method: str) -> list[dict[str, Any]]:
-    return pq.read_table(world.place / "segment" / f"{method}-audit" / "groups.parquet").to_pylist()
+    """The groups of class and context of a network's audit."""
+    table = pq.read_table(world.place / "segment" / f"{method}-audit" / "groups.parquet")
+    return [group for group in table.to_pylist() if group["kind"]]
 
 
 def _worst(world: World, method: str) -> float:
