@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip("the folder of real data is not on this machine")
     return REAL_DATA
+
+
+@pytest.fixture(autouse=True)
+def same_weights():
+    """Networks that a test makes have the same random weights each time, whatever ran before in this process."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture
