@@ -16,7 +16,7 @@ from typing import Any
 import figureground as fg
 from figureground import api
 from figureground.core.options import make_options
-from figureground.core.types import ClassTable, Sample
+from figureground.core.types import Sample
 from figureground.data.backgrounds import read_backgrounds
 from figureground.data.write import write_table_and_toml
 from figureground.models.fit.options import FitOptions, make_fit_options
@@ -37,16 +37,18 @@ METHODS = (
 )
 BLOCKS, COARSE = "swap-blocks", "swap-4x4"
 """Beside the methods, without minority: masks whose edges are those of their patches, as published; and of a detector on 4 x 4 patches."""
-WORST = "worst_group_accuracy"
-"""Chooses the weights of methods that are given groups."""
-FIRST_EPOCHS = 2
+SEGMENTED = ("erm", "swap", "swap-truth")
+"""Ways to train a segmentation network, without minority."""
+ALONE = ("own", "swap", "swap-random")
+"""Grounds that a classifier sees alone: the pictures' own, and those of the training sets that two swaps give."""
+FIRST_EPOCHS = 1
 """Of the first model of Just Train Twice."""
 EXTRA: Mapping[str, Mapping[str, Any]] = {
     "heavy": {"augment": "heavy"},
-    "groupdro": {"objective": "group-dro", "monitor": WORST},
-    "reweight": {"balance": "weight", "monitor": WORST},
-    "subsample": {"balance": "subsample", "monitor": WORST},
-    "jtt": {"upweight": 20, "monitor": WORST},
+    "groupdro": {"objective": "group-dro"},
+    "reweight": {"balance": "weight"},
+    "subsample": {"balance": "subsample"},
+    "jtt": {"upweight": 20},
     "coral": {"coral": 50.0},
     "chang": {"counterfactual": 1.0},
     "backmix": {"backmix": 1.0},
@@ -82,9 +84,14 @@ class World:
         """Where the answers of a method stand."""
         return self.place / "answers" / method
 
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """Options of every training. None chooses its weights by the validation, which is tied as the training is and soon full."""
+        return {"device": "cpu", "seed": self.seed, "val_split": ""}
+
     def options(self, **more: Any) -> FitOptions:
         """Options of a training of a classifier."""
-        return make_fit_options({"task": "classify", "device": "cpu", "seed": self.seed, **self.recipe["train"], **more})
+        return make_fit_options({**self.fixed, "task": "classify", **self.recipe["train"], **more})
 
 
 def read_recipe(name: str, data: Path) -> dict[str, Any]:
@@ -103,11 +110,10 @@ def run_world(world: World) -> str:
         if not world.minority:
             for method in (BLOCKS, COARSE):
                 answer(world, method, train(world, method))
-            for part in ("own", "drawn"):
-                grounds_alone(world, part)
-            if world.recipe["name"] == "figures":
-                for method in ("erm", "swap-truth"):
-                    segment(world, method)
+            for which in ALONE:
+                grounds_alone(world, which)
+            for method in SEGMENTED:
+                segment(world, method)
     return world.name
 
 
@@ -183,13 +189,13 @@ def _refit(world: World, method: str, base: Path) -> Path:
 def _masktune(world: World) -> Path:
     first = _train(world, "erm")
     recipe = {name: value for name, value in world.recipe["train"].items() if name not in ("epochs", "lr")}
-    options = make_fit_options({"task": "classify", "device": "cpu", "seed": world.seed, **recipe, "masktune": str(first)})
+    options = make_fit_options({**world.fixed, "task": "classify", **recipe, "masktune": str(first)})
     return fg.train(world.data, out=world.weights("masktune"), options=options).path
 
 
 def _jtt(world: World) -> Path:
     """A first model of few epochs; where it is right about every picture, nothing tells them apart, and the second training is plain."""
-    options = world.options(epochs=FIRST_EPOCHS, val_split="", warmup=0.0)
+    options = world.options(epochs=FIRST_EPOCHS, warmup=0.0)
     first = fg.train(world.data, out=world.weights("jtt-first"), options=options).path
     try:
         return _train(world, "jtt", errors_of=str(first))
@@ -212,46 +218,37 @@ def _subsample(world: World) -> Path:
 
 
 def grounds_alone(world: World, which: str) -> None:
-    """A classifier that sees no figure: every picture is a filled background, with the label of the figure that stood or stands on it.
+    """A classifier that sees no figure: every true figure is filled, not a pixel more, and the label is that of the figure that stood there.
 
-    `own` takes each training picture's own background, `drawn` the one on which a swap set its figure; one in four is kept to test on.
+    What a swap cuts out too much of, an old ground's rim around its figure, stays to be seen. One picture in four of each class is kept
+    to test on.
     """
-    proof(world, "swap")
-    folder, bank = world.place / f"grounds-{which}", world.place / "grounds" / "swap"
-    written = fg.open_dataset(str(world.place / "swapped" / "swap")).select(split="train")
-    rows = []
-    for sample in written.samples:
-        source = written.attribute(sample, "swap_figure" if which == "own" else "swap_ground")
-        if source:
-            rows.append((source, sample.label))
-    _write_grounds(folder, bank, rows, classes=written.classes)
-    weights = fg.train(str(folder), out=world.weights(f"grounds-{which}"), options=world.options(val_split="")).path
-    fg.classify(
-        f"weights:{weights}", str(folder), out=world.answers(f"grounds-{which}"), options=ClassifyOptions(split="test", resamples=0)
-    )
-
-
-def _write_grounds(folder: Path, bank: Path, rows: list[tuple[str, str | None]], *, classes: ClassTable) -> None:
-    """The data set of backgrounds, which are read where they lie; those of one source are all learned from, or all tested on."""
-    found = read_backgrounds(bank)
-    samples = [
-        Sample(
-            id=f"{number}",
-            image=str(bank / found.images[found.rows[source]]),
-            label=label,
-            split="test" if found.rows[source] % 4 == 3 else "train",
-        )
-        for number, (source, label) in enumerate(rows)
-        if found.images[found.rows[source]]
-    ]
+    data = world.data
+    if which != "own":
+        proof(world, which)
+        data = str(world.place / "swapped" / which)
+    place = world.place / "alone" / which
+    told = {"masks": "truth", "grow": 0, "infill": "telea", "pictures": "png", "seed": world.seed}
+    bank = read_backgrounds(fg.swap_infill(data, out=place / "grounds", options=make_options(InfillOptions, told)))
+    seen: dict[str, int] = {}
+    samples = []
+    for number, (label, image) in enumerate(zip(bank.labels, bank.images, strict=True)):
+        if image:
+            seen[label] = seen.get(label, 0) + 1
+            split = "test" if seen[label] % 4 == 0 else "train"
+            samples.append(Sample(id=f"{number}", image=str(Path(bank.folder) / image), label=label, split=split))
+    folder = place / "data"
     folder.mkdir(exist_ok=True)
-    write_table_and_toml(folder, name="grounds", classes=classes, samples=samples, common={}, context=None)
+    write_table_and_toml(folder, name="grounds", classes=fg.open_dataset(data).classes, samples=samples, common={}, context=None)
+    weights = fg.train(str(folder), out=world.weights(f"alone-{which}"), options=world.options()).path
+    options = ClassifyOptions(split="test", resamples=0)
+    fg.classify(f"weights:{weights}", str(folder), out=world.answers(f"alone-{which}"), options=options)
 
 
 def segment(world: World, method: str) -> None:
     """A segmentation network with and without swapping, and its audit on the test pictures."""
     more = {} if method == "erm" else {"grounds": str(grounds(world, method)), **world.recipe["swap"]}
-    options = make_fit_options({"device": "cpu", "seed": world.seed, **world.recipe["segment"], **more})
+    options = make_fit_options({**world.fixed, **world.recipe["segment"], **more})
     place = world.place / "segment"
     weights = fg.train(world.data, out=place / f"{method}-weights", options=options)
     test = f"{world.data}?split=test"

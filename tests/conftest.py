@@ -34,7 +34,7 @@ def same_weights():
 def ray_on_one_node():
     """Ray on this machine, begun and ended by the test, so that no other one finds it running."""
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     yield
     ray.shutdown()
 

@@ -22,10 +22,11 @@ from figureground.data.faults import refusal, some
 from figureground.data.labelmap import RUN_FIELDS, columns_to_runs, encode_runs
 from figureground.data.manifests import read_manifest_of
 from figureground.data.parquet import READ_FAULTS
+from figureground.data.paths import content_digest, read_bytes
 from figureground.data.pixels import read_picture
 from figureground.data.swap_options import SwapOptions
 
-KIND, SCHEMA = "backgrounds", 1
+KIND, SCHEMA = "backgrounds", 2
 CACHE_BYTES = 2**28
 """Most that one process keeps of decoded backgrounds: 256 MiB is 1,700 of 224 x 224."""
 TABLE = "grounds.parquet"
@@ -40,7 +41,7 @@ GATES = {
 """Every reason, with what comes of it, in the order in which they are told."""
 GROUNDS = pa.schema(
     [
-        *((name, pa.string()) for name in ("id", "label", "context", "image")),
+        *((name, pa.string()) for name in ("id", "label", "context", "image", "picture")),
         ("cut", pa.bool_()),
         ("gates", pa.list_(pa.string())),
         *((name, pa.float64()) for name in ("coverage", "filled", "iou", "covered", "hidden", "leakage")),
@@ -96,6 +97,8 @@ class Backgrounds:
     """Empty where it is not known."""
     images: tuple[str, ...]
     """Path of the background below `folder`; empty where there is none."""
+    pictures: tuple[str, ...]
+    """Digest of the file of each sample's picture."""
     figures: tuple[LabelRuns | None, ...]
     """1 where the figure is, at the size of its picture; None where there is nothing to cut out."""
     details: Mapping[str, Any]
@@ -127,13 +130,29 @@ class Backgrounds:
         pool = pools[min(int(one * len(pools)), len(pools) - 1)]
         return int(pool[min(int(other * len(pool)), len(pool) - 1)])
 
-    def check_known(self, samples: Sequence[str]) -> None:
-        """Raise `InputError` where a sample is not among those that it was made of."""
+    def check_known(self, samples: Sequence[str], *, labels: Sequence[str | None] = (), images: Sequence[str | None] = ()) -> None:
+        """Raise `InputError` where a sample, its label or its picture is not among those that it was made of.
+
+        Args:
+            samples: ids.
+            labels: of the samples; empty = not looked at, as is a sample without one.
+            images: files of their pictures, each of which is read once; empty = not looked at.
+        """
         if unknown := [i for i in samples if i not in self.rows]:
             raise InputError(
                 f"{self.folder}: does not know {len(unknown)} of {len(samples)} samples, the first '{unknown[0]}'. Give the "
-                "training samples that it was made of, without those of its failures.json"
+                "training samples that it was made of; what `swap build` writes is without those of its failures.json"
             )
+        for sample, label in zip(samples, labels, strict=False):
+            if label and label != self.labels[self.rows[sample]]:
+                raise self._other(f"sample '{sample}' is of class '{self.labels[self.rows[sample]]}' there and '{label}' here")
+        for sample, image in zip(samples, images, strict=False):
+            if image and content_digest(read_bytes(image, sample=sample)) != self.pictures[self.rows[sample]]:
+                raise self._other(f"sample '{sample}' has another picture there than {image}")
+
+    def _other(self, what: str) -> InputError:
+        remedy = "Run `swap infill` on this data set, or give the one it was made of"
+        return InputError(f"{self.folder}: was made of other data, {what}. {remedy}")
 
     def _without_missing(self) -> str:
         """What else can be done where a class has no background: nothing where fewer than two have some."""
@@ -184,7 +203,7 @@ def read_backgrounds(directory: str | Path) -> Backgrounds:
         raise refusal("missing-file", "there is no such table", _WRITE_AGAIN, file=str(file)) from error
     except (*READ_FAULTS, InputError) as error:
         raise refusal("bad-table", f"the table cannot be read ({str(error)[:80]})", _WRITE_AGAIN, file=str(file)) from error
-    columns = {name: table[name].to_pylist() for name in ("id", "label", "context", "image", "cut")}
+    columns = {name: table[name].to_pylist() for name in ("id", "label", "context", "image", "picture", "cut")}
     return _backgrounds(folder, columns, runs, manifest)
 
 
@@ -201,6 +220,7 @@ def _backgrounds(folder: Path, columns: Mapping[str, list[Any]], runs: list[Labe
         labels=labels,
         contexts=tuple(name or "" for name in columns["context"]),
         images=images,
+        pictures=tuple(columns["picture"]),
         figures=tuple(one if cut else None for one, cut in zip(runs, columns["cut"], strict=True)),
         details=manifest["details"],
         key=manifest["key"],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from figureground.core.errors import InputError
 from figureground.data.backgrounds import Backgrounds, read_backgrounds
 from figureground.data.recombine import drawn_jitter, recombined, swap_stream
 from figureground.data.swap_options import SwapOptions
@@ -37,17 +38,35 @@ class Swapper:
     """Value of ground in the masks that are given."""
 
     @staticmethod
-    def of(backgrounds: str | Path | Backgrounds, samples: Sequence[str], *, options: SwapOptions, background: int = 0) -> Swapper:
-        """The swapper of training samples, given by their ids.
+    def of(
+        backgrounds: str | Path | Backgrounds,
+        samples: Sequence[str],
+        *,
+        options: SwapOptions,
+        labels: Sequence[str | None] = (),
+        images: Sequence[str | None] = (),
+        background: int = 0,
+    ) -> Swapper:
+        """The swapper of training samples, given by their ids and, where they are known, labels and files of pictures.
 
         Raises:
             ArtifactError: there are no backgrounds.
-            InputError: samples that the backgrounds do not know, or a class that has none.
+            InputError: samples that the backgrounds do not know or know as others, none whose figure can be cut out, or a class that has
+                no background.
         """
         grounds = backgrounds if isinstance(backgrounds, Backgrounds) else read_backgrounds(backgrounds)
-        grounds.check_known(samples)
+        grounds.check_known(samples, labels=labels, images=images)
+        if not any(grounds.figures[grounds.rows[i]] is not None for i in samples):
+            raise InputError(
+                f"{grounds.folder}: no figure can be cut out of these {len(samples)} samples, so every picture would be shown as it is. "
+                "See `gates` in its grounds.parquet, and use other masks or thresholds"
+            )
         grounds.check([grounds.labels[grounds.rows[i]] for i in samples], options)
         return Swapper(grounds=grounds, options=options, background=background)
+
+    def count(self, samples: Sequence[str]) -> int:
+        """How many of the samples have a figure that can be set on another ground."""
+        return sum(self.grounds.figures[self.grounds.rows[i]] is not None for i in samples)
 
     def drawn(self, sample_id: str, rng: np.random.Generator) -> int | None:
         """The row of the background that a sample gets; None = it is shown as it is."""

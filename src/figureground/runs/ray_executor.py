@@ -85,7 +85,7 @@ class RayExecutor:
         try:
             _knock(address)
             ray.init(
-                address=address or None,
+                address=address or "local",
                 num_cpus=None if address else self._asked,
                 include_dashboard=None if address else False,
                 log_to_driver=False,

@@ -15,9 +15,9 @@ GROUNDS = {"dark": 60, "light": 180}
 TINY = str(Path(__file__).with_name("tiny.py"))
 
 
-def write_learnable(folder: Path, *, train: int = 4, val: int = 2, size: int = 16, void: bool = False) -> str:
+def write_learnable(folder: Path, *, train: int = 4, val: int = 2, size: int = 16, void: bool = False, seed: int = 3) -> str:
     """Writes `train` and `val` samples a group, with rows of void where asked for; returns the DATA spec."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     samples = []
     folder.mkdir(parents=True, exist_ok=True)
     for split, count in (("train", train), ("val", val)):

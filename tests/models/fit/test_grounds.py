@@ -149,11 +149,21 @@ def test_processes_make_the_same_network(data, bank, tmp_path):
         ({"swap_scale_low": 2.0, "swap_scale_high": 1.0}, "`swap_scale_low` must not be above"),
         ({"train_split": "val", "val_split": ""}, "does not know 8 of 8 samples"),
         ({"grounds": "", "figures": "x"}, "and neither is given"),
+        ({"grounds": "", "swap_turn": 5.0}, "`swap_turn` says how figures are set on `grounds`, and there are none"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(data, bank, tmp_path, change, words):
     with pytest.raises(InputError, match=words):
         fg.train(data, out=tmp_path / "w", options=replace(CLASSIFY, **{"grounds": bank, **change}))
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("options", [{"grounds": "bank"}, {"figures": "bank", "backmix": 1.0}], ids=["grounds", "figures"])
+def test_grounds_of_other_data_are_refused(bank, tmp_path, options):
+    """The ids are the same and the pictures are not."""
+    other = write_learnable(tmp_path / "other", void=True, seed=1)
+    with pytest.raises(InputError, match=r"was made of other data, sample .* has another picture there than"):
+        fg.train(other, out=tmp_path / "w", options=replace(CLASSIFY, **{k: bank if v == "bank" else v for k, v in options.items()}))
     assert not (tmp_path / "w").exists()
 
 

@@ -184,6 +184,10 @@ def test_bad_labels_are_told(data, tmp_path):
         "grid": (InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'a', {first: cells})}", grid=16), "8 x 8 patches"),
         "split": (InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'b', {test.ids[0]: cells})}"), "not for training"),
         "strange": (InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'c', {'nobody': cells})}"), "does not have"),
+        "sizes": (
+            InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'e', {first: cells, train.ids[1]: np.zeros((4, 4), bool)})}"),
+            "are of grids 4 x 4 and 8 x 8",
+        ),
         "none": (InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'd', {})}"), "no picture in it has patch labels"),
         "kind": (InfillOptions(masks="sam"), "must be truth"),
         "nowhere": (InfillOptions(masks="labels:"), "must be truth"),

@@ -284,16 +284,30 @@ def test_data_that_cannot_be_swapped_is_told(tmp_path, what, words):
     assert not bank.exists()
 
 
-def test_a_picture_that_changed_size_is_told(tmp_path):
-    """Another picture under the same name no longer fits its figure."""
-    from figureground.data.write import png_bytes, png_rgb_bytes
+def test_backgrounds_of_other_data_are_told(tmp_path):
+    """The same ids with another picture, or another class, would put figures where none are."""
+    from figureground.data.write import png_rgb_bytes
 
     data = small_world(tmp_path / "d")
     bank = run_infill(data, options=FILL, out=tmp_path / "bg")
+    table = (tmp_path / "d" / "samples.csv").read_text()
+    (tmp_path / "d" / "samples.csv").write_text(table.replace("s2-mask.png,cat,", "s2-mask.png,dog,"))
+    with pytest.raises(InputError, match="other data, sample 's2' is of class 'cat' there and 'dog' here"):
+        run_build(bank, open_dataset(str(tmp_path / "d")), out=tmp_path / "o")
+    (tmp_path / "d" / "samples.csv").write_text(table)
     (tmp_path / "d" / "s2.png").write_bytes(png_rgb_bytes(np.zeros((20, 24, 3), np.uint8)))
-    (tmp_path / "d" / "s2-mask.png").write_bytes(png_bytes(np.ones((20, 24), np.uint8)))
-    with pytest.raises(FormatError, match="24 px high"):
+    with pytest.raises(InputError, match="other data, sample 's2' has another picture there than"):
         run_build(bank, data, out=tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_figures_that_none_can_be_cut_out_of_are_told(tmp_path):
+    """Every picture would stay as it is, and the run would look like a swap."""
+    data = small_world(tmp_path / "d")
+    bank = run_infill(data, options=dataclasses.replace(FILL, coverage_low=0.9, coverage_high=0.95), out=tmp_path / "bg")
+    with pytest.raises(InputError, match="no figure can be cut out of these 8 samples"):
+        run_build(bank, data, out=tmp_path / "o")
+    assert not (tmp_path / "o").exists()
 
 
 def test_backgrounds_that_are_damaged_are_told(bank, tmp_path):

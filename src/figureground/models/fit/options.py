@@ -205,6 +205,8 @@ HARMLESS = ("workers", "checkpoint_every", "log", "preset")
 BY_CONTENT = ("errors_of", "figures", "grounds")
 """Options that name what is known by its content, wherever it lies."""
 
+_OF_GROUNDS = (*("swap_probability", "swap_scale_low", "swap_scale_high", "swap_turn", "swap_shift", "swap_feather", "swap_allow_missing"),)
+
 
 def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
     """Options of a training from layers of given values, later ones winning over earlier ones, and all of them over the preset.
@@ -251,6 +253,10 @@ def check_task(options: FitOptions) -> None:
     others = {"masktune": options.masktune, "backmix": options.backmix, "counterfactual": options.counterfactual}
     if options.grounds and (given := [name for name, value in others.items() if value]):
         raise InputError(f"`grounds` and `{given[0]}` both say what stands behind a figure. Leave one of them out")
+    defaults = FitOptions()
+    idle = [name for name in _OF_GROUNDS if not options.grounds and getattr(options, name) != getattr(defaults, name)]
+    if idle:
+        raise InputError(f"`{idle[0]}` says how figures are set on `grounds`, and there are none. Give --grounds, or leave it out")
     if options.figures and not (options.backmix or options.counterfactual):
         raise InputError("`figures` says what `backmix` or `counterfactual` cut out, and neither is given. Give one, or leave it out")
     beside = {"augment": options.augment == "heavy", "coral": options.coral, "masktune": options.masktune, "backmix": options.backmix}

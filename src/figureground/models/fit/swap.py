@@ -66,7 +66,8 @@ def swapping_source(data: TrainData, options: FitOptions) -> Swapping:
     told = asdict(options)
     how = SwapOptions(**{name: told[f"swap_{name}"] for name in _JITTER})
     background = 0 if data.targets is not None else data.background
-    return Swapping(data=data, swapper=Swapper.of(options.grounds, data.samples, options=how, background=background))
+    known = {"labels": data.labels, "images": data.images, "background": background}
+    return Swapping(data=data, swapper=Swapper.of(options.grounds, data.samples, options=how, **known))
 
 
 class SwapDataset(Dataset[tuple[Any, ...]]):
@@ -96,7 +97,8 @@ class SwapDataset(Dataset[tuple[Any, ...]]):
     ) -> None:
         value = getattr(reading, "background", 0) if background is None else background
         self.reading = reading
-        self.swapper = Swapper.of(backgrounds, reading.samples, options=options or SwapOptions(), background=value)
+        known = {name: getattr(reading, name, ()) for name in ("labels", "images")}
+        self.swapper = Swapper.of(backgrounds, reading.samples, options=options or SwapOptions(), background=value, **known)
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # seen by workers that are running already
 
     def __len__(self) -> int:

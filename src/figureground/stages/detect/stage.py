@@ -131,6 +131,11 @@ def check_options(options: DetectOptions, labels: PatchLabels, devices: Devices)
 
 def _training(data: Dataset, options: DetectOptions) -> Dataset:
     known = sorted({s.split for s in data.samples if s.split})
+    if known and not options.train_split:
+        raise InputError(
+            f"{data.name} has the splits {', '.join(known)}, and a detector learns from training pictures alone. Give --train-split "
+            "one of them"
+        )
     if options.train_split and options.train_split not in known:
         raise InputError(
             f"{data.name} has no split '{options.train_split}'; it has {', '.join(known) or 'none'}. Give --train-split one of them, or "

@@ -85,7 +85,7 @@ def run_build(
 
     Raises:
         ArtifactError: there are no backgrounds.
-        InputError: backgrounds of other data, or a class that has none.
+        InputError: backgrounds of other data, no figure to cut out, or a class that has no background.
         FormatError: a picture that cannot be read, unless `max_failures` allows it.
     """
     options, executor, reporter = options or BuildOptions(), executor or LocalExecutor(), reporter or QuietReporter()
@@ -98,9 +98,9 @@ def run_build(
     if finished(out, kind=KIND, key=key):
         reporter.say(f"{out}: this data set is there already, nothing to do")
         return out
-    known = {fault.sample for fault in lost}
-    usable = [(index, s) for index, s in enumerate(train.samples) if s.id not in known]
-    bank.check([bank.labels[bank.rows[s.id]] for _, s in usable], options)
+    unread = {fault.sample for fault in lost}
+    usable = [(index, s) for index, s in enumerate(train.samples) if s.id not in unread]
+    swapper = _swapper(bank, [s for _, s in usable], options, dataset.classes.background)
     sources = (*dataset.every_file(), *(Path(bank.folder) / image for image in bank.images if image))
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
     for folder in (IMAGES, MASKS) if dataset.masks is not None else (IMAGES,):
@@ -110,7 +110,6 @@ def run_build(
         for place, (index, sample) in enumerate(usable)
         for copy in range(options.copies)
     ]
-    swapper = Swapper(grounds=bank, options=options, background=dataset.classes.background)
     worker = partial(_worker, swapper, dataset.masks, dataset.classes, options, writer.path)
     told = {"what": "swap", "unit": "pictures", "shard_size": SHARD_SIZE}
     shards = map_in_shards(items, worker, writer=writer, executor=executor, reporter=reporter, **told)
@@ -135,6 +134,11 @@ def run_build(
         },
     )
     return out
+
+
+def _swapper(bank: Backgrounds, samples: Sequence[Sample], options: BuildOptions, background: int) -> Swapper:
+    known = {"labels": [s.label for s in samples], "images": [s.image for s in samples], "background": background}
+    return Swapper.of(bank, [s.id for s in samples], options=options, **known)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

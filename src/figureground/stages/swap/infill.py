@@ -21,7 +21,7 @@ from figureground.data.backgrounds import GATES, GROUNDS, KIND, SCHEMA, TABLE
 from figureground.data.dataset import Dataset, picture_fingerprint
 from figureground.data.faults import refusal, written_size
 from figureground.data.labelmap import encode_runs, resize_nearest, runs_to_columns
-from figureground.data.pixels import read_picture
+from figureground.data.pixels import decode_picture
 from figureground.data.write import jpeg_bytes, png_rgb_bytes
 from figureground.models.inputs import resized
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
@@ -148,7 +148,8 @@ class InfillWorker:
         """The row of a sample and its figure as 0 and 1, with its background written."""
         if not sample.image:
             raise refusal("missing-file", "the sample has no picture", "Name its picture, or leave the sample out", sample=sample.id)
-        picture = read_picture(sample.image, sample=sample.id)
+        data = paths.read_bytes(sample.image, sample=sample.id)
+        picture = decode_picture(data, file=sample.image, sample=sample.id)
         truth = self._truth(sample, picture)
         named = dataclasses.replace(sample, label=sample.label or self._main_class(truth))
         masks = figure_masks(self.source.chances(named), picture, thresholds=self.source.thresholds, options=self.options)
@@ -162,6 +163,7 @@ class InfillWorker:
             "label": named.label,
             "context": self.dataset.attribute(sample, "context") if has_context else "",
             "image": image,
+            "picture": paths.content_digest(data),
             "cut": masks.cut,
             "gates": list(masks.gates),
             "coverage": float(masks.tight.mean()),

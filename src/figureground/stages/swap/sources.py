@@ -189,6 +189,9 @@ def _labelled(where: str, dataset: Dataset, train: Dataset, options: InfillOptio
             raise InputError(f"{where}: sample '{sample_id}' was labelled on grids of different sizes. Keep one of them")
     found = {i: np.stack([~grid.cells for grid in grids]).mean(axis=0, dtype=np.float32) for i, grids in by_id.items()}
     _check_size(found, options, where)
+    if len(shapes := sorted({grid.shape for grid in found.values()})) > 1:
+        told = " and ".join(f"{rows} x {columns}" for rows, columns in shapes)
+        raise InputError(f"{where}: the patch labels are of grids {told}. Keep those of one of them")
     return found
 
 

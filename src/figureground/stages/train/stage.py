@@ -28,7 +28,7 @@ from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, 
 from figureground.models.fit.options import BY_CONTENT, HARMLESS, FitOptions, check_task
 from figureground.models.fit.samples import TrainData
 from figureground.models.fit.sources import PictureSource
-from figureground.models.fit.swap import swapping_source
+from figureground.models.fit.swap import Swapping, swapping_source
 from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
@@ -80,6 +80,9 @@ def run_train(
     inputs = _inputs(splits, options)
     source = _source(splits["train"], data["train"], options)
     inputs |= {name: read_backgrounds(where).key for name, where in _backgrounds(options).items()}
+    if isinstance(source, Swapping):
+        count, whole = source.swapper.count(data["train"].samples), len(data["train"])
+        notes += (f"the figures of {count} of {whole} training samples stand on drawn grounds",)
     plan = repeated_errors(splits["train"], options, speaker) if options.errors_of else None
     if plan is not None:
         inputs["errors_of"] = plan.identity()
@@ -159,7 +162,7 @@ def _source(train: Dataset, data: TrainData, options: FitOptions) -> PictureSour
         return swapping_source(data, options)
     if options.figures:
         grounds = read_backgrounds(options.figures)
-        grounds.check_known(train.ids)
+        grounds.check_known(train.ids, labels=data.labels, images=data.images)
         train = dataclasses.replace(train, masks=CutFigures(grounds=grounds), classes=ClassTable(names=("ground", "figure"), ignore=None))
     if options.counterfactual:
         return counterfactual_source(train, data)
