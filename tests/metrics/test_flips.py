@@ -70,6 +70,8 @@ def test_intervals_draw_figures_and_no_flip_is_no_proof():
     reach = 1.96 * rates.std() / np.sqrt(rates.size)
     assert (float(ends.low), float(ends.high)) == (pytest.approx(0.5 - reach, abs=0.02), pytest.approx(0.5 + reach, abs=0.02))
     assert np.isnan(flip_rate([]))
+    ends = flip_rate_interval([one("a", 1)], level=0.95, resamples=10, seed=0)
+    assert ends.low < 0.5 < ends.high, "one figure proves little"
     assert np.isnan(flip_rate_interval([], level=0.95, resamples=10, seed=0).low)
 
 

@@ -15,6 +15,7 @@ from figureground.metrics.decompose import ratio
 from figureground.metrics.interval import (
     Interval,
     bca_interval,
+    exact_interval,
     interval_over_runs,
     percentile_interval,
     simultaneous_intervals,
@@ -173,6 +174,19 @@ def test_without_variance_the_width_is_zero():
         simultaneous_intervals(np.array([0.75]), replicates[None]),
     ):
         assert interval.low == interval.high == 0.75
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 10), (10, 10), (3, 10), (1, 1), (0, 1), (17, 40)])
+def test_the_exact_interval_is_that_of_scipy(hits, count):
+    """Clopper and Pearson's, of a part of so many units."""
+    own = stats.binomtest(hits, count).proportion_ci(0.9, method="exact")
+    assert exact_interval(hits / count, count, level=0.9) == pytest.approx((own.low, own.high), abs=1e-9)
+
+
+def test_the_exact_interval_of_nothing_is_everything_and_rates_between_are_held():
+    assert exact_interval(0.0, 0) == (0.0, 1.0)
+    low, high = exact_interval(0.25, 1)
+    assert 0 < low < 0.25 < high < 1
 
 
 def test_bca_agrees_with_scipy():

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from figureground.core.errors import InputError
-from figureground.metrics.interval import Interval, percentile_interval
+from figureground.metrics.interval import Interval, exact_interval, percentile_interval
 from figureground.metrics.resample import bootstrap_sums
 
 
@@ -90,15 +90,14 @@ def flip_rate(found: Sequence[FigureFlips]) -> float:
 def flip_rate_interval(found: Sequence[FigureFlips], *, level: float, resamples: int, seed: int) -> Interval:
     """Bootstrap interval of the mean flip rate, whole figures being drawn; NaN without figures or resamples.
 
-    Where no figure flips, or every pair of every figure does, no resample differs and the interval is the exact one of a part of figures
-    instead (Clopper and Pearson 1934): 0 flips of 10 figures do not prove that there are none.
+    Where all figures flip equally often, never or always for one, no resample differs, and the interval is the exact one of a part of so
+    many figures instead: 0 flips of 10 figures do not prove that there are none.
     """
     rates = np.array([one.rate for one in found])
     if not rates.size or not resamples:
         return Interval(low=np.array(np.nan), high=np.array(np.nan), used=np.array(0))
-    if rates.min() == rates.max() and rates[0] in (0.0, 1.0):
-        reach = 1 - ((1 - level) / 2) ** (1 / rates.size)
-        low, high = (0.0, reach) if rates[0] == 0 else (1 - reach, 1.0)
+    if rates.min() == rates.max():
+        low, high = exact_interval(float(rates[0]), rates.size, level=level)
         return Interval(low=np.array(low), high=np.array(high), used=np.array(resamples))
     sums = bootstrap_sums(np.stack([rates, np.ones(rates.size)], axis=1), resamples=resamples, seed=seed)[0]
     return percentile_interval(sums[:, 0] / sums[:, 1], level=level)

@@ -2,7 +2,7 @@
 
 The replicates are those of `resample.py`: one statistic per resample, the same resamples for all groups and predictions.
 
-Sources: Efron & Tibshirani 1993 (percentile, BCa); max-t simultaneous intervals as in Romano & Wolf 2005.
+Sources: Efron & Tibshirani 1993 (percentile, BCa); max-t simultaneous intervals as in Romano & Wolf 2005; Clopper & Pearson 1934 (exact).
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def percentile_interval(replicates: np.ndarray, *, level: float = 0.95) -> Inter
         level: coverage aimed at, in (0, 1).
 
     Returns:
-        Interval of shape [...]. With one sample, or without any variance, its width is 0: it cannot speak of what was not sampled.
+        Interval of shape [...]. With one sample, or without any variance, its width is 0: it cannot speak of what was not sampled. Of a
+        part of samples `exact_interval` does.
 
     Raises:
         InputError: a level outside (0, 1).
@@ -158,6 +159,26 @@ def worst_group_interval(intervals: Interval) -> tuple[float, float]:
     """
     low, high = intervals.low[~np.isnan(intervals.low)], intervals.high[~np.isnan(intervals.high)]
     return (float(low.max()), float(high.max())) if low.size else (float("nan"), float("nan"))
+
+
+def exact_interval(part: float, count: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a part of `count` units (Clopper and Pearson 1934), for where no resample differs from another: 0 of 10 is not never.
+
+    Of units that have rates in [0, 1], and not only 0 or 1, their mean varies less than such a part does, so it holds for them too.
+
+    Args:
+        part: in [0, 1].
+        count: units; 0 = nothing is known, and the interval is (0, 1).
+        level: coverage aimed at, in (0, 1).
+
+    >>> [round(end, 4) for end in exact_interval(0.0, 10)]
+    [0.0, 0.3085]
+    """
+    from scipy.special import betaincinv  # slow to import and needed here only
+
+    tail, hits = _tail(level), part * count
+    low = 0.0 if hits <= 0 else float(betaincinv(hits, count - hits + 1, tail))
+    return low, 1.0 if hits >= count else float(betaincinv(hits + 1, count - hits, 1 - tail))
 
 
 def _tail(level: float) -> float:

@@ -26,7 +26,7 @@ from figureground.models.fit.coral import Coral, covariance_distance, domains_of
 from figureground.models.fit.labelled import label_classes, labelled_data  # noqa: E402
 from figureground.models.fit.masktune import masked_source, peaks, salience  # noqa: E402
 from figureground.models.fit.networks import Network  # noqa: E402
-from figureground.models.fit.options import FitOptions, check_task, make_fit_options  # noqa: E402
+from figureground.models.fit.options import FitOptions, check_together, make_fit_options  # noqa: E402
 
 FILE = str(Path(__file__).with_name("tiny.py"))
 OPTIONS = FitOptions(
@@ -236,7 +236,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(data, tmp_path, cha
 def test_they_are_of_classifiers_and_need_masks(data, tmp_path):
     for name, value in {"coral": 1.0, "masktune": "x", "backmix": 0.5}.items():
         with pytest.raises(InputError, match="counts for task classify only"):
-            check_task(FitOptions(**{name: value}))
+            check_together(FitOptions(**{name: value}))
     bare = dataclasses.replace(open_dataset(data), masks=None)
     with pytest.raises(InputError, match="and the data set has none"):
         fg.train(bare, out=tmp_path / "w", options=dataclasses.replace(OPTIONS, backmix=0.5))

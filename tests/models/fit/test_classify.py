@@ -18,7 +18,7 @@ from figureground.core.types import ClassTable  # noqa: E402
 from figureground.data.dataset import open_dataset  # noqa: E402
 from figureground.models.fit.answers import FIGURES, answer_figures  # noqa: E402
 from figureground.models.fit.labelled import group_shares, label_classes, labelled_data  # noqa: E402
-from figureground.models.fit.options import FitOptions, check_task, make_fit_options  # noqa: E402
+from figureground.models.fit.options import FitOptions, check_together, make_fit_options  # noqa: E402
 from figureground.models.predictor import open_predictor  # noqa: E402
 
 FILE = str(Path(__file__).with_name("tiny.py"))
@@ -175,7 +175,7 @@ def test_imagenet_weights_come_from_a_file_all_but_the_classes(real_data):
 def test_the_task_presets_what_others_report():
     options = make_fit_options({"task": "classify", "lr": 0.5})
     assert (options.architecture, options.monitor, options.label_smoothing, options.lr) == ("timm:resnet18", "accuracy", 0.1, 0.5)
-    check_task(options)
-    check_task(FitOptions())
+    check_together(options)
+    check_together(FitOptions())
     with pytest.raises(InputError, match="recipe of task segment"):
         make_fit_options({"task": "classify"}, {"preset": "label-flips"})

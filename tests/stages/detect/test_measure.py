@@ -104,3 +104,12 @@ def test_intervals_hold_their_value_and_are_the_same_again():
     assert all(rate.low < rate.value < rate.high for rate in found.values())
     assert found == rates_with_intervals(counts, resamples=500, seed=3)
     assert found != rates_with_intervals(counts, resamples=500, seed=4)
+
+
+def test_one_picture_and_pictures_that_are_all_right_do_not_prove_it():
+    """No resample differs from another: the interval is that of a part of so many pictures."""
+    for count, low in ((1, 0.025), (30, 0.8843)):
+        counts = np.tile(np.array([5, 0, 0, 11, 5, 0, 5]), (count, 1))
+        rate = rates_with_intervals(counts, resamples=50, seed=0)["mask_iou"]
+        assert (rate.value, rate.high) == (1.0, 1.0)
+        assert rate.low == pytest.approx(low, abs=1e-4)

@@ -26,7 +26,7 @@ from figureground.models.fit.loader import Loader
 from figureground.models.fit.loggers import FitLogger, finite
 from figureground.models.fit.networks import Network
 from figureground.models.fit.objectives import make_objective, validation_objective
-from figureground.models.fit.options import BY_CONTENT, HARMLESS, LOWER_IS_BETTER, FitOptions, check_task
+from figureground.models.fit.options import BY_CONTENT, HARMLESS, LOWER_IS_BETTER, FitOptions, check_together
 from figureground.models.fit.plans import Repeated, Subsampled
 from figureground.models.fit.precision import open_precision, reproducible
 from figureground.models.fit.replay import Replay, labelled_figures
@@ -131,7 +131,7 @@ def fit(
 
 def check_fit(train: TrainData, val: TrainData | None, options: FitOptions) -> None:
     """Raise `InputError` where data and options contradict one another."""
-    check_task(options)
+    check_together(options)
     if options.coral:
         domains_of(train)
     if val is None and options.patience:

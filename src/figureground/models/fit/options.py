@@ -205,7 +205,8 @@ HARMLESS = ("workers", "checkpoint_every", "log", "preset")
 BY_CONTENT = ("errors_of", "figures", "grounds")
 """Options that name what is known by its content, wherever it lies."""
 
-_OF_GROUNDS = (*("swap_probability", "swap_scale_low", "swap_scale_high", "swap_turn", "swap_shift", "swap_feather", "swap_allow_missing"),)
+SWAP = ("probability", "scale_low", "scale_high", "turn", "shift", "feather", "allow_missing")
+"""Options of a swap, each of which stands in `FitOptions` as `swap_NAME`."""
 
 
 def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
@@ -226,8 +227,15 @@ def make_fit_options(*layers: Mapping[str, Any]) -> FitOptions:
     return make_options(FitOptions, TASKS.get(task, {}), tuned, preset, *layers)
 
 
-def check_task(options: FitOptions) -> None:
-    """Raise `InputError` where an option counts only for the other task."""
+def check_together(options: FitOptions) -> None:
+    """Raise `InputError` where an option counts only for the other task, contradicts another, or says how to do what is not asked for."""
+    _check_task(options)
+    _check_grounds(options)
+    _check_mixing(options)
+
+
+def _check_task(options: FitOptions) -> None:
+    """Options that count for one of the two tasks."""
     classify = options.task == "classify"
     wrong = {
         "objective": classify and options.objective == "dice-ce",
@@ -245,8 +253,10 @@ def check_task(options: FitOptions) -> None:
     if names := [name for name, is_wrong in wrong.items() if is_wrong]:
         other = "segment" if classify else "classify"
         raise InputError(f"`{names[0]}` {getattr(options, names[0])} counts for task {other} only; got task {options.task}. Give another")
-    if options.coral and options.augment == "heavy":
-        raise InputError("`augment` heavy mixes pictures of two contexts into one, which coral cannot compare. Give another `augment`")
+
+
+def _check_grounds(options: FitOptions) -> None:
+    """Options that say what stands behind a figure."""
     if options.masktune and (options.weights or options.backmix):
         other = "weights" if options.weights else "backmix"
         raise InputError(f"`masktune` says which weights to start from and what pictures are shown; leave `{other}` out")
@@ -254,11 +264,17 @@ def check_task(options: FitOptions) -> None:
     if options.grounds and (given := [name for name, value in others.items() if value]):
         raise InputError(f"`grounds` and `{given[0]}` both say what stands behind a figure. Leave one of them out")
     defaults = FitOptions()
-    idle = [name for name in _OF_GROUNDS if not options.grounds and getattr(options, name) != getattr(defaults, name)]
-    if idle:
-        raise InputError(f"`{idle[0]}` says how figures are set on `grounds`, and there are none. Give --grounds, or leave it out")
+    changed = [name for name in (f"swap_{own}" for own in SWAP) if getattr(options, name) != getattr(defaults, name)]
+    if changed and not options.grounds:
+        raise InputError(f"`{changed[0]}` says how figures are set on `grounds`, and there are none. Give --grounds, or leave it out")
     if options.figures and not (options.backmix or options.counterfactual):
         raise InputError("`figures` says what `backmix` or `counterfactual` cut out, and neither is given. Give one, or leave it out")
+
+
+def _check_mixing(options: FitOptions) -> None:
+    """Options that mix, repeat or weigh pictures."""
+    if options.coral and options.augment == "heavy":
+        raise InputError("`augment` heavy mixes pictures of two contexts into one, which coral cannot compare. Give another `augment`")
     beside = {"augment": options.augment == "heavy", "coral": options.coral, "masktune": options.masktune, "backmix": options.backmix}
     if options.counterfactual and (others := [name for name, given in beside.items() if given]):
         raise InputError(

@@ -15,10 +15,8 @@ from figureground.core.errors import InputError
 from figureground.data.backgrounds import Backgrounds
 from figureground.data.swap_options import SwapOptions
 from figureground.data.swapper import Swapper
-from figureground.models.fit.options import FitOptions
+from figureground.models.fit.options import SWAP, FitOptions
 from figureground.models.fit.samples import TrainData
-
-_JITTER = ("probability", "scale_low", "scale_high", "turn", "shift", "feather", "allow_missing")
 
 
 class Reading(Protocol):
@@ -64,7 +62,7 @@ def swapping_source(data: TrainData, options: FitOptions) -> Swapping:
         low, high = options.swap_scale_low, options.swap_scale_high
         raise InputError(f"`swap_scale_low` must not be above `swap_scale_high`; got {low} and {high}")
     told = asdict(options)
-    how = SwapOptions(**{name: told[f"swap_{name}"] for name in _JITTER})
+    how = SwapOptions(**{name: told[f"swap_{name}"] for name in SWAP})
     background = 0 if data.targets is not None else data.background
     known = {"labels": data.labels, "images": data.images, "background": background}
     return Swapping(data=data, swapper=Swapper.of(options.grounds, data.samples, options=how, **known))

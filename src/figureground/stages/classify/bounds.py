@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from figureground.metrics.interval import percentile_interval
+from figureground.metrics.interval import exact_interval, percentile_interval
 
 Bounds = tuple[float, float]
 ROUNDING = 1e-12
@@ -27,8 +27,7 @@ class Part:
 def bounds(part: Part, *, level: float) -> Bounds:
     """Percentile interval; where all answers are right, or all wrong, no resample differs and the exact bound of so many clusters."""
     if part.value in (0.0, 1.0) and part.clusters:
-        reach = 1 - ((1 - level) / 2) ** (1 / part.clusters)
-        return (0.0, reach) if part.value == 0 else (1 - reach, 1.0)
+        return exact_interval(part.value, part.clusters, level=level)
     return between(part.replicates, level=level)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from figureground.core.ties import Common
 from figureground.metrics.answers import GroupAccuracy, group_accuracy
 from figureground.metrics.flips import FigureFlips, figure_flips, flip_rate, flip_rate_interval
-from figureground.metrics.interval import simultaneous_intervals, worst_group_interval
+from figureground.metrics.interval import exact_interval, simultaneous_intervals, worst_group_interval
 from figureground.metrics.resample import bootstrap_sums
 from figureground.stages.classify.answered import Answered
 from figureground.stages.classify.bounds import ROUNDING, UNKNOWN, Bounds, Part, between, bounds, difference_bounds
@@ -135,10 +135,9 @@ def _of_mean(
 def _worst(answered: Answered, found: GroupAccuracy, rates: np.ndarray, options: ClassifyOptions) -> Bounds:
     """Interval of the smallest true accuracy, whichever group has it: from error rates whose intervals hold all at once."""
     together = simultaneous_intervals(1 - found.groups, 1 - rates, level=options.level, bounds=(0.0, 1.0))
-    low, high, each = together.low.copy(), together.high.copy(), (1 - options.level) / 2 / len(found.groups)
+    low, high, each = together.low.copy(), together.high.copy(), 1 - (1 - options.level) / len(found.groups)
     for g in np.flatnonzero((found.groups == 0) | (found.groups == 1)):
-        reach = 1 - each ** (1 / max(1, answered.clusters_of([int(g)])))
-        low[g], high[g] = (1 - reach, 1.0) if found.groups[g] == 0 else (0.0, reach)
+        low[g], high[g] = exact_interval(1 - found.groups[g], answered.clusters_of([int(g)]), level=each)
     error = worst_group_interval(type(together)(low=low, high=high, used=together.used))
     return 1 - error[1], 1 - error[0]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from figureground.data.grids import Thresholds, to_pixels
 from figureground.metrics.decompose import ratio
-from figureground.metrics.interval import percentile_interval
+from figureground.metrics.interval import exact_interval, percentile_interval
 from figureground.metrics.resample import bootstrap_sums
 
 BOUNDS = np.arange(1, 100, dtype=np.float32) / np.float32(100)
@@ -25,7 +25,7 @@ background in what is cut out."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """A share with the ends of its 95 % interval over resamples of the pictures; NaN for 0 / 0."""
+    """A share with the ends of its 95 % interval over resamples of the pictures, exact where none differs; NaN for 0 / 0."""
 
     value: float
     low: float
@@ -110,9 +110,13 @@ def rates_with_intervals(counts: np.ndarray, *, resamples: int, seed: int) -> di
     value = rates_of(counts.sum(0))
     drawn = rates_of(bootstrap_sums(counts, resamples=resamples, seed=seed)[0])
     ends = percentile_interval(drawn.T)
-    return {
-        name: Rate(value=float(value[place]), low=float(ends.low[place]), high=float(ends.high[place])) for place, name in enumerate(RATES)
-    }
+    found = {}
+    for place, name in enumerate(RATES):
+        low, high = float(ends.low[place]), float(ends.high[place])
+        if low == high:
+            low, high = exact_interval(float(value[place]), len(counts))
+        found[name] = Rate(value=float(value[place]), low=low, high=high)
+    return found
 
 
 def choose_thresholds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from figureground.models.fit.loggers import open_loggers
 from figureground.models.fit.loop import FitResult, check_fit, fit
 from figureground.models.fit.masktune import masked_source
 from figureground.models.fit.networks import WEIGHTS_FILE, architecture_digest, network_to_train, trained_spec
-from figureground.models.fit.options import BY_CONTENT, HARMLESS, FitOptions, check_task
+from figureground.models.fit.options import BY_CONTENT, HARMLESS, FitOptions, check_together
 from figureground.models.fit.samples import TrainData
 from figureground.models.fit.sources import PictureSource
 from figureground.models.fit.swap import Swapping, swapping_source
@@ -33,7 +34,7 @@ from figureground.models.trained import CARD
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, library_versions, to_json
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.sources import partial_place
-from figureground.stages.train.errors import repeated_errors
+from figureground.stages.train.errors import Repeated, repeated_errors
 from figureground.stages.train.result import KIND
 
 SCHEMA = 1
@@ -72,21 +73,15 @@ def run_train(
     options, devices = options or FitOptions(), devices or open_devices((options or FitOptions()).device)
     speaker = reporter if reporter is not None and devices.rank == 0 else QuietReporter()
     splits = choose_splits(dataset, options)
-    check_task(options)
+    check_together(options)
     classes = label_classes(splits["train"]) if options.task == "classify" else dataset.classes
     network, notes = network_to_train(options, classes=len(classes))
     data = {role: _read(split, classes, options, network.stride_px) for role, split in splits.items()}
     check_fit(data["train"], data.get("val"), options)
-    inputs = _inputs(splits, options)
     source = _source(splits["train"], data["train"], options)
-    inputs |= {name: read_backgrounds(where).key for name, where in _backgrounds(options).items()}
-    if isinstance(source, Swapping):
-        count, whole = source.swapper.count(data["train"].samples), len(data["train"])
-        notes += (f"the figures of {count} of {whole} training samples stand on drawn grounds",)
     plan = repeated_errors(splits["train"], options, speaker) if options.errors_of else None
-    if plan is not None:
-        inputs["errors_of"] = plan.identity()
-        notes += (f"{int((plan.times > 1).sum())} of {plan.times.size} training samples are shown {options.upweight} times an epoch",)
+    inputs = _inputs(splits, options) | ({"errors_of": plan.identity()} if plan else {})
+    notes += tuple(_said_of(source, plan, data["train"], options))
     settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in (*HARMLESS, *BY_CONTENT)}
     settings["device"] = f"{devices.device.type} x {devices.world}"
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
@@ -169,6 +164,14 @@ def _source(train: Dataset, data: TrainData, options: FitOptions) -> PictureSour
     return backmix_source(train, data, chance=options.backmix) if options.backmix else None
 
 
+def _said_of(source: PictureSource | None, plan: Repeated | None, data: TrainData, options: FitOptions) -> Iterator[str]:
+    """What is worth knowing of the samples that are shown."""
+    if isinstance(source, Swapping):
+        yield f"the figures of {source.swapper.count(data.samples)} of {len(data)} training samples stand on drawn grounds"
+    if plan is not None:
+        yield f"{int((plan.times > 1).sum())} of {plan.times.size} training samples are shown {options.upweight} times an epoch"
+
+
 def _backgrounds(options: FitOptions) -> dict[str, str]:
     """Directories of backgrounds, by the option that names them."""
     return {name: where for name in ("figures", "grounds") if (where := getattr(options, name))}
@@ -177,6 +180,7 @@ def _backgrounds(options: FitOptions) -> dict[str, str]:
 def _inputs(splits: dict[str, Dataset], options: FitOptions) -> dict[str, str]:
     """Digests of what goes in, by role."""
     found = input_digests(splits) | {role: file_digest([path]) for role, path in _given_weights(options).items()}
+    found |= {name: read_backgrounds(where).key for name, where in _backgrounds(options).items()}
     return found | architecture_digest(options.architecture)
 
 
