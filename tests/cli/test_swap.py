@@ -21,7 +21,7 @@ def test_from_a_data_set_to_its_proof(data, tmp_path):
     bank, out = tmp_path / "bg", tmp_path / "set"
     code, told, err = run_program("swap", "infill", data, "--infill", "grey", "--coverage-low", 0.08, "--out", bank, "--workers", 1)
     assert code == 0, err
-    assert "of 16 training pictures can be cut out" in told
+    assert "of 16 pictures can be cut out" in told
     assert "x small: the figure's part of the picture is below the stated range" in told
     code, told, err = run_program("swap", "build", bank, "--data", data, "--copies", 2, "--out", out, "--workers", 1)
     assert code == 0, err

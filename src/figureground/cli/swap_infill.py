@@ -36,7 +36,7 @@ def infill(
         return
     counts = manifest.counts
     typer.echo(
-        f"{counts['cut']} figures of {counts['samples']} training pictures can be cut out, {counts['backgrounds']} backgrounds filled."
+        f"{counts['cut']} figures of {counts['samples']} pictures can be cut out, {counts['backgrounds']} backgrounds filled."
     )
     for gate, n in manifest.details["gates"].items():
         if n:

@@ -79,7 +79,7 @@ def test_after_the_swap_the_ground_says_nothing(data, made):
     assert proof["masks"] == {"iou": 1.0, "covered": 1.0, "hidden": 1.0, "leakage": 0.0, "n": 16}
     assert not any(proof["gates"].values())
     words = proof_sentence(proof)
-    assert "48 of 48 training pictures stand on a drawn ground. Mutual information of label and context: 0.6931 nats before" in words
+    assert "48 of 48 pictures stand on a drawn ground. Mutual information of label and context: 0.6931 nats before" in words
 
 
 def test_an_ideal_swap_of_many_leaves_no_information(data, bank):

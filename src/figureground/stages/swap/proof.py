@@ -124,7 +124,7 @@ def proof_sentence(found: Mapping[str, Any]) -> str:
     before, after = about["before"], about["after"]
     kept = found["pictures"] - found["swapped"]
     text = (
-        f"{found['swapped']:,} of {found['pictures']:,} training pictures stand on a drawn ground"
+        f"{found['swapped']:,} of {found['pictures']:,} pictures stand on a drawn ground"
         f"{f', {kept:,} are as they were' if kept else ''}. Mutual information of label and {word}: "
         f"{_number(before['mutual_information'])} nats before, "
         f"{_number(after['mutual_information'])} after (chance alone: {_number(after['expected'])})."
