@@ -35,9 +35,7 @@ def infill(
         print_json({"path": path, **manifest.counts, "failures": manifest.failures, **manifest.details})
         return
     counts = manifest.counts
-    typer.echo(
-        f"{counts['cut']} figures of {counts['samples']} pictures can be cut out, {counts['backgrounds']} backgrounds filled."
-    )
+    typer.echo(f"{counts['cut']} figures of {counts['samples']} pictures can be cut out, {counts['backgrounds']} backgrounds filled.")
     for gate, n in manifest.details["gates"].items():
         if n:
             typer.echo(f"{n} x {gate}: {GATES[gate]}.")
