@@ -43,6 +43,8 @@ ALONE = ("own", "swap", "swap-truth", "swap-random")
 """Grounds that a classifier sees alone: the pictures' own, and those of the training sets that three swaps give."""
 FIRST_EPOCHS = 1
 """Of the first model of Just Train Twice."""
+GAMMAS = {"gammas": "0:30:31"}
+"""Of AFR. From 20 to 30, as published, it weighs nothing but the few pictures that a small network gets wrong, and forgets the others."""
 EXTRA: Mapping[str, Mapping[str, Any]] = {
     "heavy": {"augment": "heavy"},
     "groupdro": {"objective": "group-dro"},
@@ -183,7 +185,7 @@ def _afr(world: World) -> Path:
 
 
 def _refit(world: World, method: str, base: Path) -> Path:
-    options = make_options(RefitOptions, {"method": method, "seed": world.seed})
+    options = make_options(RefitOptions, {"method": method, "seed": world.seed, **GAMMAS})
     return fg.refit(base, world.data, out=world.weights(method), options=options).path
 
 

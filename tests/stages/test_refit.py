@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
 from tests.models.fit.learnable import write_learnable  # noqa: E402
+from tests.support import Watcher  # noqa: E402
 
 import figureground as fg  # noqa: E402
 from figureground.cli import app as cli  # noqa: E402
@@ -103,6 +104,19 @@ def test_afr_weights_by_hand():
     raw = np.array([np.exp(-1) / 2, np.exp(-1) / 2, np.exp(-1.6)])
     np.testing.assert_allclose(reweighted(before, points, gamma=2.0), raw / raw.sum())
     np.testing.assert_allclose(reweighted(before, points, gamma=0.0), [0.25, 0.25, 0.5])
+
+
+def test_afr_says_where_it_makes_things_worse():
+    """The layer before is right about all but one sample, and a huge gamma weighs nothing but that."""
+    features = np.array([[-2.0], [-1.0], [1.0], [2.0], [-3.0]])
+    points = Points(features=features, targets=np.array([0, 0, 1, 1, 1]), groups=np.array([0, 0, 1, 1, 2]), names=("a", "b", "odd"))
+    val, before = points.rows(np.arange(4)), Head(weight=np.array([[-1.0], [1.0]]), bias=np.zeros(2))
+    said = Watcher()
+    refit_afr(points, val, before, RefitOptions(method="afr", gammas="30", pulls="0", steps=2000, rate=0.1), said)
+    assert "no choice is as good as the layer before: on the validation its worst group was 100.0 %" in " ".join(said.said)
+    said = Watcher()
+    refit_afr(points, val, before, RefitOptions(method="afr", gammas="0,30", pulls="0,100"), said)
+    assert not said.said
 
 
 def planted(n, rng, minority):

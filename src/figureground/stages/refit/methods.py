@@ -124,6 +124,11 @@ def refit_afr(points: Points, val: Points, before: Head, options: RefitOptions, 
             progress.advance(1)
     best = max(range(len(found)), key=lambda place: found[place][0])
     row = found[best][2]
+    if row["worst_group_accuracy"] < (worst := val.accuracy(before).worst):
+        reporter.say(
+            f"note: no choice is as good as the layer before: on the validation its worst group was {100 * worst:.1f} %, that of the best "
+            f"choice is {100 * row['worst_group_accuracy']:.1f} %. Smaller `gammas`, from 0 on, forget less"
+        )
     rows = tuple({**one, "chosen": place == best} for place, (_, _, one) in enumerate(found))
     return Refitted(head=found[best][1], chosen={"gamma": row["gamma"], "pull": row["pull"]}, rows=rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,35 +105,37 @@ def run_build(
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
     for folder in (IMAGES, MASKS) if dataset.masks is not None else (IMAGES,):
         (writer.path / folder).mkdir(exist_ok=True)
-    items = [
-        Item(number=place * options.copies + copy, index=index, copy=copy, sample=sample)
-        for place, (index, sample) in enumerate(usable)
-        for copy in range(options.copies)
-    ]
     worker = partial(_worker, swapper, dataset.masks, dataset.classes, options, writer.path)
-    told = {"what": "swap", "unit": "pictures", "shard_size": SHARD_SIZE}
-    shards = map_in_shards(items, worker, writer=writer, executor=executor, reporter=reporter, **told)
-    faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
+    rows, faults = _written(_items(usable, options.copies), worker, writer, executor, reporter)
     if len({fault.sample for fault in faults}) > options.max_failures:
         raise FormatError(faults[0])
-    rows = read_shards(writer, "rows", shards).to_pylist()
     _write_table(dataset, train, rows, options, writer)
     proof = _proof(backgrounds, bank, rows)
     write_atomically(writer.path / PROOF, to_json(proof).encode())
-    writer.finish(
-        options=settings,
-        inputs=inputs,
-        counts={"samples": len(train), "pictures": len(rows)},
-        seed=options.seed,
-        failures=[*lost, *faults],
-        details={
-            "dataset": dataset.name,
-            "classes": list(dataset.classes.names),
-            "backgrounds": str(bank.details.get("infill", "")),
-            "proof": proof,
-        },
-    )
+    told = {"dataset": dataset.name, "classes": list(dataset.classes.names), "backgrounds": str(bank.details.get("infill", ""))}
+    counts = {"samples": len(train), "pictures": len(rows)}
+    failures = [*lost, *faults]
+    writer.finish(options=settings, inputs=inputs, counts=counts, seed=options.seed, failures=failures, details={**told, "proof": proof})
     return out
+
+
+def _items(samples: Sequence[tuple[int, Sample]], copies: int) -> list[Item]:
+    """Every picture to make, the copies of a training picture in a row."""
+    return [
+        Item(number=place * copies + copy, index=index, copy=copy, sample=sample)
+        for place, (index, sample) in enumerate(samples)
+        for copy in range(copies)
+    ]
+
+
+def _written(
+    items: list[Item], worker: Callable[[], BuildWorker], writer: ArtifactWriter, executor: Executor, reporter: Reporter
+) -> tuple[list[dict[str, Any]], list[Fault]]:
+    """Makes the pictures; returns a row for each, and what is wrong with those that cannot be made."""
+    told = {"what": "swap", "unit": "pictures", "shard_size": SHARD_SIZE}
+    shards = map_in_shards(items, worker, writer=writer, executor=executor, reporter=reporter, **told)
+    faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
+    return read_shards(writer, "rows", shards).to_pylist(), faults
 
 
 def _swapper(bank: Backgrounds, samples: Sequence[Sample], options: BuildOptions, background: int) -> Swapper:
