@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import figureground as fg
 from figureground import api
 from figureground.core.options import make_options
 from figureground.core.types import Sample
 from figureground.data.backgrounds import read_backgrounds
-from figureground.data.write import write_table_and_toml
+from figureground.data.dataset import Dataset
+from figureground.data.pixels import read_picture
+from figureground.data.write import png_rgb_bytes, write_table_and_toml
 from figureground.models.fit.options import FitOptions, make_fit_options
 from figureground.models.fit.order import batch_edges
 from figureground.stages.classify.options import ClassifyOptions
@@ -41,6 +45,7 @@ SEGMENTED = ("erm", "swap", "swap-truth")
 """Ways to train a segmentation network, without minority."""
 ALONE = ("own", "swap", "swap-truth", "swap-random")
 """Grounds that a classifier sees alone: the pictures' own, and those of the training sets that three swaps give."""
+EDGE_PX, GREY = 4, 128
 FIRST_EPOCHS = 1
 """Of the first model of Just Train Twice."""
 GAMMAS = {"gammas": "0:30:31"}
@@ -114,7 +119,8 @@ def run_world(world: World) -> str:
                 answer(world, method, train(world, method))
                 proof(world, method)
             for which in ALONE:
-                grounds_alone(world, which)
+                grounds_alone(world, which, edge=True)
+                grounds_alone(world, which, edge=False)
             for method in SEGMENTED:
                 segment(world, method)
     return world.name
@@ -159,9 +165,13 @@ def detect(world: World, name: str, grid: str) -> Path:
 
 def proof(world: World, method: str) -> dict[str, Any]:
     """What a written swap says of itself: mutual information before and after, and how good the masks were."""
+    return json.loads((_swapped(world, method) / "proof.json").read_text(encoding="utf-8"))
+
+
+def _swapped(world: World, method: str) -> Path:
+    """A swap as a data set on disk."""
     options = make_options(BuildOptions, {k.removeprefix("swap_"): v for k, v in world.recipe["swap"].items()} | {"seed": world.seed})
-    out = fg.swap_build(world.place / "grounds" / method, world.data, out=world.place / "swapped" / method, options=options)
-    return json.loads((out / "proof.json").read_text(encoding="utf-8"))
+    return fg.swap_build(world.place / "grounds" / method, world.data, out=world.place / "swapped" / method, options=options)
 
 
 def answer(world: World, method: str, weights: Path) -> None:
@@ -220,32 +230,48 @@ def _subsample(world: World) -> Path:
     return _train(world, "subsample", epochs=max(epochs, round(steps / (len(batch_edges(kept, batch)) - 1))))
 
 
-def grounds_alone(world: World, which: str) -> None:
-    """A classifier that sees no figure: every true figure is filled, not a pixel more, and the label is that of the figure that stood there.
+def grounds_alone(world: World, which: str, *, edge: bool) -> None:
+    """A classifier that is shown no figure, with the label of the figure that stood there: as many of each class, one in four to test it.
 
-    What a swap cuts out too much of, an old ground's rim around its figure, stays to be seen. One picture in four of each class is kept
-    to test on.
+    edge: it sees the outermost pixels alone, of pictures whose figures do not reach them: the ground, and nothing of a figure's outline.
+    Else every true figure is filled, not a pixel more: what a swap cuts out too much of, a rim of old ground, stays to be seen, and so
+    does the form of the hole.
     """
-    data = world.data
-    if which != "own":
-        proof(world, which)
-        data = str(world.place / "swapped" / which)
-    place = world.place / "alone" / which
-    told = {"masks": "truth", "grow": 0, "infill": "telea", "pictures": "png", "seed": world.seed}
-    bank = read_backgrounds(fg.swap_infill(data, out=place / "grounds", options=make_options(InfillOptions, told)))
-    seen: dict[str, int] = {}
-    samples = []
-    for number, (label, image) in enumerate(zip(bank.labels, bank.images, strict=True)):
-        if image:
-            seen[label] = seen.get(label, 0) + 1
-            split = "test" if seen[label] % 4 == 0 else "train"
-            samples.append(Sample(id=f"{number}", image=str(Path(bank.folder) / image), label=label, split=split))
+    data = fg.open_dataset(world.data if which == "own" else str(_swapped(world, which))).select(split="train")
+    name = f"{'edge' if edge else 'filled'}-{which}"
+    place = world.place / "alone" / name
+    shown = _edges(data, place) if edge else _filled(world, data, place)
+    by_label = {label: [image for own, image in shown if own == label] for label in sorted({own for own, _ in shown})}
+    samples = [
+        Sample(id=f"{label}-{number}", image=str(image), label=label, split="test" if number % 4 == 3 else "train")
+        for label, images in by_label.items()
+        for number, image in enumerate(images[: min(map(len, by_label.values()))])
+    ]
     folder = place / "data"
     folder.mkdir(exist_ok=True)
-    write_table_and_toml(folder, name="grounds", classes=fg.open_dataset(data).classes, samples=samples, common={}, context=None)
-    weights = fg.train(str(folder), out=world.weights(f"alone-{which}"), options=world.options()).path
-    options = ClassifyOptions(split="test", resamples=0)
-    fg.classify(f"weights:{weights}", str(folder), out=world.answers(f"alone-{which}"), options=options)
+    write_table_and_toml(folder, name="grounds", classes=data.classes, samples=samples, common={}, context=None)
+    weights = fg.train(str(folder), out=world.weights(name), options=world.options()).path
+    fg.classify(f"weights:{weights}", str(folder), out=world.answers(name), options=ClassifyOptions(split="test", resamples=0))
+
+
+def _filled(world: World, data: Dataset, place: Path) -> list[tuple[str, Path]]:
+    told = {"masks": "truth", "grow": 0, "infill": "telea", "pictures": "png", "seed": world.seed}
+    bank = read_backgrounds(fg.swap_infill(data, out=place / "grounds", options=make_options(InfillOptions, told)))
+    return [(label, Path(bank.folder) / image) for label, image in zip(bank.labels, bank.images, strict=True) if image]
+
+
+def _edges(data: Dataset, place: Path) -> list[tuple[str, Path]]:
+    found, inner = [], np.s_[EDGE_PX:-EDGE_PX, EDGE_PX:-EDGE_PX]
+    place.mkdir(parents=True, exist_ok=True)
+    assert data.masks is not None
+    for sample in data.samples:
+        figure = data.masks.read(sample.id).dense() > 0
+        if figure.sum() == figure[inner].sum():
+            picture = read_picture(sample.image)
+            picture[inner] = GREY
+            (place / f"{sample.id}.png").write_bytes(png_rgb_bytes(picture))
+            found.append((sample.label, place / f"{sample.id}.png"))
+    return found
 
 
 def segment(world: World, method: str) -> None:
