@@ -39,8 +39,11 @@ METHODS = (
     *("erm", "heavy", "groupdro", "reweight", "subsample", "jtt", "dfr", "afr", "coral", "chang", "backmix", "masktune"),
     *("swap", "swap-truth", "swap-random"),
 )
-BLOCKS, COARSE = "swap-blocks", "swap-4x4"
-"""Beside the methods, without minority: masks whose edges are those of their patches, as published; and of a detector on 4 x 4 patches."""
+BLOCKS, COARSE, STILL = "swap-blocks", "swap-4x4", "swap-still"
+BESIDE = (BLOCKS, COARSE, STILL)
+"""Beside the methods, without minority: masks whose edges are those of their patches, as published; masks of a detector on 4 x 4 patches;
+and the swap itself with every figure left where and as it was."""
+UNMOVED = {"swap_scale_low": 1.0, "swap_scale_high": 1.0, "swap_turn": 0.0, "swap_shift": 0.0}
 SEGMENTED = ("erm", "swap", "swap-truth")
 """Ways to train a segmentation network, without minority."""
 ALONE = ("own", "swap", "swap-truth", "swap-random")
@@ -115,7 +118,7 @@ def run_world(world: World) -> str:
         for method in METHODS:
             answer(world, method, train(world, method))
         if not world.minority:
-            for method in (BLOCKS, COARSE):
+            for method in BESIDE:
                 answer(world, method, train(world, method))
                 proof(world, method)
             for which in ALONE:
@@ -139,7 +142,7 @@ def train(world: World, method: str) -> Path:
     if method in special:
         return special[method](world)
     if method.startswith("swap"):
-        how = {"grounds": str(grounds(world, method)), **world.recipe["swap"]}
+        how = {"grounds": str(grounds(world, method)), **_jitter(world, method)}
         return fg.train(world.data, out=world.weights(method), options=world.options(**how)).path
     return _train(world, method)
 
@@ -148,13 +151,15 @@ def grounds(world: World, method: str) -> Path:
     """The backgrounds and figures of a swap: by a detector, by the truth, or a random rectangle as large as the detector's figure."""
     masks = {
         "swap": lambda: f"grids:{detect(world, 'detector', '16x16')}",
+        STILL: lambda: f"grids:{detect(world, 'detector', '16x16')}",
         BLOCKS: lambda: f"grids:{detect(world, 'detector', '16x16')}",
         COARSE: lambda: f"grids:{detect(world, 'detector-4x4', '4x4')}",
         "swap-truth": lambda: "truth",
         "swap-random": lambda: f"random:grids:{detect(world, 'detector', '16x16')}",
     }[method]()
-    told = {"masks": masks, "refine": "guided" if method == "swap" else "none", "pictures": "png", "seed": world.seed}
-    return fg.swap_infill(world.data, out=world.place / "grounds" / method, options=make_options(InfillOptions, told))
+    told = {"masks": masks, "refine": "guided" if method in ("swap", STILL) else "none", "pictures": "png", "seed": world.seed}
+    place = world.place / "grounds" / ("swap" if method == STILL else method)
+    return fg.swap_infill(world.data, out=place, options=make_options(InfillOptions, told))
 
 
 def detect(world: World, name: str, grid: str) -> Path:
@@ -170,14 +175,19 @@ def proof(world: World, method: str) -> dict[str, Any]:
 
 def _swapped(world: World, method: str) -> Path:
     """A swap as a data set on disk."""
-    options = make_options(BuildOptions, {k.removeprefix("swap_"): v for k, v in world.recipe["swap"].items()} | {"seed": world.seed})
-    return fg.swap_build(world.place / "grounds" / method, world.data, out=world.place / "swapped" / method, options=options)
+    how = {name.removeprefix("swap_"): value for name, value in _jitter(world, method).items()}
+    options = make_options(BuildOptions, how | {"seed": world.seed})
+    return fg.swap_build(grounds(world, method), world.data, out=world.place / "swapped" / method, options=options)
+
+
+def _jitter(world: World, method: str) -> dict[str, Any]:
+    """How figures are moved, as options of a training."""
+    return {**world.recipe["swap"], **(UNMOVED if method == STILL else {})}
 
 
 def answer(world: World, method: str, weights: Path) -> None:
     """The answers of a method on the test pictures."""
-    figure = "figure" if world.recipe["name"] == "figures" else ""
-    options = ClassifyOptions(split="test", resamples=0, figure=figure)
+    options = ClassifyOptions(split="test", resamples=0, figure="figure")
     fg.classify(f"weights:{weights}", world.data, out=world.answers(method), options=options)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ GATES = {
     "small": "the figure's part of the picture is below the stated range: the picture is kept as it is, and is no background",
     "large": "the figure's part of the picture is above the stated range: the picture is kept as it is",
     "empty-loose": "no figure was found, so it would stay in the background: it is none",
-    "full-loose": "no ground is left to fill from: the background is plain grey",
+    "full-loose": "no ground is left to fill from: the picture is no background",
 }
 """Every reason, with what comes of it, in the order in which they are told."""
 GROUNDS = pa.schema(
@@ -129,6 +129,14 @@ class Backgrounds:
         pools = list(self.pools.values())
         pool = pools[min(int(one * len(pools)), len(pools) - 1)]
         return int(pool[min(int(other * len(pool)), len(pool) - 1)])
+
+    def of(self, samples: Sequence[str]) -> Backgrounds:
+        """The same, drawing from the backgrounds of these samples alone, so that none of a held-out picture gets into training."""
+        own = {self.rows[i] for i in samples if i in self.rows}
+        if len(own) == len(self.ids):
+            return self
+        pools = {name: np.array([row for row in pool if row in own], np.int64) for name, pool in self.pools.items()}
+        return replace(self, pools={name: pool for name, pool in pools.items() if pool.size})
 
     def check_known(self, samples: Sequence[str], *, labels: Sequence[str | None] = (), images: Sequence[str | None] = ()) -> None:
         """Raise `InputError` where a sample, its label or its picture is not among those that it was made of.

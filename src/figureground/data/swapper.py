@@ -13,6 +13,8 @@ from figureground.data.backgrounds import Backgrounds, read_backgrounds
 from figureground.data.recombine import drawn_jitter, recombined, swap_stream
 from figureground.data.swap_options import SwapOptions
 
+_SEE = "See `gates` in its grounds.parquet, and use other masks or thresholds"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Swapped:
@@ -49,19 +51,28 @@ class Swapper:
     ) -> Swapper:
         """The swapper of training samples, given by their ids and, where they are known, labels and files of pictures.
 
+        Grounds are drawn from those of the samples alone, whatever else the backgrounds know.
+
         Raises:
             ArtifactError: there are no backgrounds.
-            InputError: samples that the backgrounds do not know or know as others, none whose figure can be cut out, or a class that has
-                no background.
+            InputError: samples that the backgrounds do not know or know as others, a class none of whose figures can be cut out, or one
+                that has no background.
         """
         grounds = backgrounds if isinstance(backgrounds, Backgrounds) else read_backgrounds(backgrounds)
         grounds.check_known(samples, labels=labels, images=images)
-        if not any(grounds.figures[grounds.rows[i]] is not None for i in samples):
+        grounds = grounds.of(samples)
+        named = [grounds.labels[grounds.rows[i]] for i in samples]
+        cut = {label for label, i in zip(named, samples, strict=True) if grounds.figures[grounds.rows[i]] is not None}
+        if not cut:
             raise InputError(
-                f"{grounds.folder}: no figure can be cut out of these {len(samples)} samples, so every picture would be shown as it is. "
-                "See `gates` in its grounds.parquet, and use other masks or thresholds"
+                f"{grounds.folder}: no figure can be cut out of these {len(samples)} samples, so each would be shown as it is. {_SEE}"
             )
-        grounds.check([grounds.labels[grounds.rows[i]] for i in samples], options)
+        grounds.check(named, options)
+        if (stuck := sorted(set(named) - cut)) and not options.allow_missing:
+            raise InputError(
+                f"{grounds.folder}: no figure of class '{stuck[0]}' can be cut out, so that its pictures would all keep their own grounds, "
+                f"which then tell it from the others. {_SEE}, or go on with `allow_missing`"
+            )
         return Swapper(grounds=grounds, options=options, background=background)
 
     def count(self, samples: Sequence[str]) -> int:

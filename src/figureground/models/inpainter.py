@@ -6,6 +6,7 @@ or as one of four channels. It gives [1, 3, h, w] in [-1, 1]. This is the form o
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,9 @@ def _torchscript(where: str, what: str, device: str) -> tuple[Callable[[np.ndarr
     except ImportError as error:
         raise MissingExtra("torch", extra="torch", needed_for="the infill 'torchscript:'") from error
     try:
-        network: Any = torch.jit.load(where, map_location=device).eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch calls the format deprecated, which is no news to who has such a file
+            network: Any = torch.jit.load(where, map_location=device).eval()
         together = len(network.forward.schema.arguments) == 2  # itself, and one input
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(

@@ -24,7 +24,7 @@ from figureground.models.fit.labelled import label_classes, labelled_data  # noq
 from figureground.models.fit.loader import Loader  # noqa: E402
 from figureground.models.fit.options import FitOptions  # noqa: E402
 from figureground.models.fit.samples import train_data  # noqa: E402
-from figureground.models.fit.swap import swapping_source  # noqa: E402
+from figureground.models.fit.swap import SwapDataset, swapping_source  # noqa: E402
 from figureground.stages.swap.infill import run_infill  # noqa: E402
 from figureground.stages.swap.options import InfillOptions  # noqa: E402
 
@@ -83,6 +83,15 @@ def test_a_classifier_keeps_its_target_and_never_swapped_pictures_are_as_they_ar
     again = pickle.loads(pickle.dumps(source)).read(3, rng=np.random.default_rng(0))[0]
     np.testing.assert_array_equal(picture, again)
     assert never.identity() != source.identity()
+
+
+def test_the_dataset_swaps_what_a_classifier_reads(labelled, bank):
+    """Its target is no mask: it stays, and the picture is that of epoch and index."""
+    shown = SwapDataset(labelled, bank)
+    picture, target = shown[0, 3]
+    assert target.tolist() == [[labelled.targets[3]]]
+    assert not np.array_equal(picture, labelled.read(3)[0])
+    np.testing.assert_array_equal(picture, shown.swapper(labelled.read(3)[0], None, labelled.samples[3], epoch=0, index=3).picture)
 
 
 def test_epochs_differ_and_the_same_epoch_is_the_same(labelled, bank):

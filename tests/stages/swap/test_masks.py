@@ -47,10 +47,10 @@ def test_two_bounds_by_hand():
     ("chances", "gates", "cut", "ground"),
     [
         (np.ones((4, 4)), ("empty-tight", "empty-loose"), False, False),
-        (np.full((4, 4), 0.7), ("empty-tight", "full-loose"), False, True),
-        (np.zeros((4, 4)), ("large", "full-loose"), False, True),
+        (np.full((4, 4), 0.7), ("empty-tight", "full-loose"), False, False),
+        (np.zeros((4, 4)), ("large", "full-loose"), False, False),
         (np.where(np.eye(8) * np.arange(8) == 3, 0.0, 1.0), ("small",), False, False),
-        (np.where(np.arange(16).reshape(4, 4) < 4, 0.0, 0.8), ("full-loose",), True, True),
+        (np.where(np.arange(16).reshape(4, 4) < 4, 0.0, 0.8), ("full-loose",), True, False),
     ],
 )
 def test_gates(chances, gates, cut, ground):
@@ -139,7 +139,7 @@ def test_grids_bring_their_thresholds_and_options_win(data, tmp_path):
     assert (source.thresholds.tight, source.thresholds.loose) == (0.33, 0.8)
     source, _ = open_source(InfillOptions(masks=f"grids:{where}", tight=0.4), data, train)
     assert (source.thresholds.tight, source.thresholds.loose) == (0.4, 0.8)
-    with pytest.raises(InputError, match="tight <= loose"):
+    with pytest.raises(InputError, match=r"`tight` 0\.95 and the `loose` of 0\.8 that the grids name do not go together"):
         open_source(InfillOptions(masks=f"grids:{where}", tight=0.95), data, train)
 
 
@@ -192,6 +192,8 @@ def test_bad_labels_are_told(data, tmp_path):
         "kind": (InfillOptions(masks="sam"), "must be truth"),
         "nowhere": (InfillOptions(masks="labels:"), "must be truth"),
         "exact": (InfillOptions(masks="truth", tight=0.3), "exact"),
+        "edges": (InfillOptions(masks="truth", refine="guided"), "`refine` fits the edges of patches"),
+        "side": (InfillOptions(masks="random", grid=8), "--masks random goes by exact masks"),
     }
     for options, words in wrong.values():
         with pytest.raises(InputError, match=words):

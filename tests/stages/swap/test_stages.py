@@ -17,6 +17,7 @@ from figureground.data.backgrounds import read_backgrounds
 from figureground.data.dataset import open_dataset
 from figureground.data.pixels import read_picture
 from figureground.data.recombine import swap_stream
+from figureground.data.swapper import Swapper
 from figureground.runs.executor import LocalExecutor, open_executor
 from figureground.stages.swap.build import run_build
 from figureground.stages.swap.infill import run_infill, training_part
@@ -190,7 +191,7 @@ def test_a_corrupt_picture_in_the_middle_is_a_row_in_failures(tmp_path):
 
 
 def test_gates_keep_pictures_as_they_are_and_out_of_the_bank(tmp_path):
-    """An empty mask: shown as it is, no background; one that covers all: as it is, and plain grey; both are counted and told."""
+    """An empty mask: shown as it is, no background; one that covers all: likewise; both are counted and told."""
 
     def change(some, labels, masks):
         masks["s0"], masks["s1"] = masks["s0"] * 0, np.full_like(masks["s1"], 2)
@@ -198,8 +199,7 @@ def test_gates_keep_pictures_as_they_are_and_out_of_the_bank(tmp_path):
     data = small_world(tmp_path / "d", change=change)
     bank = run_infill(data, options=FILL, out=tmp_path / "bg")
     found = read_backgrounds(bank)
-    assert (found.figure("s0"), found.figure("s1"), found.images[0]) == (None, None, "")
-    assert (found.read_ground(1) == 128).all()
+    assert (found.figure("s0"), found.figure("s1"), found.images[:2]) == (None, None, ("", ""))
     table = pq.read_table(bank / "grounds.parquet").to_pydict()
     assert table["gates"][:2] == [["empty-tight", "empty-loose"], ["large", "full-loose"]]
     made = run_build(bank, data, options=MAKE, out=tmp_path / "o")
@@ -301,13 +301,61 @@ def test_backgrounds_of_other_data_are_told(tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-def test_figures_that_none_can_be_cut_out_of_are_told(tmp_path):
-    """Every picture would stay as it is, and the run would look like a swap."""
-    data = small_world(tmp_path / "d")
-    bank = run_infill(data, options=dataclasses.replace(FILL, coverage_low=0.9, coverage_high=0.95), out=tmp_path / "bg")
-    with pytest.raises(InputError, match="no figure can be cut out of these 8 samples"):
+def test_masks_that_leave_nothing_to_swap_are_told(tmp_path):
+    """Every figure too small; masks that cover everything."""
+    with pytest.raises(InputError, match=r"no figure can be cut out of 8 pictures \(8 small\). Give other --masks"):
+        run_infill(small_world(tmp_path / "d"), options=dataclasses.replace(FILL, coverage_low=0.79), out=tmp_path / "bg")
+    full = small_world(tmp_path / "full", change=lambda some, labels, masks: masks.update({n: m * 0 + m.max() for n, m in masks.items()}))
+    for limit, words in (
+        (0.8, r"no figure can be cut out of 8 pictures \(8 large, 8 full-loose\)"),
+        (1.0, "no picture is left for a background"),
+    ):
+        with pytest.raises(InputError, match=words):
+            run_infill(full, options=dataclasses.replace(FILL, coverage_high=limit), out=tmp_path / "bg")
+    assert not (tmp_path / "bg").exists()
+
+
+def test_a_class_whose_figures_cannot_be_cut_out_is_told(tmp_path):
+    """Its pictures would keep their own ground, and that would tell it from the others: as bad as before the swap."""
+
+    def change(some, labels, masks):
+        for name in ("s1", "s3", "s5", "s7"):
+            masks[name] = np.full_like(masks[name], 2)
+            masks[name][:, :10] = 0
+
+    data = small_world(tmp_path / "d", change=change)
+    bank = run_infill(data, options=dataclasses.replace(FILL, coverage_high=0.5), out=tmp_path / "bg")
+    with pytest.raises(InputError, match="no figure of class 'dog' can be cut out, so that its pictures would all keep their own grounds"):
         run_build(bank, data, out=tmp_path / "o")
     assert not (tmp_path / "o").exists()
+    rows = open_dataset(str(run_build(bank, data, options=BuildOptions(allow_missing=True), out=tmp_path / "o"))).samples
+    assert {s.label for s in rows if s.attributes["swap_ground"]} == {"cat"}
+    with pytest.raises(InputError, match="no figure can be cut out of these 2 samples"):
+        Swapper.of(bank, ["s1", "s3"], options=BuildOptions())
+
+
+def test_grounds_of_held_out_pictures_are_not_drawn(data, bank):
+    """Backgrounds of more pictures than are trained on: the others' stay out, and nothing changes where all are trained on."""
+    whole = read_backgrounds(bank)
+    assert whole.of(whole.ids) is whole
+    half = whole.ids[: len(whole.ids) // 2]
+    swapper = Swapper.of(bank, half, options=BuildOptions())
+    drawn = {swapper.grounds.ids[swapper.grounds.drawn(np.random.default_rng(k))] for k in range(300)}
+    assert drawn == set(half)
+    assert {whole.labels[whole.rows[i]] for i in drawn} == {"duck", "hare"}
+
+
+def test_a_broken_background_names_the_pictures_that_are_not_made(data, tmp_path):
+    bank = run_infill(data, options=FILL, out=tmp_path / "bg")
+    broken = read_backgrounds(bank)
+    (bank / broken.images[3]).write_bytes(b"")
+    made = run_build(bank, data, options=dataclasses.replace(MAKE, max_failures=40), out=tmp_path / "o")
+    failures = json.loads((made / "failures.json").read_text())
+    assert failures
+    assert all(row["file"].endswith(broken.images[3]) for row in failures)
+    there = {s.id for s in open_dataset(str(made)).samples if s.split == "train"}
+    assert there | {row["sample"] for row in failures} == {f"{i}-{copy}" for i in training_part(data, "train").ids for copy in range(3)}
+    assert not there & {row["sample"] for row in failures}
 
 
 def test_backgrounds_that_are_damaged_are_told(bank, tmp_path):

@@ -5,6 +5,7 @@ Source: as arXiv 2606.32018 describes BackMix for echocardiography (MICCAI 2024)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,15 +30,19 @@ class BackMix:
     """Of the masks."""
     chance: float
     """Of another ground, in [0, 1]; else the picture stays as it is."""
+    grounds: np.ndarray
+    """int64, ascending: places of the samples whose grounds are drawn, for their figures are known."""
 
     def read(self, index: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The figure of a sample on a ground that is drawn uniformly from all other training pictures, uint8 [height, width, 3]."""
+        """The figure of a sample on a ground that is drawn uniformly from `grounds` but its own, uint8 [height, width, 3]."""
         own, target = self.data.read(index)
-        mixed, other = rng.random() < self.chance, int(rng.integers(len(self.data) - 1))
+        place = int(np.searchsorted(self.grounds, index))
+        among = place < len(self.grounds) and self.grounds[place] == index
+        mixed, drawn = rng.random() < self.chance, int(rng.integers(len(self.grounds) - among))
         figure = self.figure(index) if mixed else None
         if figure is None or not figure.any():
             return own, target
-        other += other >= index
+        other = int(self.grounds[drawn + (among and drawn >= place)])
         ground = np.where(self.figure(other)[..., None], np.uint8(0), self.data.read(other)[0])
         return np.where(figure[..., None], own, ground), target
 
@@ -53,8 +58,14 @@ class BackMix:
         return f"backmix {self.chance}"
 
 
-def backmix_source(dataset: Dataset, data: TrainData, *, chance: float) -> BackMix:
+def backmix_source(dataset: Dataset, data: TrainData, *, chance: float, known: Sequence[bool] = ()) -> BackMix:
     """The source for the training samples of a data set with masks.
+
+    Args:
+        dataset: the training samples.
+        data: the same, as they are read.
+        chance: of another ground.
+        known: for each sample, whether its figure is known, so that its ground may be drawn; empty = all are.
 
     Raises:
         InputError: no masks, or a single sample.
@@ -63,4 +74,9 @@ def backmix_source(dataset: Dataset, data: TrainData, *, chance: float) -> BackM
         raise InputError(f"{dataset.name}: `backmix` cuts figures out by their masks, and the data set has none. Give one with masks")
     if len(data) < 2:
         raise InputError(f"{dataset.name}: `backmix` needs the ground of another picture, and there is one picture only. Give more")
-    return BackMix(data=data, masks=dataset.masks, classes=dataset.classes, chance=chance)
+    grounds = np.flatnonzero(known) if len(known) else np.arange(len(data))
+    if len(grounds) < 2:
+        raise InputError(
+            f"{dataset.name}: `backmix` draws grounds of pictures whose figure is known, of which there are {len(grounds)}. Give 2"
+        )
+    return BackMix(data=data, masks=dataset.masks, classes=dataset.classes, chance=chance, grounds=grounds)

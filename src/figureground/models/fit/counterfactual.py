@@ -64,7 +64,8 @@ def counterfactual_source(dataset: Dataset, data: TrainData) -> Counterfactuals:
     """The source for the training samples of a data set with masks; one without raises `InputError`."""
     if dataset.masks is None:
         raise InputError(f"{dataset.name}: `counterfactual` needs to know the figures, and the data set has no masks. Give one with masks")
-    return Counterfactuals(cut=BackMix(data=data, masks=dataset.masks, classes=dataset.classes, chance=1.0))
+    cut = BackMix(data=data, masks=dataset.masks, classes=dataset.classes, chance=1.0, grounds=np.arange(len(data)))
+    return Counterfactuals(cut=cut)
 
 
 def counterfactual_loss(colour: Tensor, without: Tensor, part: Batch, *, whole: Counts | None, smoothing: float = 0.0) -> Tensor:

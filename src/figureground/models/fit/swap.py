@@ -75,7 +75,7 @@ class SwapDataset(Dataset[tuple[Any, ...]]):
     epoch with `set_epoch` before each round through a `DataLoader`, also one that keeps its workers; or ask for `dataset[epoch, index]`.
 
     Args:
-        reading: of the training samples, such as `train_data(...)`, or a reading that gives a picture and a label.
+        reading: of the training samples, such as `train_data(...)` or `labelled_data(...)`, or a reading that gives a picture and a label.
         backgrounds: what `swap infill` wrote of them.
         options: how figures are set on grounds.
         background: value of ground in the masks; default that of the reading, else 0.
@@ -121,7 +121,8 @@ class SwapDataset(Dataset[tuple[Any, ...]]):
             raise IndexError(f"there is no sample {index} among {len(self)}")
         index %= len(self)
         picture, *rest = self.reading.read(index)
-        has_mask = bool(rest) and isinstance(rest[0], np.ndarray) and rest[0].ndim == 2
+        labelled = getattr(self.reading, "targets", None) is not None  # its mask is one pixel, the class
+        has_mask = not labelled and bool(rest) and isinstance(rest[0], np.ndarray) and rest[0].ndim == 2
         mask, others = (rest[0], rest[1:]) if has_mask else (None, rest)
         made = self.swapper(picture, mask, self.reading.samples[index], epoch=int(epoch), index=index)
         return (made.picture, made.mask, *others) if has_mask else (made.picture, *others)

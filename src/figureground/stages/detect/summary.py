@@ -20,6 +20,8 @@ KEYS = ("source", "rows", "columns", "labels", "learned", "held_out", "threshold
 """Keys of the summary; the last point of the curve is the detector that was kept."""
 ENOUGH = 0.01
 """IoU below which what the last more labels brought is called little."""
+WIDE = 0.3
+"""Width of an interval of the IoU from which on nothing is said of more labels."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +81,22 @@ def sentence(summary: Mapping[str, Any]) -> str:
     """The finding in words, and whether more labels are worth their while."""
     kept = summary["curve"][-1]
     rates, bounds = kept["patches"], summary["thresholds"]
+    pasted = kept["pixels"] or rates
     told = (
         f"Learned from {kept['labels']} labelled pictures and judged on {summary['held_out']} others: {_percent(rates['accuracy'])} of the "
         f"patches are right, IoU of the figure {_percent(rates['mask_iou'])}. Cut out below {bounds['tight']:g}, "
-        f"{_percent(rates['leakage'])} of what is pasted is background; filled below {bounds['loose']:g}, {_percent(rates['coverage'])} of "
-        "the figure is covered."
+        f"{_percent(pasted['leakage'])} of the {'pixels' if kept['pixels'] else 'patches'} that are pasted are background; filled below "
+        f"{bounds['loose']:g}, {_percent(rates['coverage'])} of the figure is covered."
     )
     if len(summary["curve"]) < 2:
         return told
     before = summary["curve"][-2]
-    gain = (rates["mask_iou"]["value"] or 0) - (before["patches"]["mask_iou"]["value"] or 0)
-    worth = "more labels are likely to bring more" if gain >= ENOUGH else "more labels are likely to bring little"
+    then, now = before["patches"]["mask_iou"], rates["mask_iou"]
+    gain = (now["value"] or 0) - (then["value"] or 0)
+    if then["low"] is None or now["low"] is None or max(then["high"] - then["low"], now["high"] - now["low"]) > WIDE:
+        worth = "too few pictures are held out to say whether more labels would help"
+    else:
+        worth = "more labels are likely to bring more" if gain >= ENOUGH else "more labels are likely to bring little"
     return f"{told} From {before['labels']} to {kept['labels']} labels the IoU changed by {100 * gain:+.1f} points: {worth}."
 
 

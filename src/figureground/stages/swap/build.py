@@ -163,7 +163,8 @@ class BuildWorker:
             except FormatError as error:
                 if not self.options.max_failures:
                     raise
-                faults.append(dataclasses.asdict(error.fault))
+                own = error.fault.sample == item.sample.id  # else it is the ground's, and this picture is the one that is not made
+                faults.append(dataclasses.asdict(error.fault if own else dataclasses.replace(error.fault, sample=item.id)))
         return {"rows": pa.Table.from_pylist(rows, _ROW), "faults": pa.Table.from_pylist(faults, FAULTS)}
 
     def one(self, item: Item) -> dict[str, Any]:

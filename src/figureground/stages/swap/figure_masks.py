@@ -35,7 +35,7 @@ class FigureMasks:
     @property
     def ground(self) -> bool:
         """Whether the picture without its figure may serve as a background."""
-        return not {"no-mask", "empty-loose", "small"} & set(self.gates)
+        return not {"no-mask", "empty-loose", "full-loose", "small"} & set(self.gates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +133,8 @@ def _guided(chances: np.ndarray, picture: np.ndarray, thresholds: Thresholds) ->
     slope = (means[3] - means[0] * means[1]) / (means[2] - means[0] ** 2 + _GUIDE_EPS)
     level = means[1] - slope * means[0]
     smooth = cv2.blur(slope, (side, side)) * guide + cv2.blur(level, (side, side))
-    tight = (smooth < thresholds.tight) & (blocks < thresholds.loose)
-    return tight, (blocks < thresholds.loose) | tight
+    loose = blocks < thresholds.loose
+    return (smooth < thresholds.tight) & loose, loose
 
 
 def _grabcut(tight: np.ndarray, loose: np.ndarray, picture: np.ndarray) -> np.ndarray:

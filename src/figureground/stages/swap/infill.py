@@ -57,7 +57,8 @@ def run_infill(
         `out`, which `read_backgrounds` reads.
 
     Raises:
-        InputError: no training pictures, one class only, masks that do not fit the data, or an infill that cannot be opened.
+        InputError: no training pictures, one class only, masks that do not fit the data or leave nothing to swap, or an infill that cannot
+            be opened.
         FormatError: a picture or mask that cannot be read, unless `max_failures` allows it.
     """
     options, executor, reporter = options or InfillOptions(), executor or LocalExecutor(), reporter or QuietReporter()
@@ -81,6 +82,7 @@ def run_infill(
         raise FormatError(faults[0])
     table = read_shards(writer, "grounds", shards)
     _check_classes(train, table["label"].to_pylist())
+    _check_some(train, table)
     write_table(writer.path / TABLE, table)
     writer.finish(
         options=settings,
@@ -239,6 +241,16 @@ def _check_classes(train: Dataset, labels: Sequence[str | None]) -> None:
         raise InputError(
             f"{train.name}: its training pictures have {has}, and swapping needs two classes at least. Bring pictures of another"
         )
+
+
+def _check_some(train: Dataset, table: pa.Table) -> None:
+    """Raise `InputError` where no figure can be cut out, or no background is left: nothing could be swapped."""
+    gates = Counter(gate for gates in table["gates"].to_pylist() for gate in gates)
+    lacking = "no figure can be cut out" if not any(table["cut"].to_pylist()) else "no picture is left for a background"
+    if any(table["cut"].to_pylist()) and table["image"].drop_null().length():
+        return
+    told = ", ".join(f"{count} {gate}" for gate, count in gates.items())
+    raise InputError(f"{train.name}: {lacking} of {len(table)} pictures ({told}). Give other --masks, or other bounds")
 
 
 def _details(dataset: Dataset, source: GroundSource, options: InfillOptions, table: pa.Table) -> dict[str, Any]:

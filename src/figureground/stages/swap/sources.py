@@ -145,8 +145,10 @@ def _plain(spec: str, options: InfillOptions, dataset: Dataset, train: Dataset) 
     if kind == "truth" and not where:
         if dataset.masks is None:
             raise InputError(f"{dataset.name}: there are no masks to cut figures out by. Give --masks labels:DIR or grids:DIR")
-        if options.tight or options.loose:
-            raise InputError("`tight` and `loose` are for patches, and --masks truth is exact. Leave them out")
+        if idle := [name for name, given in (("tight", options.tight), ("loose", options.loose), ("grid", options.grid)) if given]:
+            raise InputError(f"`{idle[0]}` is for patches, and --masks {options.masks} goes by exact masks. Leave it out")
+        if options.refine != "none" and options.masks == spec:
+            raise InputError(f"`refine` fits the edges of patches, and --masks {spec} is exact. Leave it out")
         return TruthSource(masks=dataset.masks, classes=dataset.classes), {}
     if kind == "labels" and where:
         grids = _labelled(where, dataset, train, options)
@@ -163,7 +165,15 @@ def _plain(spec: str, options: InfillOptions, dataset: Dataset, train: Dataset) 
 
 def _thresholds(options: InfillOptions, said: Thresholds | None) -> Thresholds:
     tight, loose = (said.tight, said.loose) if said else (TIGHT, LOOSE)
-    return Thresholds(tight=options.tight or tight, loose=options.loose or loose)
+    found = {"tight": options.tight or tight, "loose": options.loose or loose}
+    if found["tight"] > found["loose"] and not (options.tight and options.loose):
+        given, other = ("tight", "loose") if options.tight else ("loose", "tight")
+        whose = "the grids name" if said else "is the default"
+        raise InputError(
+            f"`{given}` {found[given]:g} and the `{other}` of {found[other]:g} that {whose} do not go together: what is cut out must be "
+            f"filled, too, so `tight` may not be above `loose`. Give `{other}` as well"
+        )
+    return Thresholds(tight=found["tight"], loose=found["loose"])
 
 
 def _labelled(where: str, dataset: Dataset, train: Dataset, options: InfillOptions) -> dict[str, np.ndarray]:

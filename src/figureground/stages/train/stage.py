@@ -155,13 +155,15 @@ def _source(train: Dataset, data: TrainData, options: FitOptions) -> PictureSour
     """What makes the pictures that are shown, where it is not the files; that of `masktune` needs the first network."""
     if options.grounds:
         return swapping_source(data, options)
+    known: list[bool] = []
     if options.figures:
         grounds = read_backgrounds(options.figures)
         grounds.check_known(train.ids, labels=data.labels, images=data.images)
+        known = [grounds.figures[grounds.rows[i]] is not None for i in train.ids]
         train = dataclasses.replace(train, masks=CutFigures(grounds=grounds), classes=ClassTable(names=("ground", "figure"), ignore=None))
     if options.counterfactual:
         return counterfactual_source(train, data)
-    return backmix_source(train, data, chance=options.backmix) if options.backmix else None
+    return backmix_source(train, data, chance=options.backmix, known=known) if options.backmix else None
 
 
 def _said_of(source: PictureSource | None, plan: Repeated | None, data: TrainData, options: FitOptions) -> Iterator[str]:
