@@ -3,9 +3,11 @@
     python -m benchmarks.swap [--quick]
 
 Both loaders read the same pictures at 224 x 224 on one core: decode, resize, flip, crop and colours as the preset `label-flips` has them.
-One of them sets the figure, scaled, turned and moved, on a background drawn anew for every picture. Own pictures are read from their files
-each time on both sides; backgrounds are kept in memory as far as they fit, as is the default, or read from their files too. Photographs,
-where they are beside the project, and drawn animals. An infill is measured per picture on one core, with the hole of its figure.
+One of them sets the figure, scaled, turned and moved, on a background drawn anew for every picture. Both give pictures and masks, as a
+segmentation network learns them, or pictures and labels, as a classifier does, where the same swap weighs more. Own pictures are read from
+their files each time on both sides; backgrounds are kept in memory as far as they fit, as is the default, or read from their files too.
+Photographs, where they are beside the project, and drawn animals. An infill is measured per picture on one core, with the hole of its
+figure.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from figureground.data.pixels import read_picture
 from figureground.data.sources import StampedSource, relabelled
 from figureground.models.fit.augment import AUGMENTATIONS, augmented
 from figureground.models.fit.cache import PictureCache
+from figureground.models.fit.labelled import label_classes, labelled_data
 from figureground.models.fit.order import sample_stream
 from figureground.models.fit.samples import TrainData, train_data
 from figureground.models.fit.swap import SwapDataset
@@ -53,7 +56,11 @@ def main() -> None:
         sets = data_sets(Path(folder), quick=given.quick)
         for name, dataset in sets.items():
             tell(f"swap: loader on {name}")
-            write_rows(loading(name, dataset, Path(folder) / f"{name.split()[0]}-bg", quick=given.quick))
+            backgrounds = run_infill(dataset, options=InfillOptions(infill="mean"), out=Path(folder) / f"{name.split()[0]}-bg")
+            masked = train_data(dataset, size=SIZE, norm="imagenet")
+            labelled = labelled_data(dataset, classes=label_classes(dataset), size=SIZE, norm="imagenet")
+            for task, data in (("segmentation", masked), ("classification", labelled)):
+                write_rows(loading(f"{task}, {name}", data, backgrounds, quick=given.quick))
         name, dataset = next(iter(sets.items()))
         tell(f"swap: infills on {name}")
         write_rows(fills(name, dataset, quick=given.quick))
@@ -106,10 +113,9 @@ def in_two_classes(dataset: Dataset) -> Dataset:
     return replace(dataset, classes=classes, samples=named, masks=masks)
 
 
-def loading(name: str, dataset: Dataset, backgrounds: Path, *, quick: bool) -> list[Row]:
+def loading(name: str, data: TrainData, backgrounds: Path, *, quick: bool) -> list[Row]:
     """A picture from its file to an augmented array, with and without a swap."""
-    run_infill(dataset, options=InfillOptions(infill="mean", size=SIZE), out=backgrounds)
-    data = replace(train_data(dataset, size=SIZE, norm="imagenet"), cache=PictureCache(0))
+    data = replace(data, cache=PictureCache(0))
     bank = read_backgrounds(backgrounds)
     kept, read = (SwapDataset(data, replace(bank, cache=GroundCache(limit))) for limit in (CACHE_BYTES, 0))
     check(data, kept)

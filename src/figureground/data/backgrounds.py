@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from figureground.core.errors import InputError
 from figureground.core.types import LabelRuns
+from figureground.data.cutout import cover
 from figureground.data.faults import refusal, some
 from figureground.data.labelmap import RUN_FIELDS, columns_to_runs, encode_runs
 from figureground.data.manifests import read_manifest_of
@@ -108,6 +109,8 @@ class Backgrounds:
     """Sample id -> row."""
     pools: Mapping[str, np.ndarray] = field(repr=False)
     """Class -> int64 rows of its backgrounds; classes in order, none of them empty."""
+    size_hw: tuple[int, int] | None = None
+    """What every background is scaled to cover, and cut to, when it is read; None = as large as it was made."""
     cache: GroundCache = field(default_factory=GroundCache, repr=False)
 
     def figure(self, sample_id: str) -> np.ndarray | None:
@@ -121,7 +124,8 @@ class Backgrounds:
         found = self.cache.find(row)
         if found is not None:
             return found
-        return self.cache.keep(row, read_picture(f"{self.folder}/{self.images[row]}", sample=self.ids[row]))
+        ground = read_picture(f"{self.folder}/{self.images[row]}", sample=self.ids[row])
+        return self.cache.keep(row, ground if self.size_hw is None else cover(ground, self.size_hw))
 
     def drawn(self, rng: np.random.Generator) -> int:
         """A row: a class, each as likely as any other, then one of its backgrounds. Always takes two numbers from the generator."""
@@ -129,6 +133,10 @@ class Backgrounds:
         pools = list(self.pools.values())
         pool = pools[min(int(one * len(pools)), len(pools) - 1)]
         return int(pool[min(int(other * len(pool)), len(pool) - 1)])
+
+    def at(self, size_hw: tuple[int, int]) -> Backgrounds:
+        """The same, each as large as the pictures that it is shown in, so that what is kept needs no scaling any more."""
+        return replace(self, size_hw=size_hw, cache=GroundCache(self.cache.limit_bytes))
 
     def of(self, samples: Sequence[str]) -> Backgrounds:
         """The same, drawing from the backgrounds of these samples alone, so that none of a held-out picture gets into training."""

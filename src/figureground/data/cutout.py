@@ -178,6 +178,10 @@ def _blend(out: np.ndarray, rgb: np.ndarray, alpha: np.ndarray) -> None:  # prag
             a = np.int32(alpha[y, x])
             if a == 0:
                 continue
+            if a == 255:  # most of a figure
+                for c in range(3):
+                    out[y, x, c] = rgb[y, x, c]
+                continue
             for c in range(3):
                 out[y, x, c] = (np.int32(rgb[y, x, c]) * a + np.int32(out[y, x, c]) * (255 - a) + 127) // 255
 

@@ -47,11 +47,13 @@ class Swapper:
         options: SwapOptions,
         labels: Sequence[str | None] = (),
         images: Sequence[str | None] = (),
+        size_hw: tuple[int, int] | None = None,
         background: int = 0,
     ) -> Swapper:
         """The swapper of training samples, given by their ids and, where they are known, labels and files of pictures.
 
-        Grounds are drawn from those of the samples alone, whatever else the backgrounds know.
+        Grounds are drawn from those of the samples alone, whatever else the backgrounds know, and kept at the size at which pictures are
+        shown where that is one and known.
 
         Raises:
             ArtifactError: there are no backgrounds.
@@ -73,7 +75,7 @@ class Swapper:
                 f"{grounds.folder}: no figure of class '{stuck[0]}' can be cut out, so that its pictures would all keep their own grounds, "
                 f"which then tell it from the others. {_SEE}, or go on with `allow_missing`"
             )
-        return Swapper(grounds=grounds, options=options, background=background)
+        return Swapper(grounds=grounds if size_hw is None else grounds.at(size_hw), options=options, background=background)
 
     def count(self, samples: Sequence[str]) -> int:
         """How many of the samples have a figure that can be set on another ground."""

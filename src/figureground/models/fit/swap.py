@@ -64,7 +64,7 @@ def swapping_source(data: TrainData, options: FitOptions) -> Swapping:
     told = asdict(options)
     how = SwapOptions(**{name: told[f"swap_{name}"] for name in SWAP})
     background = 0 if data.targets is not None else data.background
-    known = {"labels": data.labels, "images": data.images, "background": background}
+    known = {"labels": data.labels, "images": data.images, "size_hw": data.size_hw, "background": background}
     return Swapping(data=data, swapper=Swapper.of(options.grounds, data.samples, options=how, **known))
 
 
@@ -95,7 +95,7 @@ class SwapDataset(Dataset[tuple[Any, ...]]):
     ) -> None:
         value = getattr(reading, "background", 0) if background is None else background
         self.reading = reading
-        known = {name: getattr(reading, name, ()) for name in ("labels", "images")}
+        known = {name: getattr(reading, name, empty) for name, empty in (("labels", ()), ("images", ()), ("size_hw", None))}
         self.swapper = Swapper.of(backgrounds, reading.samples, options=options or SwapOptions(), background=value, **known)
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # seen by workers that are running already
 
