@@ -12,7 +12,7 @@ import pyarrow as pa
 from numba import njit
 
 from figureground.core.errors import InputError
-from figureground.core.types import LabelRuns
+from figureground.core.types import ClassTable, LabelRuns
 
 RUN_FIELDS = (
     pa.field("height", pa.int32(), nullable=False),
@@ -100,6 +100,27 @@ def resize_nearest(runs: LabelRuns, size_hw: tuple[int, int]) -> LabelRuns:
     rows = (2 * np.arange(height) + 1) * runs.height // (2 * height)
     columns = (2 * np.arange(width) + 1) * runs.width // (2 * width)
     return encode_runs(decode_runs(runs)[rows[:, None], columns])
+
+
+def figure_of(mask: np.ndarray, label: str | None, classes: ClassTable) -> np.ndarray:
+    """The pixels of a picture's figure.
+
+    Args:
+        mask: label map [height, width].
+        label: class of the picture.
+        classes: of the label map.
+
+    Returns:
+        bool [height, width]: the class of the label, all else being ground; without a label, or with that of the background, every class
+        but the background. Void is no figure.
+
+    Raises:
+        InputError: a label that is no class.
+    """
+    if label and (own := classes.id_of(label)) != classes.background:
+        return mask == own
+    ground = mask == classes.background
+    return ~ground if classes.ignore is None else ~ground & (mask != classes.ignore)
 
 
 @njit(cache=True, nogil=True)

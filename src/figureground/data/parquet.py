@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from figureground.core.errors import FiguregroundError, FormatError, InputError
+from figureground.core.errors import Fault, FiguregroundError, FormatError, InputError
 from figureground.data import paths
 from figureground.data.faults import quoted, refusal
 
+FAULTS = pa.schema([(field.name, pa.string()) for field in dataclasses.fields(Fault)])
+"""Of tables of what was left out."""
 READ_FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, OverflowError)
 """What reading a damaged file raises."""
 PREDICT_AGAIN = "Predict again; `figureground predict`, given the same command, mends the tables that it wrote"

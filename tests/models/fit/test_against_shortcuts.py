@@ -202,6 +202,27 @@ def test_backmix_by_hand():
     assert empty.read(0, rng=np.random.default_rng(0))[0] is pictures["a"]
 
 
+def test_backmix_draws_grounds_of_known_figures_alone():
+    """Where a figure is not known, its picture would bring the figure along with the ground; it is never its own ground either."""
+    masks = {name: np.array([[1, 0, 0]], np.uint8) for name in "abcd"}
+
+    class Read:
+        samples, size_hw = tuple("abcd"), (1, 3)
+
+        def read(self, index):
+            return np.full((1, 3, 3), 10 * (index + 1), np.uint8), None
+
+        def __len__(self):
+            return 4
+
+    dataset = dataset_from_arrays(masks, classes=ClassTable(names=("ground", "cat")))
+    source = backmix_source(dataset, Read(), chance=1.0, known=(True, False, True, True))
+    drawn = [{int(source.read(own, rng=np.random.default_rng(k))[0][0, 2, 0]) for k in range(60)} for own in range(4)]
+    assert drawn == [{30, 40}, {10, 30, 40}, {10, 40}, {10, 30}]
+    with pytest.raises(InputError, match=r"pictures whose figure is known, and has 1\. Give figures of more"):
+        backmix_source(dataset, Read(), chance=1.0, known=(True, False, False, False))
+
+
 def test_backmix_is_drawn_evenly_and_trains_the_same_again(data, read, tmp_path):
     """Grounds come from all other pictures about equally often; a copy for another process shows the same; training repeats bit for bit."""
     dataset = open_dataset(data).select(split="train")

@@ -13,6 +13,7 @@ from figureground.data.backgrounds import read_backgrounds
 from figureground.data.dataset import open_dataset
 from figureground.data.pixels import read_picture
 from figureground.data.swap_options import SwapOptions
+from figureground.data.swapper import Swapper
 from figureground.models.fit.samples import train_data
 from figureground.models.fit.swap import SwapDataset
 from figureground.stages.swap.build import run_build
@@ -45,6 +46,20 @@ def test_epoch_k_is_copy_k_of_the_written_set(data, bank, tmp_path):
             other = written.sample(f"{sample.id}-{epoch}")
             assert np.array_equal(picture, read_picture(other.image))
             assert np.array_equal(mask, written.masks.read(other.id).dense())
+
+
+def test_grounds_are_kept_at_the_size_of_training(data, bank):
+    """The same pictures as from grounds that are scaled anew each time; what is kept is as small as what is shown."""
+    small, whole = SwapDataset(reading(data, size=24), bank), read_backgrounds(bank)
+    assert small.swapper.grounds.size_hw == (24, 24)
+    train, swapper = reading(data, size=24), Swapper(grounds=whole, options=SwapOptions())
+    for index in range(len(small)):
+        picture, mask = small[1, index]
+        made = swapper(*train.read(index), train.samples[index], epoch=1, index=index)
+        assert np.array_equal(picture, made.picture)
+        assert np.array_equal(mask, made.mask)
+    assert {small.swapper.grounds.read_ground(row).shape for row in range(len(whole.ids))} == {(24, 24, 3)}
+    assert whole.read_ground(0).shape != (24, 24, 3)
 
 
 def collected(rows):

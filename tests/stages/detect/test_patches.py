@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from tests.stages.detect.world import by_people, make_data, quick, true_cells
 
 from figureground.core.errors import ArtifactError, FormatError, InputError
-from figureground.data.dataset import open_dataset
+from figureground.core.types import ClassTable
+from figureground.data.dataset import dataset_from_arrays, open_dataset
 from figureground.stages.detect.patches import coverage_of, find_labels, ranked
 
 PEOPLE = quick(masks="none", grid="")
@@ -54,6 +57,20 @@ def test_masks_are_pooled_of_as_many_training_pictures_as_asked(data):
     assert list(find(data, options=quick(count=10, seed=1)).figures) != list(found.figures)
     assert len(find(data, options=quick(count=0)).figures) == 24
     assert (find(data, options=quick(grid="")).rows, find(data, options=quick(grid="2x8")).columns) == (16, 8)
+
+
+def test_the_figure_is_the_class_of_the_picture():
+    """Another class beside it is ground, as for what is cut out; a picture without a label has every class for its figure."""
+    mask = np.array([[1, 1, 2, 2], [1, 1, 0, 255]], np.uint8)
+    dataset = dataset_from_arrays({"a": mask, "b": mask, "c": mask}, classes=ClassTable(names=("ground", "cat", "dog"), ignore=255))
+    labels = {"a": "cat", "b": "dog", "c": None}
+    dataset = dataclasses.replace(dataset, samples=tuple(dataclasses.replace(s, label=labels[s.id]) for s in dataset.samples))
+    found = find_labels((), data=dataset, training=dataset, options=quick(grid="1x2", foreground=0.4, count=0))
+    assert {name: cells.tolist() for name, cells in found.figures.items()} == {
+        "a": [[True, False]],
+        "b": [[False, True]],
+        "c": [[True, True]],
+    }
 
 
 def test_more_of_a_patch_must_be_figure_than_the_bound(data):

@@ -15,7 +15,7 @@ from figureground.review.store import patches, people
 from figureground.review.store.database import open_database
 from figureground.review.store.labels import write_labels
 from figureground.stages.detect.options import DetectOptions
-from figureground.stages.detect.patches import coverage_of, figure_of
+from figureground.stages.detect.patches import coverage_of, figure_pixels
 
 QUICK = DetectOptions(
     masks="truth",
@@ -69,5 +69,4 @@ def by_people(
 
 
 def true_cells(dataset: Dataset, sample: str, grid=(4, 4)) -> np.ndarray:
-    assert dataset.masks is not None
-    return coverage_of(*figure_of(dataset.masks.read(sample), dataset), grid) > 0.25
+    return coverage_of(*figure_pixels(dataset, sample), grid) > 0.25

@@ -14,10 +14,11 @@ from tests.stages.swap.world import cells_of, patch_labels, world
 from figureground.core.errors import ArtifactError, InputError
 from figureground.core.types import ClassTable, Sample
 from figureground.data.grids import Thresholds, write_grids
+from figureground.data.labelmap import figure_of
 from figureground.stages.swap.figure_masks import FigureMasks, figure_masks, mask_quality
 from figureground.stages.swap.infill import training_part
 from figureground.stages.swap.options import InfillOptions
-from figureground.stages.swap.sources import RandomSource, TruthSource, figure_of, open_source, random_rectangle
+from figureground.stages.swap.sources import RandomSource, TruthSource, open_source, random_rectangle
 
 CLASSES = ClassTable(names=("ground", "cat", "dog"))
 PLAIN = InfillOptions(grow=0, coverage_low=0.05, coverage_high=0.8)

@@ -77,6 +77,6 @@ def backmix_source(dataset: Dataset, data: TrainData, *, chance: float, known: S
     grounds = np.flatnonzero(known) if len(known) else np.arange(len(data))
     if len(grounds) < 2:
         raise InputError(
-            f"{dataset.name}: `backmix` draws grounds of pictures whose figure is known, of which there are {len(grounds)}. Give 2"
+            f"{dataset.name}: `backmix` draws grounds of pictures whose figure is known, and has {len(grounds)}. Give figures of more"
         )
     return BackMix(data=data, masks=dataset.masks, classes=dataset.classes, chance=chance, grounds=grounds)

@@ -95,7 +95,7 @@ class SwapDataset(Dataset[tuple[Any, ...]]):
     ) -> None:
         value = getattr(reading, "background", 0) if background is None else background
         self.reading = reading
-        known = {name: getattr(reading, name, empty) for name, empty in (("labels", ()), ("images", ()), ("size_hw", None))}
+        known: dict[str, Any] = {name: getattr(reading, name, empty) for name, empty in (("labels", ()), ("images", ()), ("size_hw", None))}
         self.swapper = Swapper.of(backgrounds, reading.samples, options=options or SwapOptions(), background=value, **known)
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # seen by workers that are running already
 

@@ -14,6 +14,7 @@ from figureground.core.errors import Fault, FormatError, InputError
 from figureground.core.types import Sample
 from figureground.data.faults import refusal
 from figureground.data.grids import grid_rows
+from figureground.data.parquet import FAULTS
 from figureground.data.pixels import read_picture
 from figureground.models.grid import GridNetwork
 from figureground.models.inputs import normalised, resized
@@ -21,7 +22,6 @@ from figureground.models.predictor import PredictorSpec
 
 THREADS = 2
 """Threads that decode pictures beside the network."""
-FAULTS = pa.schema([(field.name, pa.string()) for field in dataclasses.fields(Fault)])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

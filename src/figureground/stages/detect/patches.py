@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from figureground.core.errors import InputError
-from figureground.core.types import LabelRuns
 from figureground.data.dataset import Dataset
 from figureground.data.faults import refusal, some
 from figureground.data.grid_text import grid_of
+from figureground.data.labelmap import figure_of
 from figureground.data.labels import PatchGrid, read_labels
 from figureground.stages.detect.options import DetectOptions
 
@@ -110,16 +110,17 @@ def _pooled(training: Dataset, options: DetectOptions) -> PatchLabels:
     chosen = ranked(training.ids, seed=options.seed)[: options.count or None]
     figures = {}
     for name in chosen:
-        figure, counted = figure_of(training.masks.read(name), training)
+        figure, counted = figure_pixels(training, name)
         figures[name] = coverage_of(figure, counted, (rows, columns)) > options.foreground
     return PatchLabels(figures=figures, rows=rows, columns=columns, source="masks")
 
 
-def figure_of(runs: LabelRuns, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Which pixels of a mask are figure, and which count (are not void), both bool [height, width]."""
-    found = runs.dense()
+def figure_pixels(data: Dataset, sample: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which pixels of a sample's mask are its figure, and which count (are not void), both bool [height, width]."""
+    assert data.masks is not None
+    found = data.masks.read(sample).dense()
     counted = np.ones(found.shape, bool) if data.classes.ignore is None else found != data.classes.ignore
-    return (found != data.classes.background) & counted, counted
+    return figure_of(found, data.sample(sample).label, data.classes), counted
 
 
 def coverage_of(figure: np.ndarray, counted: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

@@ -33,7 +33,7 @@ from figureground.stages.detect.learning import PATCHES, Lesson, Taught, held_ou
 from figureground.stages.detect.measure import choose_thresholds, counts_of, pixel_counts, rates_with_intervals
 from figureground.stages.detect.options import HARMLESS, DetectOptions, curve_points, fit_options
 from figureground.stages.detect.passage import Passage
-from figureground.stages.detect.patches import PatchLabels, figure_of, find_labels
+from figureground.stages.detect.patches import PatchLabels, figure_pixels, find_labels
 from figureground.stages.detect.result import CURVE, DETECTOR, SHEET, SUMMARY
 from figureground.stages.detect.sheet import Example, detector_sheet, example_parts, picture_rates
 from figureground.stages.detect.summary import Point, summarise
@@ -203,11 +203,7 @@ def _examples(point: Point, lesson: Lesson, options: DetectOptions) -> list[Exam
 
 def _pixels(lesson: Lesson, grids: Sequence[np.ndarray], training: Dataset, thresholds: Any) -> np.ndarray:
     """Counts over the pixels of the true masks of the held-out pictures."""
-    assert training.masks is not None
-    found = [
-        pixel_counts(*figure_of(training.masks.read(name), training), grid, thresholds)
-        for name, grid in zip(lesson.held_out, grids, strict=True)
-    ]
+    found = [pixel_counts(*figure_pixels(training, name), grid, thresholds) for name, grid in zip(lesson.held_out, grids, strict=True)]
     return np.stack(found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 from figureground.core.errors import Fault, InputError
 from figureground.core.types import ClassTable
 from figureground.data.dataset import Dataset, open_dataset
+from figureground.data.parquet import FAULTS
 from figureground.runs.artifact import ArtifactWriter
 from figureground.runs.executor import Executor
 from figureground.runs.progress import Reporter
@@ -21,7 +22,6 @@ from figureground.stages.mine.duplicates import hash_of
 
 SHARD_SIZE = 128
 _HASHES = pa.schema([("id", pa.string()), ("hash", pa.uint64())])
-_FAULTS = pa.schema([(field.name, pa.string()) for field in fields(Fault)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +54,7 @@ class _Worker:
         found = [(i, hash_of(self.images[i], sample=i)) for i in ids if i in self.images]
         hashes = [{"id": i, "hash": one} for i, one in found if isinstance(one, int)]
         faults = [asdict(one) for _, one in found if isinstance(one, Fault)]
-        return {"areas": areas, "hashes": pa.Table.from_pylist(hashes, _HASHES), "faults": pa.Table.from_pylist(faults, _FAULTS)}
+        return {"areas": areas, "hashes": pa.Table.from_pylist(hashes, _HASHES), "faults": pa.Table.from_pylist(faults, FAULTS)}
 
 
 def open_training(spec: str, classes: ClassTable, *, masks: bool) -> Dataset:

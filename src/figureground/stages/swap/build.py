@@ -19,6 +19,7 @@ from figureground.data import paths
 from figureground.data.backgrounds import TABLE, Backgrounds, read_backgrounds
 from figureground.data.dataset import Dataset, picture_fingerprint
 from figureground.data.faults import refusal, some, written_size
+from figureground.data.parquet import FAULTS
 from figureground.data.pixels import read_picture
 from figureground.data.sources import SizeChecked, file_of
 from figureground.data.swapper import Swapped, Swapper
@@ -27,7 +28,7 @@ from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, t
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards
-from figureground.stages.swap.infill import FAULTS, training_part
+from figureground.stages.swap.infill import training_part
 from figureground.stages.swap.options import BuildOptions
 from figureground.stages.swap.proof import QUALITIES, make_proof, proof_to_json
 

@@ -20,7 +20,8 @@ from figureground.data import paths
 from figureground.data.backgrounds import GATES, GROUNDS, KIND, SCHEMA, TABLE
 from figureground.data.dataset import Dataset, picture_fingerprint
 from figureground.data.faults import refusal, written_size
-from figureground.data.labelmap import encode_runs, resize_nearest, runs_to_columns
+from figureground.data.labelmap import encode_runs, figure_of, resize_nearest, runs_to_columns
+from figureground.data.parquet import FAULTS
 from figureground.data.pixels import decode_picture
 from figureground.data.write import jpeg_bytes, png_rgb_bytes
 from figureground.models.inputs import resized
@@ -31,11 +32,10 @@ from figureground.runs.shards import map_in_shards, read_shards, write_table
 from figureground.stages.swap.figure_masks import FigureMasks, MaskQuality, figure_masks, mask_quality
 from figureground.stages.swap.fill import MODELS, Fill, filled, open_fill
 from figureground.stages.swap.options import InfillOptions
-from figureground.stages.swap.sources import GroundSource, figure_of, open_source, sample_seed
+from figureground.stages.swap.sources import GroundSource, open_source, sample_seed
 
 SHARD_SIZE = 32
 """Pictures between two notes of what is done: what an interruption can cost."""
-FAULTS = pa.schema([(name, pa.string()) for name in ("code", "problem", "remedy", "sample", "file")])
 IMAGES = "images"
 
 

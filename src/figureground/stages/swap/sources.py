@@ -15,6 +15,7 @@ from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.data.dataset import Dataset
 from figureground.data.faults import some
 from figureground.data.grids import Thresholds, read_grids
+from figureground.data.labelmap import figure_of
 from figureground.data.labels import PatchGrid, read_labels
 from figureground.stages.swap.options import LOOSE, TIGHT, InfillOptions
 
@@ -56,14 +57,6 @@ class TruthSource:
         out[mask == self.classes.background] = 1.0
         out[figure_of(mask, sample.label, self.classes)] = 0.0
         return out
-
-
-def figure_of(mask: np.ndarray, label: str | None, classes: ClassTable) -> np.ndarray:
-    """Bool [height, width]: the pixels of the label's class; without a label those of every class but the background."""
-    if label and (own := classes.id_of(label)) != classes.background:
-        return mask == own
-    ground = mask == classes.background
-    return ~ground if classes.ignore is None else ~ground & (mask != classes.ignore)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
