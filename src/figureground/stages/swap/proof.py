@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from figureground.data.backgrounds import GATES
-from figureground.metrics.association import cramers_v, mutual_information
+from figureground.metrics.association import cramers_v, expected_mutual_information, mutual_information
 
 SCHEMA = 1
 QUALITIES = ("iou", "covered", "hidden", "leakage")
@@ -24,7 +24,7 @@ class Association:
     mutual_information: float
     """Nats, at least 0."""
     expected: float
-    """What samples of this number show on average where there is none: (labels - 1)(values - 1) / (2 n) nats."""
+    """What as many samples of each label and each value show on average where there is none, in nats."""
     cramers_v: float
     """In [0, 1]; NaN where there is one label or one value only."""
     n: int
@@ -67,8 +67,12 @@ def association(labels: Sequence[str], values: Sequence[str]) -> Association:
     rows, columns = (sorted({pair[part] for pair in pairs}) for part in (0, 1))
     counts = np.array([[pairs[a, b] for b in columns] for a in rows], np.int64).reshape(len(rows), len(columns))
     n = int(counts.sum())
-    chance = (len(rows) - 1) * (len(columns) - 1) / (2 * n) if n else math.nan
-    return Association(mutual_information=mutual_information(counts), expected=chance, cramers_v=cramers_v(counts) if n else math.nan, n=n)
+    return Association(
+        mutual_information=mutual_information(counts),
+        expected=expected_mutual_information(counts),
+        cramers_v=cramers_v(counts) if n else math.nan,
+        n=n,
+    )
 
 
 def mask_means(grounds: Mapping[str, Sequence[Any]]) -> dict[str, float] | None:
@@ -120,18 +124,23 @@ def proof_sentence(found: Mapping[str, Any]) -> str:
     Args:
         found: the content of `proof.json`; null stands for what is undefined.
     """
-    about, word = (found["context"], "context") if found["context"] else (found["source"], "class of the ground's picture")
-    before, after = about["before"], about["after"]
     kept = found["pictures"] - found["swapped"]
+    told = [_told(found[name], word) for name, word in (("context", "context"), ("source", "class of the ground's picture")) if found[name]]
     text = (
         f"{found['swapped']:,} of {found['pictures']:,} pictures stand on a drawn ground"
-        f"{f', {kept:,} are as they were' if kept else ''}. Mutual information of label and {word}: "
-        f"{_number(before['mutual_information'])} nats before, "
-        f"{_number(after['mutual_information'])} after (chance alone: {_number(after['expected'])})."
+        f"{f', {kept:,} are as they were' if kept else ''}. Mutual information of label and {'; of label and '.join(told)}."
     )
     if found["masks"]:
         text += f" Of what was cut out, {100 * (found['masks']['leakage'] or 0):.1f} % is old ground."
     return text
+
+
+def _told(about: Mapping[str, Any], word: str) -> str:
+    before, after = about["before"], about["after"]
+    return (
+        f"{word}: {_number(before['mutual_information'])} nats before, {_number(after['mutual_information'])} after "
+        f"(chance alone: {_number(after['expected'])})"
+    )
 
 
 def _number(value: float | None) -> str:
