@@ -14,7 +14,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from swap_methods import World, read_recipe, run_world
-from swap_page import Runs, page, picture, read_runs, rows
+from swap_page import page, picture
+from swap_runs import Runs, read_runs, rows
 
 from figureground.runs.artifact import to_json
 from figureground.runs.executor import available_cores

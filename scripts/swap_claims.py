@@ -1,0 +1,148 @@
+"""What came out of swap_results.py without counterexamples, each sentence with its figure and whether it is what was hoped for."""
+
+from __future__ import annotations
+
+from over_seeds import Over, over
+from swap_methods import BLOCKS, COARSE, EDGE_PX, METHODS, SEGMENTED, STILL
+from swap_runs import Runs, certain, within
+
+FAR, NEAR, LITTLE, WIDE = 0.3, 0.05, 0.1, 0.3
+"""Of accuracies: what counts as far above, as near, as a small part of a gain, and as an interval that says nothing."""
+MASKED = ("backmix", "chang")
+"""Of the methods compared with, those that are given true masks."""
+HOLDS, NOT, OPEN = "**Holds**", "**Does not hold**", "**Not told apart**"
+
+
+def claims(runs: Runs) -> str:
+    """All of them; changes are of the worst group, in points, paired by seed."""
+    said = (_plain, _others, _truth, _control, _patches, _information, _edges, _filled, _flips, _segmentation, _twice)
+    return "\n".join(["In the worst group, without minority, in points:", "", *(f"- {one(runs)}" for one in said)])
+
+
+def above(change: Over, *, least: float = 0.0) -> str:
+    """Whether a change is more than `least`, beyond chance."""
+    return HOLDS if change.low > least else NOT if change.high < least else OPEN
+
+
+def _plain(runs: Runs) -> str:
+    change = runs.difference("swap", "erm")
+    return f"{above(change, least=FAR)}: swapping is far above plain training: {change.change()}."
+
+
+def _others(runs: Runs) -> str:
+    others = [method for method in METHODS if not method.startswith("swap")]
+    best = max(others, key=lambda method: runs.figure(method).value)
+    change, still = runs.difference("swap", best), runs.difference(STILL, best)
+    masks = ", which has the true masks of all pictures" if best in MASKED else ""
+    return (
+        f"{above(change)}: it is above every other method: {change.change()} against the best of them (`{best}`{masks}). Without moving "
+        f"its figures, which no other method does (`{STILL}`): {still.change()}."
+    )
+
+
+def _truth(runs: Runs) -> str:
+    change = runs.difference("swap", "swap-truth")
+    word = HOLDS if change.low > -NEAR and change.high < NEAR else NOT if change.high < -NEAR or change.low > NEAR else OPEN
+    return f"{word}: it is within {100 * NEAR:.0f} points of swapping by true masks: {change.change()}."
+
+
+def _control(runs: Runs) -> str:
+    control, gain = runs.difference("swap-random", "erm"), runs.difference("swap", "erm")
+    part = control.value / gain.value
+    word = HOLDS if control.high < LITTLE * gain.low else "**Holds in part**" if runs.difference("swap", "swap-random").low > 0 else NOT
+    return (
+        f"{word}: the control, random rectangles, does not get the gain: {control.change()} against plain training, {100 * part:.0f} % of what "
+        f"swapping brings; swapping against it {runs.difference('swap', 'swap-random').change()}. A rectangle takes some of the figure to the "
+        "ground that was drawn, which loosens the tie."
+    )
+
+
+def _patches(runs: Runs) -> str:
+    change, leaked = runs.difference(BLOCKS, COARSE), {name: _leakage(runs, name) for name in ("swap", BLOCKS, COARSE)}
+    return (
+        f"{above(change)}: 16 x 16 patches are better than 4 x 4, edges of both as their patches are: {change.change()}. Edges fitted to "
+        f"the picture against not, at 16 x 16: {runs.difference('swap', BLOCKS).change()}. Of the pixels that are cut out {leaked['swap']} % "
+        f"are old ground, {leaked[BLOCKS]} % with unfitted edges, {leaked[COARSE]} % at 4 x 4."
+    )
+
+
+def _leakage(runs: Runs, method: str) -> str:
+    return within(runs.proofs(method, "masks", "leakage")).points()
+
+
+def _information(runs: Runs) -> str:
+    before, after, chance = (
+        runs.proofs("swap", "context", when, what)
+        for when, what in (("before", "mutual_information"), ("after", "mutual_information"), ("after", "expected"))
+    )
+    control = runs.proofs("swap-random", "context", "after", "mutual_information")
+    word = HOLDS if after.high < before.value / 100 else NOT
+    return (
+        f"{word}: what the ground tells of the label falls to nearly nothing: {before.value:.3f} nats before, {after.value:.4f} after, where "
+        f"chance alone leaves {chance.value:.4f} in as many pictures. So it does for the control ({control.value:.4f}): this says what was "
+        "drawn, not what was cut out."
+    )
+
+
+def _edges(runs: Runs) -> str:
+    seen = {which: runs.figure(f"edge-{which}", "accuracy") for which in ("own", "swap", "swap-truth", "swap-random")}
+    word = _by_chance(seen["swap"])
+    return (
+        f"{word}: a classifier that sees grounds alone falls to chance. Of the outermost {EDGE_PX} pixels, of pictures whose figures do "
+        f"not reach there, it names the class of {seen['own'].points()} % before, {seen['swap'].points()} % after swapping, "
+        f"{seen['swap-truth'].points()} % after swapping by true masks, and {seen['swap-random'].points()} % after the control."
+    )
+
+
+def _by_chance(seen: Over) -> str:
+    """Whether one of two classes is named as if by lot; below it is told apart from that, but not by what the ground says."""
+    return NOT if seen.low > 0.5 else OPEN if seen.high - seen.low > WIDE else HOLDS
+
+
+def _filled(runs: Runs) -> str:
+    seen = {which: runs.figure(f"filled-{which}", "accuracy") for which in ("own", "swap", "swap-truth", "swap-random")}
+    word = _by_chance(seen["swap"])
+    return (
+        f"{word} around the figure: where true figures are filled to their last pixel, such a classifier sees the form of the hole and "
+        f"what a swap cut out too much of. It is right on {seen['own'].points()} % before, on {seen['swap-truth'].points()} % after swapping "
+        f"by true masks, which is what the form tells; on {seen['swap'].points()} % after swapping, around whose figures a rim of old "
+        f"ground is left; and on {seen['swap-random'].points()} % after the control."
+    )
+
+
+def _flips(runs: Runs) -> str:
+    change = runs.difference("swap", "erm", "flip_rate")
+    word = HOLDS if change.high < 0 else NOT if change.low > 0 else OPEN
+    return (
+        f"{word}: the same figure on the other ground gets the same answer more often: {runs.figure('erm', 'flip_rate').points()} % of such "
+        f"pairs have two answers after plain training, {runs.figure('swap', 'flip_rate').points()} % after swapping."
+    )
+
+
+def _segmentation(runs: Runs) -> str:
+    """A U-Net before and after, where the tie is broken."""
+    said, flips = [], Over(0.0, 0.0, 0.0)
+    for what in ("flipped", "correct", "missed"):
+        found = {method: runs.verdict(method, what) for method in SEGMENTED}
+        parts = [f"{what} {within(over(found['erm'])).points()} % before"]
+        for method, name in (("swap", "after swapping"), ("swap-truth", "by true masks")):
+            change = certain(over(b - a for a, b in zip(found["erm"], found[method], strict=True)))
+            parts.append(f"{within(over(found[method])).points()} % {name} ({change.change()})")
+            flips = change if (what, method) == ("flipped", "swap") else flips
+        said.append(", ".join(parts))
+    word = HOLDS if flips.high < 0 else NOT if flips.low > 0 else OPEN
+    return (
+        f"{word}: a U-Net on the same pictures, whose true masks it learns, flips less. Of the pixels of counterfactual groups "
+        f"{'; '.join(said)}. In the rows its *accuracy* is the part of the figures that is found and named rightly, as a mean over groups."
+    )
+
+
+def _twice(runs: Runs) -> str:
+    plain = sum(not world.weights("jtt").exists() for world in runs.worlds)
+    first = (
+        f"The first model of `jtt` was right about every training picture in {plain} of {len(runs.worlds)} seeds: there `jtt` is `erm`. "
+    )
+    return (
+        f"{first if plain else ''}Every class has as many pictures as any other, each on one ground, so that `reweight` gives each picture the "
+        "same weight: it is `erm` to the bit."
+    )
