@@ -25,16 +25,18 @@ TITLES = {
 
 
 def write_page(page: Path, found: Sequence[dict[str, Any]]) -> None:
-    """Puts the results of the benchmarks between the marks of the page; those of quick runs raise `SystemExit`."""
+    """Puts the results of benchmarks between the marks of the page, where those of others stay; quick runs raise `SystemExit`."""
     quick = [each["benchmark"] for each in found if each["quick"]]
     if quick or not found:
         raise SystemExit(f"no full results to write: {', '.join(quick) or 'nothing'} was measured with --quick; run it without")
     text = page.read_text(encoding="utf-8")
     head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
+    before, _, tail = rest.partition(END)
     if not tail:
         raise SystemExit(f"{page}: the marks {START} and {END} are not there")
-    body = "\n\n".join(_section(each) for each in found)
+    there = {part.partition("\n")[0]: f"### {part.strip()}" for part in before.split("\n### ")[1:]}
+    there |= {TITLES[each["benchmark"]]: _section(each) for each in found}
+    body = "\n\n".join(there[title] for title in TITLES.values() if title in there)
     page.write_text(f"{head}{START}\n\n{body}\n\n{END}{tail}", encoding="utf-8")
 
 

@@ -32,9 +32,10 @@ def test_every_benchmark_gives_ratios(name, tmp_path):
 
 
 def test_the_page_takes_figures_between_its_marks(tmp_path):
-    """What stands around the marks stays, figures of an earlier run go, and quick figures are refused."""
+    """What stands around the marks stays, and figures of what was not measured; its earlier figures go, and quick ones are refused."""
     page, results = tmp_path / "speed.md", tmp_path / "results"
-    page.write_text("before\n<!-- figures: start -->old<!-- figures: end -->\nafter\n")
+    other = "### Bootstrap\n\nas it was"
+    page.write_text(f"before\n<!-- figures: start -->\n\n{other}\n\n### Joint counts\n\nold\n\n<!-- figures: end -->\nafter\n")
     row = {"benchmark": "counts", "what": "a thing", "on": "data", "peer": "peer", "ratio": 2.5, "kind": "times as fast", "target": 3}
     about = {"processor": "p", "cores": 2, "memory_gib": 4.0, "system": "s", "python": "3", "packages": {}, "load_before": 0.1}
     each = {"benchmark": "counts", "quick": False, "measured": "2026-01-01", "machine": about, "rows": [row], "skipped": []}
@@ -49,6 +50,7 @@ def test_the_page_takes_figures_between_its_marks(tmp_path):
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
+    assert text.index("### Joint counts") < text.index(f"\n\n{other}\n\n<!-- figures: end -->")
     assert "| a thing | data | peer |  |  | 2.5 |  |  | ≥ 3 | **not met** |" in text
     results.write_text(json.dumps([{**each, "quick": True}]))
     assert "--quick" in subprocess.run(run, cwd=ROOT, check=False, capture_output=True, text=True).stderr
