@@ -469,7 +469,13 @@ def grids() -> list[str]:
     from figureground.stages.detect.measure import RATES
     from figureground.stages.detect.summary import KEYS, POINT
 
-    named = [*KEYS, *(f"curve[].{name}" for name in POINT), *(f"curve[].patches.{name}{{value, low, high}}" for name in RATES)]
+    named = [
+        *KEYS,
+        "gain.labels",
+        "gain{value, low, high}",
+        *(f"curve[].{name}" for name in POINT),
+        *(f"curve[].patches.{name}{{value, low, high}}" for name in RATES),
+    ]
     return [
         "## grids\n",
         "Written by `swap detect`: P(background) of every patch of every training picture. Beside the table stand `detector/`, the weights of the",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from figureground.stages.detect.result import Detection
 
 HEADS = {
-    "accuracy": "right\npatches",
+    "accuracy": "called\nrightly",
     "balanced_accuracy": "mean of\nclasses",
     "mask_iou": "mask\nIoU",
     "kept": "cut out",

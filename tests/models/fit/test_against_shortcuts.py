@@ -182,7 +182,7 @@ def test_backmix_by_hand():
     masks = {"a": np.array([[1, 0, 0], [0, 0, 0]], np.uint8), "b": np.array([[0, 2, 0], [0, 0, 255]], np.uint8)}
 
     class Read:
-        samples, size_hw = ("a", "b"), (2, 3)
+        samples, labels, size_hw = ("a", "b"), ("cat", "dog"), (2, 3)
 
         def read(self, index):
             return pictures["ab"[index]], None
@@ -197,6 +197,10 @@ def test_backmix_by_hand():
     assert source.read(1, rng=np.random.default_rng(0))[0][..., 0].tolist() == [[0, 90, 50], [50, 50, 50]]
     never = dataclasses.replace(source, chance=0.0)
     assert never.read(0, rng=np.random.default_rng(0))[0] is pictures["a"]
+    masks["a"][1, 2] = 2  # a dog beside the cat is no part of the figure, and leaves a hole in its ground
+    both = backmix_source(dataset_from_arrays(masks, classes=classes), Read(), chance=1.0)
+    assert both.read(0, rng=np.random.default_rng(0))[0][..., 0].tolist() == [[50, 0, 90], [90, 90, 90]]
+    assert both.read(1, rng=np.random.default_rng(0))[0][..., 0].tolist() == [[0, 90, 50], [50, 50, 0]]
     masks["a"][:] = 0
     empty = backmix_source(dataset_from_arrays(masks, classes=classes), Read(), chance=1.0)
     assert empty.read(0, rng=np.random.default_rng(0))[0] is pictures["a"]
@@ -207,7 +211,7 @@ def test_backmix_draws_grounds_of_known_figures_alone():
     masks = {name: np.array([[1, 0, 0]], np.uint8) for name in "abcd"}
 
     class Read:
-        samples, size_hw = tuple("abcd"), (1, 3)
+        samples, labels, size_hw = tuple("abcd"), ("cat",) * 4, (1, 3)
 
         def read(self, index):
             return np.full((1, 3, 3), 10 * (index + 1), np.uint8), None

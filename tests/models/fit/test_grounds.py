@@ -123,6 +123,18 @@ def test_a_training_with_grounds_is_another_and_tells_them(data, bank, tmp_path,
     assert any("nothing to do" in line for line in said)
 
 
+def test_a_training_says_what_is_swapped_and_what_groups_still_mean(data, bank, tmp_path):
+    swapped = {"grounds": bank, "epochs": 1, "swap_probability": 0.25}
+    card = fg.train(data, out=tmp_path / "chance", options=replace(CLASSIFY, **swapped)).card
+    notes = " ".join(card["training"]["notes"])
+    assert "training samples are set on drawn grounds, each time with a chance of 0.25" in notes
+    assert "contexts" not in notes
+    grouped = replace(CLASSIFY, **swapped, groups="split", balance="weight")
+    assert "groups go by the contexts of the files" in " ".join(
+        fg.train(data, out=tmp_path / "groups", options=grouped).card["training"]["notes"]
+    )
+
+
 class _Lines(QuietReporter):
     def __init__(self, said):
         self.said = said
@@ -155,6 +167,7 @@ def test_processes_make_the_same_network(data, bank, tmp_path):
         ({"backmix": 1.0}, "`grounds` and `backmix` both say"),
         ({"masktune": "x"}, "`grounds` and `masktune` both say"),
         ({"counterfactual": 1.0}, "`grounds` and `counterfactual` both say"),
+        ({"coral": 1.0}, "`coral` compares contexts, and `grounds` shows each figure in any of them"),
         ({"swap_scale_low": 2.0, "swap_scale_high": 1.0}, "`swap_scale_low` must not be above"),
         ({"train_split": "val", "val_split": ""}, "does not know 8 of 8 samples"),
         ({"grounds": "", "figures": "x"}, "and neither is given"),

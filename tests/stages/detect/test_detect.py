@@ -139,6 +139,8 @@ def test_a_corrupt_picture_is_a_row_of_failures_or_stops_it(tmp_path):
         ({"size": 34}, "multiple of the rows and columns of the grid, 4 x 4"),
         ({"grid": "4x2", "augment": "patches-turned"}, "as many rows as columns; the grid is 4 x 2"),
         ({"tight": 0.8, "loose": 0.5}, "`tight` must not be above `loose`"),
+        ({"tight": 0.4, "leakage": 0.05}, "`leakage` 0.05 is for choosing the tight bound, and --tight gives it. Leave it out"),
+        ({"loose": 0.4, "coverage": 0.9}, "`coverage` 0.9 is for choosing the loose bound"),
         ({"curve": "50,many"}, "numbers of labels with commas between"),
         ({"count": 1}, "at least 2 labelled pictures are needed"),
         ({"train_split": "training"}, "has no split 'training'; it has train, val"),

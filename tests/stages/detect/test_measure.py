@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from figureground.data.grids import Thresholds
-from figureground.stages.detect.measure import BOUNDS, RATES, choose_thresholds, counts_of, pixel_counts, rates_of, rates_with_intervals
+from figureground.stages.detect.measure import (
+    BOUNDS,
+    RATES,
+    choose_thresholds,
+    counts_of,
+    gain_with_interval,
+    pixel_counts,
+    rates_of,
+    rates_with_intervals,
+)
 
 
 def pictures(seed, count=6, shape=(4, 5)):
@@ -104,6 +113,29 @@ def test_intervals_hold_their_value_and_are_the_same_again():
     assert all(rate.low < rate.value < rate.high for rate in found.values())
     assert found == rates_with_intervals(counts, resamples=500, seed=3)
     assert found != rates_with_intervals(counts, resamples=500, seed=4)
+
+
+def test_a_gain_is_judged_on_the_same_pictures():
+    """Resampled by hand: each time the same pictures for both; the interval is far narrower than those of the two alone."""
+    rng = np.random.default_rng(1)
+    before = rng.integers(1, 60, (30, 7))
+    after = before + np.array([2, 0, -1, 0, 0, 0, 0])
+    found = gain_with_interval(before, after, resamples=400, seed=3)
+
+    def iou(counts):
+        hit, spurious, lost = counts.sum(0)[:3]
+        return hit / (hit + spurious + lost)
+
+    assert found.value == pytest.approx(iou(after) - iou(before))
+    drawn = [rng.integers(0, 30, 30) for _ in range(2000)]
+    ends = np.percentile([iou(after[k]) - iou(before[k]) for k in drawn], [2.5, 97.5])
+    assert (found.low, found.high) == pytest.approx(ends, abs=0.002)
+    alone = rates_with_intervals(after, resamples=400, seed=3)["mask_iou"]
+    assert found.high - found.low < 0.2 * (alone.high - alone.low)
+    single = gain_with_interval(before[:1], after[:1], resamples=20, seed=0)
+    assert (single.low, single.high) == (-1, 1)
+    nothing = np.zeros((4, 7), np.int64)
+    assert np.isnan(gain_with_interval(nothing, nothing, resamples=20, seed=0).value)
 
 
 def test_one_picture_and_pictures_that_are_all_right_do_not_prove_it():

@@ -41,7 +41,9 @@ def make_data(folder: Path, *, void: bool = False) -> str:
 
 
 def quick(**given) -> DetectOptions:
-    return dataclasses.replace(QUICK, **given)
+    """What is said of masks only where they are asked for."""
+    plain = {"count": DetectOptions().count} if given.get("masks") == "none" else {}
+    return dataclasses.replace(QUICK, **{**plain, **given})
 
 
 def by_people(

@@ -13,7 +13,7 @@ import numpy as np
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, LabelSource
 from figureground.data.dataset import Dataset
-from figureground.data.labelmap import resize_nearest
+from figureground.data.labelmap import figure_of, resize_nearest
 from figureground.models.fit.samples import TrainData
 
 
@@ -34,7 +34,10 @@ class BackMix:
     """int64, ascending: places of the samples whose grounds are drawn, for their figures are known."""
 
     def read(self, index: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The figure of a sample on a ground that is drawn uniformly from `grounds` but its own, uint8 [height, width, 3]."""
+        """The figure of a sample on a ground that is drawn uniformly from `grounds` but its own, uint8 [height, width, 3].
+
+        The ground has holes of 0 where its picture shows any class.
+        """
         own, target = self.data.read(index)
         place = int(np.searchsorted(self.grounds, index))
         among = place < len(self.grounds) and self.grounds[place] == index
@@ -43,15 +46,19 @@ class BackMix:
         if figure is None or not figure.any():
             return own, target
         other = int(self.grounds[drawn + (among and drawn >= place)])
-        ground = np.where(self.figure(other)[..., None], np.uint8(0), self.data.read(other)[0])
+        things = figure_of(self._mask(other), None, self.classes)
+        ground = np.where(things[..., None], np.uint8(0), self.data.read(other)[0])
         return np.where(figure[..., None], own, ground), target
 
     def figure(self, index: int) -> np.ndarray:
-        """Where a sample shows its figure, bool [height, width] at the size of training: neither background nor void."""
+        """Where a sample shows its figure, bool [height, width] at the size of training: its class, or any where masks do not know that."""
+        label = self.data.labels[index]
+        return figure_of(self._mask(index), label if label in self.classes.names else None, self.classes)
+
+    def _mask(self, index: int) -> np.ndarray:
+        """The label map of a sample at the size of training."""
         assert self.data.size_hw is not None
-        found = resize_nearest(self.masks.read(self.data.samples[index]), self.data.size_hw).dense()
-        ground = found == self.classes.background
-        return ~ground if self.classes.ignore is None else ~(ground | (found == self.classes.ignore))
+        return resize_nearest(self.masks.read(self.data.samples[index]), self.data.size_hw).dense()
 
     def identity(self) -> str:
         """The chance; masks are told by the data set."""

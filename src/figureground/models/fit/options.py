@@ -263,6 +263,8 @@ def _check_grounds(options: FitOptions) -> None:
     others = {"masktune": options.masktune, "backmix": options.backmix, "counterfactual": options.counterfactual}
     if options.grounds and (given := [name for name, value in others.items() if value]):
         raise InputError(f"`grounds` and `{given[0]}` both say what stands behind a figure. Leave one of them out")
+    if options.grounds and options.coral:
+        raise InputError("`coral` compares contexts, and `grounds` shows each figure in any of them. Leave one of the two out")
     defaults = FitOptions()
     changed = [name for name in (f"swap_{own}" for own in SWAP) if getattr(options, name) != getattr(defaults, name)]
     if changed and not options.grounds:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 PANELS = (
-    ("right patches (%)", ("accuracy", "balanced_accuracy"), ("all", "mean of both classes")),
+    ("called rightly (%)", ("accuracy", "balanced_accuracy"), ("all", "mean of both classes")),
     ("IoU of the figure (%)", ("mask_iou",), ("",)),
     ("figure that is cut out, filled (%)", ("kept", "coverage"), ("cut out (tight)", "filled (loose)")),
     ("background in what is pasted (%)", ("leakage",), ("",)),
@@ -26,25 +26,29 @@ STYLE = {"svg.fonttype": "none", "svg.hashsalt": "figureground", "font.size": 9,
 
 
 def curve_svg(summary: Mapping[str, Any]) -> bytes:
-    """The panels as a stand-alone SVG, the same bytes for the same summary; bars are 95 % intervals over the held-out pictures."""
+    """The panels as a stand-alone SVG, the same bytes for the same summary; bars are 95 % intervals over the held-out pictures.
+
+    Over pixels where masks are known, which is what is pasted and filled, else over patches.
+    """
     points: Sequence[Mapping[str, Any]] = summary["curve"]
+    over = "pixels" if points[-1]["pixels"] else "patches"
     with rc_context():
         rcdefaults()  # a matplotlibrc of the reader's must not change the picture
         rcParams.update(STYLE)  # pyright: ignore[reportCallIssue, reportArgumentType] - the stubs list keys one by one
         figure = Figure(figsize=(12.0, 3.0), layout="constrained")
         FigureCanvasSVG(figure)
         for axes, (title, names, words) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-            _panel(axes, points, names, words)
-            axes.set_title(title, fontsize=9, loc="left")
+            _panel(axes, points, names, words, over=over)
+            axes.set_title(f"{over}: {title}", fontsize=9, loc="left")
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return out.getvalue()
 
 
-def _panel(axes: Axes, points: Sequence[Mapping[str, Any]], names: Sequence[str], words: Sequence[str]) -> None:
+def _panel(axes: Axes, points: Sequence[Mapping[str, Any]], names: Sequence[str], words: Sequence[str], *, over: str) -> None:
     labels = np.array([point["labels"] for point in points], np.float64)
     for number, (name, word) in enumerate(zip(names, words, strict=True)):
-        rates = [point["patches"][name] for point in points]
+        rates = [point[over][name] for point in points]
         value, low, high = (np.array([np.nan if rate[end] is None else rate[end] for rate in rates]) for end in ("value", "low", "high"))
         ends = np.nan_to_num(np.maximum([value - low, high - value], 0))  # the middle of the resamples may lie beside the value
         colour, mark, style = LINES[number]

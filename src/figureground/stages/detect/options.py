@@ -18,6 +18,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "head": "pooled",
         "size": 224,
         "norm": "imagenet",
+        "augment": "patches-turned",
         "optimizer": "sgd",
         "lr": 1.0,
         "schedule": "plateau",

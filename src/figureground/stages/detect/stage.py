@@ -123,6 +123,15 @@ def check_options(options: DetectOptions, labels: PatchLabels, devices: Devices)
         )
     if options.augment == "patches-turned" and labels.rows != labels.columns:
         raise InputError(f"`augment` patches-turned needs as many rows as columns; the grid is {labels.rows} x {labels.columns}")
+    defaults = DetectOptions()
+    idle = {
+        **dict.fromkeys(("count", "foreground"), labels.source == "labels" and "masks that are pooled, and --labels are given"),
+        "leakage": options.tight and "choosing the tight bound, and --tight gives it",
+        "coverage": options.loose and "choosing the loose bound, and --loose gives it",
+    }
+    for name, why in idle.items():
+        if why and getattr(options, name) != getattr(defaults, name):
+            raise InputError(f"`{name}` {getattr(options, name):g} is for {why}. Leave it out")
     if options.tight and options.loose and options.tight > options.loose:
         raise InputError(f"`tight` must not be above `loose`: what is cut out is filled, too; got {options.tight:g} and {options.loose:g}")
     if devices.world > 1:
@@ -179,6 +188,7 @@ def _point(
         chosen=chosen,
         patches=rates_with_intervals(counts, **told),
         pixels=None if pixels is None else rates_with_intervals(pixels, **told),
+        counts=counts if pixels is None else pixels,
         held_out=tuple(grids),
     )
 

@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 
 from figureground.stages.detect.learning import Lesson, Taught
-from figureground.stages.detect.measure import Chosen, Rate
+from figureground.stages.detect.measure import Chosen, Rate, gain_with_interval
 from figureground.stages.detect.options import DetectOptions
 from figureground.stages.detect.patches import PatchLabels
 
 POINT = ("labels", "epochs", "best_epoch", "tight", "loose", "patches", "pixels")
 """Keys of one point of the curve."""
-KEYS = ("source", "rows", "columns", "labels", "learned", "held_out", "thresholds", "chosen", "notes", "curve", "pictures", "sentence")
+KEYS = (
+    *("source", "rows", "columns", "labels", "learned", "held_out", "thresholds", "chosen", "notes", "curve", "gain", "pictures"),
+    "sentence",
+)
 """Keys of the summary; the last point of the curve is the detector that was kept."""
 ENOUGH = 0.01
-"""IoU below which what the last more labels brought is called little."""
-WIDE = 0.3
-"""Width of an interval of the IoU from which on nothing is said of more labels."""
+"""IoU below which what more labels brought is called little."""
+FEWER = 0.67
+"""The gain is told against a detector from at most this part of the labels, since a few more say little, or the one with the fewest."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,8 @@ class Point:
     patches: Mapping[str, Rate]
     pixels: Mapping[str, Rate] | None
     """Over pixels; None where the data set has no masks."""
+    counts: np.ndarray
+    """int64 [held out, 7], `COUNTS` of each held-out picture, over pixels where there are masks, else over patches."""
     held_out: tuple[np.ndarray, ...]
     """P(background) of the held-out pictures, float32 [rows, columns] each."""
 
@@ -72,38 +77,52 @@ def summarise(points: Sequence[Point], lesson: Lesson, labels: PatchLabels, *, o
         },
         "notes": [*labels.notes, *kept.taught.notes, *kept.chosen.notes],
         "curve": [point.plain() for point in points],
+        "gain": _gain(points, options),
         "pictures": pictures,
     }
     return {**plain, "sentence": sentence(plain)}
 
 
+def _gain(points: Sequence[Point], options: DetectOptions) -> dict[str, Any] | None:
+    """What the last labels brought; None where there is one detector only."""
+    if len(points) < 2:
+        return None
+    kept = points[-1]
+    fewer = [point for point in points[:-1] if point.taught.labels <= FEWER * kept.taught.labels]
+    before = fewer[-1] if fewer else points[0]
+    gain = gain_with_interval(before.counts, kept.counts, resamples=options.resamples, seed=options.seed)
+    return {"labels": before.taught.labels, **_number(gain)}
+
+
 def sentence(summary: Mapping[str, Any]) -> str:
     """The finding in words, and whether more labels are worth their while."""
     kept = summary["curve"][-1]
-    rates, bounds = kept["patches"], summary["thresholds"]
-    pasted = kept["pixels"] or rates
+    patches, bounds, over = kept["patches"], summary["thresholds"], "pixels" if kept["pixels"] else "patches"
+    rates = kept[over]
     told = (
-        f"Learned from {kept['labels']} labelled pictures and judged on {summary['held_out']} others: {_percent(rates['accuracy'])} of the "
-        f"patches are right, IoU of the figure {_percent(rates['mask_iou'])}. Cut out below {bounds['tight']:g}, "
-        f"{_percent(pasted['leakage'])} of the {'pixels' if kept['pixels'] else 'patches'} that are pasted are background; filled below "
-        f"{bounds['loose']:g}, {_percent(rates['coverage'])} of the figure is covered."
+        f"Learned from {kept['labels']} labelled pictures and judged on {summary['held_out']} others: {_percent(patches['accuracy'])} of "
+        f"the patches are right. By {over}, IoU of the figure is {_percent(rates['mask_iou'])}; of what is cut out below "
+        f"{bounds['tight']:g}, {_percent(rates['leakage'])} is background; below {bounds['loose']:g}, {_percent(rates['coverage'])} of the "
+        "figure is filled."
     )
-    if len(summary["curve"]) < 2:
+    gain = summary["gain"]
+    if gain is None or gain["value"] is None:
         return told
-    before = summary["curve"][-2]
-    then, now = before["patches"]["mask_iou"], rates["mask_iou"]
-    gain = (now["value"] or 0) - (then["value"] or 0)
-    if then["low"] is None or now["low"] is None or max(then["high"] - then["low"], now["high"] - now["low"]) > WIDE:
-        worth = "too few pictures are held out to say whether more labels would help"
-    else:
-        worth = "more labels are likely to bring more" if gain >= ENOUGH else "more labels are likely to bring little"
-    return f"{told} From {before['labels']} to {kept['labels']} labels the IoU changed by {100 * gain:+.1f} points: {worth}."
+    worth = "too few pictures are held out to say whether more labels would help"
+    if gain["low"] > 0:
+        worth = "more labels are likely to bring more"
+    elif gain["high"] < ENOUGH:
+        worth = "more labels are likely to bring little"
+    change = f"{100 * gain['value']:+.1f} points ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})"
+    return f"{told} From {gain['labels']} to {kept['labels']} labels the IoU changed by {change}: {worth}."
 
 
 def _plain(rates: Mapping[str, Rate]) -> dict[str, dict[str, float | None]]:
-    return {
-        name: {key: None if math.isnan(value) else value for key, value in dataclasses.asdict(rate).items()} for name, rate in rates.items()
-    }
+    return {name: _number(rate) for name, rate in rates.items()}
+
+
+def _number(rate: Rate) -> dict[str, float | None]:
+    return {key: None if math.isnan(value) else value for key, value in dataclasses.asdict(rate).items()}
 
 
 def _percent(rate: Mapping[str, float | None]) -> str:

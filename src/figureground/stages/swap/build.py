@@ -113,6 +113,8 @@ def run_build(
     _write_table(dataset, train, rows, options, writer)
     proof = _proof(backgrounds, bank, rows)
     write_atomically(writer.path / PROOF, to_json(proof).encode())
+    if small := bank.details.get("size"):
+        reporter.say(f"note: backgrounds were made at {small} px, and pictures keep their own size: larger ones get blurred grounds")
     told = {"dataset": dataset.name, "classes": list(dataset.classes.names), "backgrounds": str(bank.details.get("infill", ""))}
     counts = {"samples": len(train), "pictures": len(rows)}
     failures = [*lost, *faults]

@@ -265,4 +265,5 @@ def _details(dataset: Dataset, source: GroundSource, options: InfillOptions, tab
         "gates": {gate: gates[gate] for gate in GATES},
         "backgrounds": dict(sorted(Counter(label for label, image in zip(labels, images, strict=True) if image and label).items())),
         "split": options.split,
+        "size": options.size,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -213,9 +213,3 @@ def _digest(grids: Mapping[str, np.ndarray]) -> str:
     for sample_id, grid in sorted(grids.items()):
         digest.update(repr((sample_id, grid.shape)).encode() + np.ascontiguousarray(grid).tobytes())
     return digest.hexdigest()
-
-
-def unknown(source: GroundSource, samples: Iterable[Sample]) -> int:
-    """How many samples a source of patches knows nothing of."""
-    inner = source.like if isinstance(source, RandomSource) else source
-    return sum(s.id not in inner.grids for s in samples) if isinstance(inner, GridSource) else 0

@@ -169,7 +169,10 @@ def _source(train: Dataset, data: TrainData, options: FitOptions) -> PictureSour
 def _said_of(source: PictureSource | None, plan: Repeated | None, data: TrainData, options: FitOptions) -> Iterator[str]:
     """What is worth knowing of the samples that are shown."""
     if isinstance(source, Swapping):
-        yield f"the figures of {source.swapper.count(data.samples)} of {len(data)} training samples stand on drawn grounds"
+        chance = f", each time with a chance of {options.swap_probability:g}" if options.swap_probability < 1 else ""
+        yield f"the figures of {source.swapper.count(data.samples)} of {len(data)} training samples are set on drawn grounds{chance}"
+        if any(data.contexts) and (options.objective == "group-dro" or options.balance != "none"):
+            yield "groups go by the contexts of the files, and each figure is shown in any of them: only their classes still mean something"
     if plan is not None:
         yield f"{int((plan.times > 1).sum())} of {plan.times.size} training samples are shown {options.upweight} times an epoch"
 
