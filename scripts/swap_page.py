@@ -24,7 +24,8 @@ its control. *Without minority* not one training or validation picture breaks th
 twenty does (rho 0.95), in both. Every test has each class on each ground equally often, on pictures of figures and grounds that neither
 training nor validation has. *Worst group* is the accuracy on the worst of the four groups of class and ground, *accuracy* that on all
 pictures; *flips* the part of the pairs of pictures of one figure on two grounds that get two answers. Percent, mean over {seeds} seeds with 95 %
-intervals by Student's t, cut to 0 and 100; each seed composes pictures and trains networks of its own.
+intervals by Student's t, cut to 0 and 100, of no width where all seeds agree; each seed composes pictures and trains networks of its own.
+Claims were written down before: **Holds** and **Does not hold** where the interval says so, **Not told apart** where it does not.
 
 ```sh
 python scripts/swap_results.py --data DATA --out DIR
@@ -54,9 +55,10 @@ its patches to the picture (`--refine guided`), and fills holes from the same pi
 anywhere, as large as the figure that the detector found. `swap-blocks` leaves edges as the patches are, `swap-4x4` has a detector of 4 x 4
 patches, with such edges too, and `swap-still` moves no figure. Figures are jittered less than by default (scale 0.8 to 1.25, up to 15 degrees): on 64
 pixels halved figures lose their parts. Jitter, refinement, the detector's size and bound, the number of epochs and the size of figures were
-tried out on another seed; no other method's settings were searched.
+tried out on another seed, of other drawn figures and of other pictures of the same animals; no other method's settings were searched, so that
+some might do better with others.
 
-The rows stand in [swap.json](swap.json).
+The rows of the fifteen methods stand in [swap.json](swap.json).
 """
 ABOUT = """## {title}
 

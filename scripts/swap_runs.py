@@ -33,6 +33,11 @@ class Runs:
         """Of two methods, paired by seed."""
         return certain(over(a - b for a, b in zip(self.each(method, what), self.each(other, what), strict=True)))
 
+    def samples(self, method: str) -> tuple[int, int]:
+        """Fewest and most pictures of a seed that a method answered."""
+        found = [int(_json(world, "answers", method)["samples"]) for world in self.worlds]
+        return min(found), max(found)
+
     def proofs(self, method: str, *keys: str) -> Over:
         """A figure of what the written swaps of a method say of themselves."""
         return certain(over(_within_proof(proof(world, method), keys) for world in self.worlds))

@@ -82,8 +82,7 @@ def test_a_sweep_goes_on_where_it_was_and_a_new_seed_costs_only_its_runs(tmp_pat
     assert all(after[path] == stamp for path, stamp in before.items())
 
 
-def test_two_processes_and_a_cluster_find_the_same_to_the_byte(tmp_path):
-    pytest.importorskip("ray")
+def test_two_processes_and_a_cluster_find_the_same_to_the_byte(ray_on_one_node, tmp_path):
     found = {}
     for name, engine, workers in (("one", "local", 1), ("two", "local", 2), ("ray", "ray", 2)):
         folder = tmp_path / name
