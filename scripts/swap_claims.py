@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from over_seeds import Over, over
 from swap_methods import BLOCKS, COARSE, EDGE_PX, METHODS, SEGMENTED, STILL
 from swap_runs import Runs, certain, within
@@ -13,11 +15,23 @@ MASKED = ("backmix", "chang")
 HOLDS, NOT, OPEN = "**Holds**", "**Does not hold**", "**Not told apart**"
 
 
-def claims(runs: Runs) -> str:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One of them."""
+
+    hope: str
+    """In a few words; empty where nothing was hoped for."""
+    word: str
+    told: str
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.told}" if self.hope else self.told
+
+
+def claims(runs: Runs) -> list[Claim]:
     """All of them; changes are of the worst group, in points, paired by seed."""
-    said = (_plain, _others, _truth, _control, _patches, _masks, _information, _edges, _filled, _flips, _segmentation, _twice)
-    about = "What came out without minority; changes are in points, of the worst group where nothing else is said, paired by seed:"
-    return "\n".join([about, "", *(f"- {one(runs)}" for one in said)])
+    said = (_plain, _others, _truth, _control, _patches, _information, _edges, _filled, _flips, _segmentation, _masks, _twice)
+    return [one(runs) for one in said]
 
 
 def above(change: Over, *, least: float = 0.0) -> str:
@@ -25,81 +39,95 @@ def above(change: Over, *, least: float = 0.0) -> str:
     return HOLDS if change.low > least else NOT if change.high < least else OPEN
 
 
-def _plain(runs: Runs) -> str:
+def _plain(runs: Runs) -> Claim:
     change = runs.difference("swap", "erm")
-    return f"{above(change, least=FAR)}: swapping is far above plain training: {change.change()}."
+    return Claim("far above plain training", above(change, least=FAR), f"swapping is far above plain training: {change.change()}.")
 
 
-def _others(runs: Runs) -> str:
+def _others(runs: Runs) -> Claim:
     others = [method for method in METHODS if not method.startswith("swap")]
     best = max(others, key=lambda method: runs.figure(method).value)
     change, still = runs.difference("swap", best), runs.difference(STILL, best)
     masks = ", which has the true masks of all pictures" if best in MASKED else ""
-    return (
-        f"{above(change)}: it is above every other method: {change.change()} against the best of them (`{best}`{masks}). "
-        f"{above(still)} where it moves no figure, as the others do not (`{STILL}`): {still.change()}."
+    return Claim(
+        "above every other method",
+        above(change),
+        f"it is above every other method: {change.change()} against the best of them (`{best}`{masks}). "
+        f"{above(still)} where it moves no figure, as the others do not (`{STILL}`): {still.change()}.",
     )
 
 
-def _truth(runs: Runs) -> str:
+def _truth(runs: Runs) -> Claim:
     change = runs.difference("swap", "swap-truth")
     word = HOLDS if change.low > -NEAR and change.high < NEAR else NOT if change.high < -NEAR or change.low > NEAR else OPEN
-    return f"{word}: it is within {100 * NEAR:.0f} points of swapping by true masks: {change.change()}."
+    return Claim("near true masks", word, f"it is within {100 * NEAR:.0f} points of swapping by true masks: {change.change()}.")
 
 
-def _control(runs: Runs) -> str:
+def _control(runs: Runs) -> Claim:
     control, gain = runs.difference("swap-random", "erm"), runs.difference("swap", "erm")
     part, some = control.value / gain.value, LITTLE * gain.value
     word = HOLDS if control.high < some else NOT if control.low > some else OPEN
     taken, hidden = (within(runs.proofs("swap-random", "masks", what)).points() for what in ("covered", "hidden"))
-    return (
-        f"{word}: the control, random rectangles, does not get the gain: {control.change()} against plain training, {100 * part:.0f} % of what "
+    return Claim(
+        "no gain for the control",
+        word,
+        f"the control, random rectangles, does not get the gain: {control.change()} against plain training, {100 * part:.0f} % of what "
         f"swapping brings; swapping against it {runs.difference('swap', 'swap-random').change()}. A rectangle takes {taken} % of the figure "
-        f"along, and the hole that is filled hides {hidden} % of it."
+        f"along, and the hole that is filled hides {hidden} % of it.",
     )
 
 
-def _patches(runs: Runs) -> str:
+def _patches(runs: Runs) -> Claim:
     change = runs.difference(BLOCKS, COARSE)
-    return (
-        f"{above(change)}: 16 x 16 patches are better than 4 x 4, edges of both as their patches are: {change.change()}. Edges fitted to "
-        f"the picture against not, at 16 x 16: {runs.difference('swap', BLOCKS).change()}."
+    return Claim(
+        "16 x 16 patches better than 4 x 4",
+        above(change),
+        f"16 x 16 patches are better than 4 x 4, edges of both as their patches are: {change.change()}. Edges fitted to "
+        f"the picture against not, at 16 x 16: {runs.difference('swap', BLOCKS).change()}.",
     )
 
 
-def _masks(runs: Runs) -> str:
+def _masks(runs: Runs) -> Claim:
     """How good the masks are by the truth, means over pictures."""
     told = [
         f"{name} {within(runs.proofs(method, 'masks', 'iou')).value:.2f}, {within(runs.proofs(method, 'masks', 'covered')).points()} % and "
         f"{within(runs.proofs(method, 'masks', 'leakage')).points()} %"
         for method, name in (("swap", "with fitted edges"), (BLOCKS, "with those of patches"), (COARSE, "at 4 x 4"))
     ]
-    return f"Masks by the truth: IoU, part of the figure that is cut out, part of what is cut out that is old ground: {'; '.join(told)}."
+    return Claim(
+        "",
+        "",
+        f"Masks by the truth: IoU, part of the figure that is cut out, part of what is cut out that is old ground: {'; '.join(told)}.",
+    )
 
 
-def _information(runs: Runs) -> str:
+def _information(runs: Runs) -> Claim:
     before, after, chance = (
         runs.proofs("swap", "context", when, what)
         for when, what in (("before", "mutual_information"), ("after", "mutual_information"), ("after", "expected"))
     )
     control = runs.proofs("swap-random", "context", "after", "mutual_information")
     word = HOLDS if after.high < before.value / 100 else NOT
-    return (
-        f"{word}: what the ground tells of the label falls to nearly nothing: {before.value:.3f} nats before, {after.value:.4f} after, where "
+    return Claim(
+        "a ground that says nothing of the label",
+        word,
+        f"what the ground tells of the label falls to nearly nothing: {before.value:.3f} nats before, {after.value:.4f} after, where "
         f"chance alone leaves {chance.value:.4f} in as many pictures. So it does for the control ({control.value:.4f}): this says what was "
-        "drawn, not what was cut out."
+        "drawn, not what was cut out.",
     )
 
 
-def _edges(runs: Runs) -> str:
+def _edges(runs: Runs) -> Claim:
     seen = {which: runs.figure(f"edge-{which}", "accuracy") for which in ("own", "swap", "swap-truth", "swap-random")}
     word = _by_chance(seen["swap"])
     few, many = runs.samples("edge-own"), runs.samples("edge-swap")
-    return (
-        f"{word}: a classifier that sees grounds alone falls to chance. Of the outermost {EDGE_PX} pixels, of pictures whose figures do "
+    return Claim(
+        "chance for who sees grounds alone",
+        word,
+        f"a classifier that sees grounds alone falls to chance. Of the outermost {EDGE_PX} pixels, of pictures whose figures do "
         f"not reach there, it names the class of {seen['own'].points()} % before, {seen['swap'].points()} % after swapping, "
         f"{seen['swap-truth'].points()} % after swapping by true masks, and {seen['swap-random'].points()} % after the control. It is tested on "
-        f"few pictures, {few[0]} to {few[1]} a seed before and {many[0]} to {many[1]} after, and learns from three times as many."
+        f"few pictures, {few[0]} to {few[1]} a seed before and {many[0]} to {many[1]} after, and learns from three times as many.",
     )
 
 
@@ -108,27 +136,31 @@ def _by_chance(seen: Over) -> str:
     return HOLDS if seen.high < CHANCE else NOT if seen.low > 0.5 else OPEN
 
 
-def _filled(runs: Runs) -> str:
+def _filled(runs: Runs) -> Claim:
     seen = {which: runs.figure(f"filled-{which}", "accuracy") for which in ("own", "swap", "swap-truth", "swap-random")}
     word = _by_chance(seen["swap"])
-    return (
-        f"{word} around the figure: where true figures are filled to their last pixel, such a classifier sees the form of the hole and "
+    return Claim(
+        "chance for who sees what is left around figures",
+        word,
+        f"around figures, too. Where true figures are filled to their last pixel, such a classifier sees the form of the hole and "
         f"what a swap cut out too much of. It is right on {seen['own'].points()} % before, on {seen['swap-truth'].points()} % after swapping "
         f"by true masks, which is what the form tells; on {seen['swap'].points()} % after swapping, around whose figures a rim of old "
-        f"ground is left; and on {seen['swap-random'].points()} % after the control."
+        f"ground is left; and on {seen['swap-random'].points()} % after the control.",
     )
 
 
-def _flips(runs: Runs) -> str:
+def _flips(runs: Runs) -> Claim:
     change = runs.difference("swap", "erm", "flip_rate")
     word = HOLDS if change.high < 0 else NOT if change.low > 0 else OPEN
-    return (
-        f"{word}: the same figure on the other ground gets the same answer more often: {runs.figure('erm', 'flip_rate').points()} % of such "
-        f"pairs have two answers after plain training, {runs.figure('swap', 'flip_rate').points()} % after swapping."
+    return Claim(
+        "fewer flips",
+        word,
+        f"the same figure on the other ground gets the same answer more often: {runs.figure('erm', 'flip_rate').points()} % of such "
+        f"pairs have two answers after plain training, {runs.figure('swap', 'flip_rate').points()} % after swapping.",
     )
 
 
-def _segmentation(runs: Runs) -> str:
+def _segmentation(runs: Runs) -> Claim:
     """A U-Net before and after, where the tie is broken."""
     said, flips = [], Over(0.0, 0.0, 0.0)
     for what in ("flipped", "correct", "missed"):
@@ -140,18 +172,22 @@ def _segmentation(runs: Runs) -> str:
             flips = change if (what, method) == ("flipped", "swap") else flips
         said.append(", ".join(parts))
     word = HOLDS if flips.high < 0 else NOT if flips.low > 0 else OPEN
-    return (
-        f"{word}: a U-Net on the same pictures, whose true masks it learns, flips less. Of the pixels of counterfactual groups "
-        f"{'; '.join(said)}. In the rows its *accuracy* is the part of the figures that is found and named rightly, as a mean over groups."
+    return Claim(
+        "fewer flips of a U-Net",
+        word,
+        f"a U-Net on the same pictures, whose true masks it learns, flips less. Of the pixels of counterfactual groups "
+        f"{'; '.join(said)}. In the rows its *accuracy* is the part of the figures that is found and named rightly, as a mean over groups.",
     )
 
 
-def _twice(runs: Runs) -> str:
+def _twice(runs: Runs) -> Claim:
     plain = sum(not world.weights("jtt").exists() for world in runs.worlds)
     first = (
         f"The first model of `jtt` was right about every training picture in {plain} of {len(runs.worlds)} seeds: there `jtt` is `erm`. "
     )
-    return (
+    return Claim(
+        "",
+        "",
         f"{first if plain else ''}Every class has as many pictures as any other, each on one ground, so that `reweight` gives each picture the "
-        "same weight: it is `erm` to the bit."
+        "same weight: it is `erm` to the bit.",
     )

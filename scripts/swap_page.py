@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from swap_claims import claims
+from swap_claims import HOLDS, claims
 from swap_methods import BESIDE, METHODS, World
 from swap_runs import Runs
 
@@ -30,6 +30,8 @@ Claims were written down before: **Holds** and **Does not hold** where the inter
 ```sh
 python scripts/swap_results.py --data DATA --out DIR
 ```
+
+{finding}
 
 ![Worst group by method, with and without minority](swap.svg)
 
@@ -66,6 +68,8 @@ ABOUT = """## {title}
 
 {table}
 
+What came out without minority; changes are in points, of the worst group where nothing else is said, paired by seed:
+
 {claims}
 """
 TITLES = {"figures": "Drawn figures", "photographs": "Photographs"}
@@ -85,11 +89,29 @@ def page(found: Sequence[Runs]) -> str:
     for name in dict.fromkeys(runs.data for runs in found):
         without, having = (next(r for r in found if r.data == name and r.minority == minority) for minority in (False, True))
         about = ABOUT_DATA[name].format(**_counts(without.worlds[0]))
-        sections.append(ABOUT.format(title=TITLES[name], about=about, table=table(without, having), claims=claims(without)))
+        sections.append(ABOUT.format(title=TITLES[name], about=about, table=table(without, having), claims=as_list(claims(without))))
     world = found[0].worlds[0]
     detect = world.recipe["detect"]
     told = {"labels": detect["count"], "leakage": f"{100 * detect['leakage']:g}", "train": _counts(world)["train"]}
+    told["finding"] = as_list([finding(runs) for runs in found if not runs.minority])
     return TEXT.format(seeds=len(found[0].worlds), sections="\n".join(sections), **told)
+
+
+def as_list(lines: Iterable[object]) -> str:
+    """A line each."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def finding(runs: Runs) -> str:
+    """The worst group without minority, and what was hoped for and did not come out."""
+    worst = {method: f"{100 * runs.figure(method).value:.0f} %" for method in ("erm", "swap", "swap-truth")}
+    said = [claim for claim in claims(runs) if claim.hope]
+    missed = "; ".join(f"{claim.word.strip('*').lower()}: {claim.hope}" for claim in said if claim.word != HOLDS)
+    return (
+        f"**{TITLES[runs.data]}** without one counterexample: in the worst group plain training is right on {worst['erm']}, swapping on "
+        f"{worst['swap']}, swapping by true masks on {worst['swap-truth']}. Of {len(said)} things hoped for, "
+        f"{sum(claim.word == HOLDS for claim in said)} hold{f' ({missed})' if missed else ''}."
+    )
 
 
 def _counts(world: World) -> dict[str, int]:
@@ -120,13 +142,14 @@ def picture(found: Sequence[Runs]) -> bytes:
     with rc_context():
         rcdefaults()
         rcParams.update(STYLE)
-        figure = Figure(figsize=(9.0, 4.6), layout="constrained")
+        figure = Figure(figsize=(9.0, 4.9), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
         for name, panel in zip(names, axes, strict=True):
             _panel(panel, [runs for runs in found if runs.data == name])
         axes[0].set_yticks(range(len(METHODS)), METHODS)
         axes[0].invert_yaxis()
+        figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=2)
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return out.getvalue()
@@ -145,4 +168,3 @@ def _panel(axes: Axes, found: Sequence[Runs]) -> None:
     axes.set_xlim(-2, 102)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
     axes.set_title(f"{TITLES[found[0].data]}: accuracy in the worst group (%)", fontsize=9, loc="left")
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
