@@ -256,6 +256,7 @@ def test_what_is_not_corrupted_is_read_without_a_fault(sound):
         assert [dataset.masks.read(i).size_hw for i in dataset.ids] == [(12, 16)] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_corruptions_give_faults_and_nothing_else(sound, kind):
     count, change, name, specs, predictions = KINDS[kind]

@@ -249,6 +249,7 @@ def plain(make_answers):
     return directory, json.loads((directory / "summary.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "key", ["sentence", "model", "samples", "classes", "accuracy", "worst_group", "groups", "contrasts", "flip_rate", "flip_rates", "level"]
 )

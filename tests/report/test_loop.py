@@ -88,6 +88,7 @@ def test_tables_have_heads_with_scope_and_pictures_have_words(any_loop):
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+@pytest.mark.slow
 def test_the_same_artifact_gives_the_same_bytes(any_loop, tmp_path):
     assert write_report(any_loop, tmp_path / "a.html").read_bytes() == write_report(any_loop, tmp_path / "b.html").read_bytes()
 
@@ -169,6 +170,7 @@ def plain(make_loop):
     return directory, json.loads((directory / "loop.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS[:8])
 @pytest.mark.parametrize("odd", [{}, "text", [{}], [None, "text", 3, [1]]])
 def test_what_is_absent_or_of_another_shape_is_left_out(plain, key, odd):

@@ -134,6 +134,7 @@ def test_the_same_artifact_gives_the_same_bytes(any_audit, tmp_path):
     assert write_report(any_audit, tmp_path / "a.html").read_bytes() == write_report(any_audit, tmp_path / "b.html").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predictions", [1, 6])
 def test_a_thousand_samples_with_pictures_of_noise_stay_below_5_mb(make_audit, predictions):
     directory = make_audit(

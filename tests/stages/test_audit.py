@@ -413,6 +413,7 @@ def test_an_audit_is_saved_opened_and_reported(audited, tmp_path):
         saved.table("nothing")
 
 
+@pytest.mark.slow
 def test_real_networks(real_data, tmp_path):
     """The six published networks on the real set: the parts add up, cats outdoors are the worst large group, risk is better than chance."""
     names = sorted(p.name for p in (real_data / "predictions").iterdir())[:2]

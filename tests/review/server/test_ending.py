@@ -72,6 +72,7 @@ def run(pool, tmp_path, quick):
         one.close()
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_labels_once_every_picture_is_rated(run, monkeypatch):
     """The answer to the last rating still comes, a page that asks is told, and the labels lack nothing."""
     monkeypatch.setattr(endings, "FAREWELL_S", 2.0)
@@ -223,6 +224,7 @@ def test_pages_ask_only_where_the_review_ends_by_itself(world):
     assert world.local().get("/api/ending") == {"ended": False}
 
 
+@pytest.mark.slow
 def test_a_token_stays_good_in_the_next_review_and_who_was_revoked_stays_out(run, pool, tmp_path):
     """Two servers, two databases: ann and bob come in with the tokens of the first, cleo with neither."""
     first = run("first", until="rated", options=ONCE, sign_in=True, add=["bob:admin", "eve:checker", "cleo:reviewer"])

@@ -120,6 +120,7 @@ def test_what_cannot_be_divided_is_a_dash_and_long_ids_are_cut():
     assert found[2:] == ("IoU 100.0 %", "leaked -", "covered 100.0 %")
 
 
+@pytest.mark.slow
 def test_the_stage_shows_held_out_pictures_alone(data, tmp_path):
     """Four held-out pictures, best first; the picture, the labels and the grid in each row are those of the sample."""
     found = swap_detect(data, out=tmp_path / "grids", options=quick(curve="0"))
@@ -139,5 +140,6 @@ def test_the_stage_shows_held_out_pictures_alone(data, tmp_path):
     assert values == sorted(values, reverse=True)
 
 
+@pytest.mark.slow
 def test_without_a_sheet_there_is_no_file(data, tmp_path):
     assert not (swap_detect(data, out=tmp_path / "grids", options=quick(curve="0", sheet=0)).path / "sheet.jpg").exists()

@@ -102,6 +102,7 @@ def test_the_learning_rate_comes_down_over_the_true_number_of_steps(repaired):
     assert float(rows[0]["lr"]) == pytest.approx(lr * (1 - 4 / steps) ** 0.9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [{"distil": 1.0, "augment": "light"}, {"mixing": "epoch", "replay": 5, "accumulate": 2}])
 def test_a_stopped_repair_ends_with_the_same_bytes(world, tmp_path, given):
     """Stopped in mid-epoch of each candidate, and while the model before was asked: weights, card, curves and table are the same."""
@@ -149,6 +150,7 @@ def test_kept_weights_lost_no_more_than_the_limit(world, repaired, tmp_path):
     assert before - entry["validation"]["after"]["miou"] <= 0.001
 
 
+@pytest.mark.slow
 def test_frozen_stages_do_not_move_bit_for_bit_and_the_others_do(world, tmp_path):
     """Weights and running statistics of the first stages of an encoder, through a whole repair."""
     pytest.importorskip("segmentation_models_pytorch", reason="the extra 'smp' is not installed")

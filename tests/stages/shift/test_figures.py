@@ -52,6 +52,7 @@ def oracle(parts, fronts, size, fine):
     return (union(parts) & ~union(fronts)).reshape(size, fine, size, fine).mean(axis=(1, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", CLASSES)
 def test_masks_are_exact(label):
     """A pixel is figure exactly where half of its 16 x 16 points or more see the figure; a finer grid differs only around one half."""
