@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from over_seeds import Over, over
-from swap_methods import BLOCKS, COARSE, EDGE_PX, METHODS, SEGMENTED, STILL
+from swap_methods import ALONE, BLOCKS, COARSE, EDGE_PX, METHODS, SEGMENTED, STILL
 from swap_runs import Runs, certain, within
 
 FAR, NEAR, LITTLE, CHANCE = 0.3, 0.05, 0.1, 0.6
@@ -39,6 +39,11 @@ def above(change: Over, *, least: float = 0.0) -> str:
     return HOLDS if change.low > least else NOT if change.high < least else OPEN
 
 
+def below(change: Over, *, most: float = 0.0) -> str:
+    """Whether a change is less than `most`, beyond chance."""
+    return HOLDS if change.high < most else NOT if change.low > most else OPEN
+
+
 def _plain(runs: Runs) -> Claim:
     change = runs.difference("swap", "erm")
     return Claim("far above plain training", above(change, least=FAR), f"swapping is far above plain training: {change.change()}.")
@@ -65,12 +70,11 @@ def _truth(runs: Runs) -> Claim:
 
 def _control(runs: Runs) -> Claim:
     control, gain = runs.difference("swap-random", "erm"), runs.difference("swap", "erm")
-    part, some = control.value / gain.value, LITTLE * gain.value
-    word = HOLDS if control.high < some else NOT if control.low > some else OPEN
+    part = control.value / gain.value
     taken, hidden = (within(runs.proofs("swap-random", "masks", what)).points() for what in ("covered", "hidden"))
     return Claim(
         "no gain for the control",
-        word,
+        below(control, most=LITTLE * gain.value),
         f"the control, random rectangles, does not get the gain: {control.change()} against plain training, {100 * part:.0f} % of what "
         f"swapping brings; swapping against it {runs.difference('swap', 'swap-random').change()}. A rectangle takes {taken} % of the figure "
         f"along, and the hole that is filled hides {hidden} % of it.",
@@ -118,12 +122,11 @@ def _information(runs: Runs) -> Claim:
 
 
 def _edges(runs: Runs) -> Claim:
-    seen = {which: runs.figure(f"edge-{which}", "accuracy") for which in ("own", "swap", "swap-truth", "swap-random")}
-    word = _by_chance(seen["swap"])
+    seen = {which: runs.figure(f"edge-{which}", "accuracy") for which in ALONE}
     few, many = runs.samples("edge-own"), runs.samples("edge-swap")
     return Claim(
         "chance for who sees grounds alone",
-        word,
+        _by_chance(seen["swap"]),
         f"a classifier that sees grounds alone falls to chance. Of the outermost {EDGE_PX} pixels, of pictures whose figures do "
         f"not reach there, it names the class of {seen['own'].points()} % before, {seen['swap'].points()} % after swapping, "
         f"{seen['swap-truth'].points()} % after swapping by true masks, and {seen['swap-random'].points()} % after the control. It is tested on "
@@ -137,11 +140,10 @@ def _by_chance(seen: Over) -> str:
 
 
 def _filled(runs: Runs) -> Claim:
-    seen = {which: runs.figure(f"filled-{which}", "accuracy") for which in ("own", "swap", "swap-truth", "swap-random")}
-    word = _by_chance(seen["swap"])
+    seen = {which: runs.figure(f"filled-{which}", "accuracy") for which in ALONE}
     return Claim(
         "chance for who sees what is left around figures",
-        word,
+        _by_chance(seen["swap"]),
         f"around figures, too. Where true figures are filled to their last pixel, such a classifier sees the form of the hole and "
         f"what a swap cut out too much of. It is right on {seen['own'].points()} % before, on {seen['swap-truth'].points()} % after swapping "
         f"by true masks, which is what the form tells; on {seen['swap'].points()} % after swapping, around whose figures a rim of old "
@@ -150,11 +152,9 @@ def _filled(runs: Runs) -> Claim:
 
 
 def _flips(runs: Runs) -> Claim:
-    change = runs.difference("swap", "erm", "flip_rate")
-    word = HOLDS if change.high < 0 else NOT if change.low > 0 else OPEN
     return Claim(
         "fewer flips",
-        word,
+        below(runs.difference("swap", "erm", "flip_rate")),
         f"the same figure on the other ground gets the same answer more often: {runs.figure('erm', 'flip_rate').points()} % of such "
         f"pairs have two answers after plain training, {runs.figure('swap', 'flip_rate').points()} % after swapping.",
     )
@@ -162,19 +162,17 @@ def _flips(runs: Runs) -> Claim:
 
 def _segmentation(runs: Runs) -> Claim:
     """A U-Net before and after, where the tie is broken."""
-    said, flips = [], Over(0.0, 0.0, 0.0)
+    said, changes = [], {}
     for what in ("flipped", "correct", "missed"):
         found = {method: runs.verdict(method, what) for method in SEGMENTED}
         parts = [f"{what} {within(over(found['erm'])).points()} % before"]
         for method, name in (("swap", "after swapping"), ("swap-truth", "by true masks")):
-            change = certain(over(b - a for a, b in zip(found["erm"], found[method], strict=True)))
-            parts.append(f"{within(over(found[method])).points()} % {name} ({change.change()})")
-            flips = change if (what, method) == ("flipped", "swap") else flips
+            changes[what, method] = certain(over(b - a for a, b in zip(found["erm"], found[method], strict=True)))
+            parts.append(f"{within(over(found[method])).points()} % {name} ({changes[what, method].change()})")
         said.append(", ".join(parts))
-    word = HOLDS if flips.high < 0 else NOT if flips.low > 0 else OPEN
     return Claim(
         "fewer flips of a U-Net",
-        word,
+        below(changes["flipped", "swap"]),
         f"a U-Net on the same pictures, whose true masks it learns, flips less. Of the pixels of counterfactual groups "
         f"{'; '.join(said)}. In the rows its *accuracy* is the part of the figures that is found and named rightly, as a mean over groups.",
     )

@@ -25,7 +25,8 @@ twenty does (rho 0.95), in both. Every test has each class on each ground equall
 training nor validation has. *Worst group* is the accuracy on the worst of the four groups of class and ground, *accuracy* that on all
 pictures; *flips* the part of the pairs of pictures of one figure on two grounds that get two answers. Percent, mean over {seeds} seeds with 95 %
 intervals by Student's t, cut to 0 and 100, of no width where all seeds agree; each seed composes pictures and trains networks of its own.
-Claims were written down before: **Holds** and **Does not hold** where the interval says so, **Not told apart** where it does not.
+Claims were written down before: **Holds** and **Does not hold** where the interval says so, **Not told apart** where it does not. What
+counts as far above (30 points), near (5), a small part of a gain (a tenth) and chance (below 60 %) was chosen when some seeds were known.
 
 ```sh
 python scripts/swap_results.py --data DATA --out DIR

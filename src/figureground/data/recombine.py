@@ -142,8 +142,7 @@ def placed(figure: np.ndarray, box: tuple[int, int, int, int], jitter: Jitter) -
         always inside the picture.
     """
     turn = math.radians(jitter.degrees)
-    matrix, inner = _lies(figure, box, math.cos(turn), math.sin(turn), jitter.scale, jitter.shift)
-    return matrix, inner
+    return _lies(figure, box, math.cos(turn), math.sin(turn), jitter.scale, jitter.shift)
 
 
 def _changed(

@@ -245,16 +245,21 @@ def _check_classes(train: Dataset, labels: Sequence[str | None]) -> None:
 
 def _check_some(train: Dataset, table: pa.Table) -> None:
     """Raise `InputError` where no figure can be cut out, or no background is left: nothing could be swapped."""
-    gates = Counter(gate for gates in table["gates"].to_pylist() for gate in gates)
-    lacking = "no figure can be cut out" if not any(table["cut"].to_pylist()) else "no picture is left for a background"
-    if any(table["cut"].to_pylist()) and table["image"].drop_null().length():
+    cut, filled = any(table["cut"].to_pylist()), table["image"].drop_null().length()
+    if cut and filled:
         return
-    told = ", ".join(f"{count} {gate}" for gate, count in gates.items())
+    lacking = "no picture is left for a background" if cut else "no figure can be cut out"
+    told = ", ".join(f"{count} {gate}" for gate, count in _gates(table).items())
     raise InputError(f"{train.name}: {lacking} of {len(table)} pictures ({told}). Give other --masks, or other bounds")
 
 
+def _gates(table: pa.Table) -> Counter[str]:
+    """How many pictures each reason speaks against."""
+    return Counter(gate for gates in table["gates"].to_pylist() for gate in gates)
+
+
 def _details(dataset: Dataset, source: GroundSource, options: InfillOptions, table: pa.Table) -> dict[str, Any]:
-    gates = Counter(gate for gates in table["gates"].to_pylist() for gate in gates)
+    gates = _gates(table)
     labels, images = table["label"].to_pylist(), table["image"].to_pylist()
     return {
         "dataset": dataset.name,
