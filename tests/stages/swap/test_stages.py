@@ -372,9 +372,11 @@ def test_backgrounds_that_are_damaged_are_told(bank, tmp_path):
 
 
 def test_backgrounds_of_one_size(data, tmp_path):
-    """With --size every background has it; swapped pictures keep their own."""
+    """With --size every background has it; swapped pictures keep their own, which is told."""
     bank = run_infill(data, options=dataclasses.replace(FILL, size=48), out=tmp_path / "bg")
     found = read_backgrounds(bank)
     assert {found.read_ground(row).shape for row in range(16)} == {(48, 48, 3)}
-    made = open_dataset(str(run_build(bank, data, out=tmp_path / "o"))).select(split="train")
+    told = Watcher()
+    made = open_dataset(str(run_build(bank, data, out=tmp_path / "o", reporter=told))).select(split="train")
     assert {read_picture(s.image).shape for s in made.samples} == {(32, 32, 3)}
+    assert any("backgrounds were made at 48 px, and pictures keep their own size" in line for line in told.said)
