@@ -251,7 +251,7 @@ def swaps() -> list[str]:
         "context": ["in", "out"],
         "gates": [[], []],
         "cut": [True, True],
-        **{key: [1.0, 1.0] for key in ("iou", "covered", "hidden", "leakage")},
+        **{key: [1.0, 1.0] for key in ("iou", "kept", "hidden", "leakage")},
     }
     made = {name: ["a", "b"] for name in ("label", "source", "context")} | {"swapped": ["yes", "yes"]}
     keys = list(_proof_keys(proof_to_json(make_proof(grounds, made, {}))))

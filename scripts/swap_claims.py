@@ -71,7 +71,7 @@ def _truth(runs: Runs) -> Claim:
 def _control(runs: Runs) -> Claim:
     control, gain = runs.difference("swap-random", "erm"), runs.difference("swap", "erm")
     part = control.value / gain.value
-    taken, hidden = (within(runs.proofs("swap-random", "masks", what)).points() for what in ("covered", "hidden"))
+    taken, hidden = (within(runs.proofs("swap-random", "masks", what)).points() for what in ("kept", "hidden"))
     return Claim(
         "no gain for the control",
         below(control, most=LITTLE * gain.value),
@@ -94,7 +94,7 @@ def _patches(runs: Runs) -> Claim:
 def _masks(runs: Runs) -> Claim:
     """How good the masks are by the truth, means over pictures."""
     told = [
-        f"{name} {within(runs.proofs(method, 'masks', 'iou')).value:.2f}, {within(runs.proofs(method, 'masks', 'covered')).points()} % and "
+        f"{name} {within(runs.proofs(method, 'masks', 'iou')).value:.2f}, {within(runs.proofs(method, 'masks', 'kept')).points()} % and "
         f"{within(runs.proofs(method, 'masks', 'leakage')).points()} %"
         for method, name in (("swap", "with fitted edges"), (BLOCKS, "with those of patches"), (COARSE, "at 4 x 4"))
     ]

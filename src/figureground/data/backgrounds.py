@@ -45,7 +45,7 @@ GROUNDS = pa.schema(
         *((name, pa.string()) for name in ("id", "label", "context", "image", "picture")),
         ("cut", pa.bool_()),
         ("gates", pa.list_(pa.string())),
-        *((name, pa.float64()) for name in ("coverage", "filled", "iou", "covered", "hidden", "leakage")),
+        *((name, pa.float64()) for name in ("coverage", "filled", "iou", "kept", "hidden", "leakage")),
         *RUN_FIELDS,
     ]
 )

@@ -144,7 +144,7 @@ def test_a_corrupt_picture_is_a_row_of_failures_or_stops_it(tmp_path):
         ({"curve": "50,many"}, "numbers of labels with commas between"),
         ({"count": 1}, "at least 2 labelled pictures are needed"),
         ({"train_split": "training"}, "has no split 'training'; it has train, val"),
-        ({"train_split": ""}, "has the splits train, val, and a detector learns from training pictures alone"),
+        ({"train_split": ""}, "has the splits train, val. Give --train-split the one for training"),
         ({"backbone": "no_such_network"}, "timm cannot build it"),
         ({"encoder_weights": "nowhere.safetensors"}, "there is no such weights file"),
         ({"foreground": 0.999, "count": 3, "grid": "1x1"}, "is background: there is nothing to tell apart"),

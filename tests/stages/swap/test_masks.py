@@ -15,8 +15,8 @@ from figureground.core.errors import ArtifactError, InputError
 from figureground.core.types import ClassTable, Sample
 from figureground.data.grids import Thresholds, write_grids
 from figureground.data.labelmap import figure_of
+from figureground.data.splits import training_part
 from figureground.stages.swap.figure_masks import FigureMasks, figure_masks, mask_quality
-from figureground.stages.swap.infill import training_part
 from figureground.stages.swap.options import InfillOptions
 from figureground.stages.swap.sources import RandomSource, TruthSource, open_source, random_rectangle
 
@@ -95,15 +95,15 @@ def test_fitted_edges_are_nearer_to_the_truth_than_blocks(refine):
 
 
 def test_quality_by_hand():
-    """Six true figure pixels, four cut out with two of ground: IoU 4/8, covered 4/6, leakage 2/6; void counts nowhere."""
+    """Six true figure pixels, four cut out with two of ground: IoU 4/8, kept 4/6, leakage 2/6; void counts nowhere."""
     truth = np.array([[1, 1, 1, 0], [1, 1, 1, 0], [255, 255, 0, 2]])
     tight = np.array([[1, 1, 0, 1], [1, 1, 0, 1], [1, 0, 0, 0]], bool)
     loose = tight | (truth == 1)
     found = mask_quality(FigureMasks(tight=tight, loose=loose, gates=()), truth, figure_of(truth, "cat", CLASSES), CLASSES)
-    assert (found.iou, found.covered, found.leakage) == pytest.approx((4 / 8, 4 / 6, 2 / 6))
+    assert (found.iou, found.kept, found.leakage) == pytest.approx((4 / 8, 4 / 6, 2 / 6))
     assert found.hidden == pytest.approx(6 / 7)  # the dog is not taken away
     none = mask_quality(FigureMasks(tight=tight & False, loose=loose, gates=()), truth * 0, truth < 0, CLASSES)
-    assert all(math.isnan(value) for value in (none.iou, none.covered, none.leakage, none.hidden))
+    assert all(math.isnan(value) for value in (none.iou, none.kept, none.leakage, none.hidden))
 
 
 def test_truth_cuts_out_the_label_and_fills_every_thing():
@@ -182,7 +182,8 @@ def test_bad_labels_are_told(data, tmp_path):
     train, test = training_part(data, "train"), data.select(split="test")
     first, cells = train.ids[0], np.zeros((8, 8), bool)
     wrong = {
-        "grid": (InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'a', {first: cells})}", grid=16), "8 x 8 patches"),
+        "grid": (InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'a', {first: cells})}", grid="16x16"), "8 x 8 patches"),
+        "text": (InfillOptions(masks=f"labels:{tmp_path / 'a'}", grid="16"), "rows x columns, each from 1 to 128, such as 16x16; got '16'"),
         "split": (InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'b', {test.ids[0]: cells})}"), "not for training"),
         "strange": (InfillOptions(masks=f"labels:{patch_labels(tmp_path / 'c', {'nobody': cells})}"), "does not have"),
         "sizes": (
@@ -194,7 +195,7 @@ def test_bad_labels_are_told(data, tmp_path):
         "nowhere": (InfillOptions(masks="labels:"), "must be truth"),
         "exact": (InfillOptions(masks="truth", tight=0.3), "exact"),
         "edges": (InfillOptions(masks="truth", refine="guided"), "`refine` fits the edges of patches"),
-        "side": (InfillOptions(masks="random", grid=8), "--masks random goes by exact masks"),
+        "side": (InfillOptions(masks="random", grid="8x8"), "--masks random goes by exact masks"),
     }
     for options, words in wrong.values():
         with pytest.raises(InputError, match=words):
@@ -204,5 +205,3 @@ def test_bad_labels_are_told(data, tmp_path):
     where = write_grids(tmp_path / "g", {test.ids[0]: np.ones((4, 4), np.float32)}, thresholds=BOUNDS)
     with pytest.raises(InputError, match="no grid of a picture"):
         open_source(InfillOptions(masks=f"grids:{where}"), data, train)
-    with pytest.raises(InputError, match="no split 'fit'"):
-        training_part(data, "fit")

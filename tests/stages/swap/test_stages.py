@@ -17,10 +17,11 @@ from figureground.data.backgrounds import read_backgrounds
 from figureground.data.dataset import open_dataset
 from figureground.data.pixels import read_picture
 from figureground.data.recombine import swap_stream
+from figureground.data.splits import training_part
 from figureground.data.swapper import Swapper
 from figureground.runs.executor import LocalExecutor, open_executor
 from figureground.stages.swap.build import run_build
-from figureground.stages.swap.infill import run_infill, training_part
+from figureground.stages.swap.infill import run_infill
 from figureground.stages.swap.options import BuildOptions, InfillOptions
 from figureground.stages.swap.proof import association, proof_sentence
 
@@ -77,7 +78,7 @@ def test_after_the_swap_the_ground_says_nothing(data, made):
     assert proof["context"]["after"]["mutual_information"] == pytest.approx(oracle, abs=1e-12)
     assert oracle < 6 * proof["context"]["after"]["expected"]
     assert proof["source"]["before"]["mutual_information"] == pytest.approx(math.log(2))
-    assert proof["masks"] == {"iou": 1.0, "covered": 1.0, "hidden": 1.0, "leakage": 0.0, "n": 16}
+    assert proof["masks"] == {"iou": 1.0, "kept": 1.0, "hidden": 1.0, "leakage": 0.0, "n": 16}
     assert not any(proof["gates"].values())
     words = proof_sentence(proof)
     assert "48 of 48 pictures stand on a drawn ground. Mutual information of label and context: 0.6931 nats before" in words

@@ -53,7 +53,7 @@ class DetectOptions:
     count: int = option(200, help="Of --masks truth: pictures whose masks are pooled, drawn at random; 0 = all.", bounds=(0, 10_000_000))
     foreground: float = option(0.25, help="Of --masks truth: a patch is figure where more than this part of it is.", bounds=(0.0, 0.999))
     train_split: str = option(
-        "train", help="Split of the training pictures, which alone may be labelled; empty = all, where there are no splits."
+        "train", help="Split of the training pictures, which alone may be labelled; a data set without splits is used whole."
     )
     grid: str = option("", help="Rows x columns of patches. Default: that of the labels; 16x16 for masks.")
     held_out: float = option(0.2, help="Part of the labelled pictures that is not learned from and judges.", bounds=(0.05, 0.9))

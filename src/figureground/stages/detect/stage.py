@@ -17,6 +17,7 @@ from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
 from figureground.data.grids import FILE, KIND, SCHEMA
 from figureground.data.pixels import read_picture
+from figureground.data.splits import training_part
 from figureground.data.write import jpeg_bytes
 from figureground.models.digest import file_digest
 from figureground.models.fit.card import card_text, input_digests, make_card
@@ -77,7 +78,7 @@ def run_detect(
     """
     options, speaker = options or DetectOptions(), reporter or QuietReporter()
     devices = devices or open_devices(options.device)
-    training = _training(data, options)
+    training = training_part(data, options.train_split, "--train-split")
     found = find_labels(labels, data=data, training=training, options=options)
     check_options(options, found, devices)
     inputs = {**input_digests({"train": training}), "labels": found.digest(), **_weights(options)}
@@ -136,21 +137,6 @@ def check_options(options: DetectOptions, labels: PatchLabels, devices: Devices)
         raise InputError(f"`tight` must not be above `loose`: what is cut out is filled, too; got {options.tight:g} and {options.loose:g}")
     if devices.world > 1:
         raise InputError("a detector is trained by one process. Start it without `accelerate launch`")
-
-
-def _training(data: Dataset, options: DetectOptions) -> Dataset:
-    known = sorted({s.split for s in data.samples if s.split})
-    if known and not options.train_split:
-        raise InputError(
-            f"{data.name} has the splits {', '.join(known)}, and a detector learns from training pictures alone. Give --train-split "
-            "one of them"
-        )
-    if options.train_split and options.train_split not in known:
-        raise InputError(
-            f"{data.name} has no split '{options.train_split}'; it has {', '.join(known) or 'none'}. Give --train-split one of them, or "
-            "--train-split '' for every sample"
-        )
-    return data.select(split=options.train_split) if options.train_split else data
 
 
 def _weights(options: DetectOptions) -> dict[str, str]:

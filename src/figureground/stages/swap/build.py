@@ -22,13 +22,13 @@ from figureground.data.faults import refusal, some, written_size
 from figureground.data.parquet import FAULTS
 from figureground.data.pixels import read_picture
 from figureground.data.sources import SizeChecked, file_of
+from figureground.data.splits import training_part
 from figureground.data.swapper import Swapped, Swapper
 from figureground.data.write import jpeg_bytes, png_bytes, png_rgb_bytes, write_table_and_toml
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, to_json
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards
-from figureground.stages.swap.infill import training_part
 from figureground.stages.swap.options import BuildOptions
 from figureground.stages.swap.proof import QUALITIES, make_proof, proof_to_json
 

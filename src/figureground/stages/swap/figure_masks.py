@@ -44,7 +44,7 @@ class MaskQuality:
 
     iou: float = math.nan
     """Of what is cut out and the true figure."""
-    covered: float = math.nan
+    kept: float = math.nan
     """Part of the true figure that is cut out."""
     hidden: float = math.nan
     """Part of all that is true figure, of any class, that the hole takes away."""
@@ -110,7 +110,7 @@ def mask_quality(masks: FigureMasks, truth: np.ndarray, figure: np.ndarray, clas
     things = counted & ~ground
     return MaskQuality(
         iou=_part(both, either),
-        covered=_part(both, int(figure.sum())),
+        kept=_part(both, int(figure.sum())),
         hidden=_part(int((masks.loose & things).sum()), int(things.sum())),
         leakage=_part(int((tight & ground).sum()), int(tight.sum())),
     )

@@ -23,6 +23,7 @@ from figureground.data.faults import refusal, written_size
 from figureground.data.labelmap import encode_runs, figure_of, resize_nearest, runs_to_columns
 from figureground.data.parquet import FAULTS
 from figureground.data.pixels import decode_picture
+from figureground.data.splits import training_part
 from figureground.data.write import jpeg_bytes, png_rgb_bytes
 from figureground.models.inputs import resized
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
@@ -97,23 +98,6 @@ def run_infill(
         details=_details(dataset, source, options, table),
     )
     return out
-
-
-def training_part(dataset: Dataset, split: str) -> Dataset:
-    """The samples that training may use; all of a data set without splits.
-
-    Raises:
-        InputError: the data set has splits and not this one, or would be used whole though it has some.
-    """
-    known = sorted({s.split for s in dataset.samples if s.split})
-    if not known:
-        return dataset
-    if split not in known:
-        raise InputError(
-            f"{dataset.name} has no split '{split}'; it has {', '.join(known)}. Give --split the one for training: pictures of the others "
-            "must not get into it"
-        )
-    return dataset.select(split=split)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

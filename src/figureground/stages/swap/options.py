@@ -37,7 +37,7 @@ class InfillOptions:
         "none", help="How edges of patches are fitted to the picture: not at all, as published; by a guided filter; by GrabCut."
     )
     grow: int = option(2, help="The hole is widened by this all around.", unit="px", bounds=(0, 64))
-    grid: int = option(0, help="Rows and columns that patch labels and grids must have; 0 = any.", bounds=(0, 1024))
+    grid: str = option("", help="Rows x columns that patch labels and grids must have, such as 16x16. Default: whatever they have.")
     coverage_low: float = option(
         0.002, help="A figure that takes less of its picture is neither cut out nor trusted for a background.", bounds=(0.0, 1.0)
     )
@@ -46,7 +46,7 @@ class InfillOptions:
         0, help="Height and width at which backgrounds are made and kept; 0 = each picture's own.", unit="px", bounds=(0, 4096)
     )
     pictures: Literal["jpeg", "png"] = option("jpeg", help="How backgrounds are kept: jpeg of quality 95, or png without loss.")
-    split: str = option("train", help="Split whose pictures are used, no other; empty = every sample of a data set without splits.")
+    split: str = option("train", help="Split whose pictures are used, no other; a data set without splits is used whole.")
     seed: int = option(0, help="Decides random masks and fills.", bounds=(0, 2**63 - 1))
     device: str = option("cpu", help="Device of a torchscript network, such as cpu or cuda.")
     max_failures: int = option(

@@ -14,7 +14,7 @@ from figureground.data.backgrounds import GATES
 from figureground.metrics.association import cramers_v, expected_mutual_information, mutual_information
 
 SCHEMA = 1
-QUALITIES = ("iou", "covered", "hidden", "leakage")
+QUALITIES = ("iou", "kept", "hidden", "leakage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Proof:
     context: Mapping[str, Association] | None
     """`before` and `after`: the label, and the context of the ground; None without contexts."""
     masks: Mapping[str, float] | None
-    """Means over pictures by the truth: `iou`, `covered`, `hidden`, `leakage`, and `n`; None without truth."""
+    """Means over pictures by the truth: `iou`, `kept`, `hidden`, `leakage`, and `n`; None without truth."""
     gates: Mapping[str, int]
     """Training pictures by the reason that spoke against cutting out or filling."""
     backgrounds: Mapping[str, int]

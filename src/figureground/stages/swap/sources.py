@@ -14,6 +14,7 @@ from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.data.dataset import Dataset
 from figureground.data.faults import some
+from figureground.data.grid_text import grid_of
 from figureground.data.grids import Thresholds, read_grids
 from figureground.data.labelmap import figure_of
 from figureground.data.labels import PatchGrid, read_labels
@@ -199,11 +200,12 @@ def _labelled(where: str, dataset: Dataset, train: Dataset, options: InfillOptio
 
 
 def _check_size(grids: Mapping[str, np.ndarray], options: InfillOptions, where: str) -> None:
-    wrong = next((i for i, grid in grids.items() if options.grid and grid.shape != (options.grid, options.grid)), None)
+    asked = grid_of(options.grid) if options.grid else None
+    wrong = next((i for i, grid in grids.items() if asked and grid.shape != asked), None)
     if wrong is not None:
         rows, columns = grids[wrong].shape
         raise InputError(
-            f"{where}: sample '{wrong}' has {rows} x {columns} patches, and --grid asks for {options.grid} x {options.grid}. Label or "
+            f"{where}: sample '{wrong}' has {rows} x {columns} patches, and --grid asks for {options.grid}. Label or "
             "detect on that grid, or leave --grid out"
         )
 
