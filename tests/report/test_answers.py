@@ -45,13 +45,19 @@ def rewrite(directory, change):
     return directory
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS, scope="module")
 def any_answers(request, make_answers):
     return make_answers(**KINDS[request.param])
 
 
-def test_the_page_parses_and_every_inner_link_has_its_target(any_answers):
-    html, page = report(any_answers)
+@pytest.fixture(scope="module")
+def any_page(any_answers) -> tuple[str, Page]:
+    """Written and parsed once for all tests that only look at it."""
+    return report(any_answers)
+
+
+def test_the_page_parses_and_every_inner_link_has_its_target(any_page):
+    html, page = any_page
     ids = [attrs["id"] for _, attrs in page.elements if attrs.get("id")]
     assert len(ids) == len(set(ids))
     for tag, attrs in page.elements:
@@ -64,15 +70,15 @@ def test_the_page_parses_and_every_inner_link_has_its_target(any_answers):
     assert len(html.encode("utf-8")) < 5_000_000
 
 
-def test_nothing_is_loaded_and_the_one_script_is_named_by_its_digest(any_answers):
-    html, page = report(any_answers)
+def test_nothing_is_loaded_and_the_one_script_is_named_by_its_digest(any_page):
+    html, page = any_page
     check_nothing_is_loaded(html, page)
     assert len(page.all("script")) == 1
     assert re.search(r"script-src 'sha256-[A-Za-z0-9+/=]+';", policy_of(page))
 
 
-def test_tables_have_heads_with_scope_and_charts_are_hidden_from_readers(any_answers):
-    _, page = report(any_answers)
+def test_tables_have_heads_with_scope_and_charts_are_hidden_from_readers(any_page):
+    _, page = any_page
     assert all(attrs.get("scope") in {"col", "row"} for attrs in page.all("th"))
     assert all(attrs.get("aria-label") or attrs.get("aria-hidden") for attrs in page.all("svg"))
     assert all(attrs.get("alt") for attrs in page.all("img"))
@@ -82,6 +88,7 @@ def test_tables_have_heads_with_scope_and_charts_are_hidden_from_readers(any_ans
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
+@pytest.mark.slow
 def test_the_same_artifact_gives_the_same_bytes(any_answers, tmp_path):
     assert write_report(any_answers, tmp_path / "a.html").read_bytes() == write_report(any_answers, tmp_path / "b.html").read_bytes()
 

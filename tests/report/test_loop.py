@@ -52,13 +52,19 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=KINDS, scope="module")
 def any_loop(request, make_loop):
     return make_loop(**KINDS[request.param])
 
 
-def test_the_page_parses_and_every_inner_link_has_its_target(any_loop):
-    html, page = report(any_loop)
+@pytest.fixture(scope="module")
+def any_page(any_loop) -> tuple[str, Page]:
+    """Written and parsed once for all tests that only look at it."""
+    return report(any_loop)
+
+
+def test_the_page_parses_and_every_inner_link_has_its_target(any_page):
+    html, page = any_page
     ids = [attrs["id"] for _, attrs in page.elements if attrs.get("id")]
     assert len(ids) == len(set(ids))
     for tag, attrs in page.elements:
@@ -71,15 +77,15 @@ def test_the_page_parses_and_every_inner_link_has_its_target(any_loop):
     assert len(html.encode("utf-8")) < 5_000_000
 
 
-def test_nothing_is_loaded_from_anywhere_and_no_script_may_run(any_loop):
-    html, page = report(any_loop)
+def test_nothing_is_loaded_from_anywhere_and_no_script_may_run(any_page):
+    html, page = any_page
     check_nothing_is_loaded(html, page)
     assert not page.all("script")
     assert "script-src" not in policy_of(page)
 
 
-def test_tables_have_heads_with_scope_and_pictures_have_words(any_loop):
-    _, page = report(any_loop)
+def test_tables_have_heads_with_scope_and_pictures_have_words(any_page):
+    _, page = any_page
     assert all(attrs.get("scope") in {"col", "row"} for attrs in page.all("th"))
     assert all(attrs.get("aria-label") or attrs.get("aria-hidden") for attrs in page.all("svg"))
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]

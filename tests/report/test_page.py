@@ -20,7 +20,7 @@ def report(directory) -> tuple[str, Page]:
     return html, Page(html)
 
 
-@pytest.fixture(params=["one", "three", "bare", "many classes"])
+@pytest.fixture(params=["one", "three", "bare", "many classes"], scope="module")
 def any_audit(request, make_audit):
     return {
         "one": lambda: make_audit(),
@@ -30,8 +30,14 @@ def any_audit(request, make_audit):
     }[request.param]()
 
 
-def test_the_page_parses_and_every_inner_link_has_its_target(any_audit):
-    _, page = report(any_audit)
+@pytest.fixture(scope="module")
+def any_page(any_audit) -> tuple[str, Page]:
+    """Written and parsed once for all tests that only look at it."""
+    return report(any_audit)
+
+
+def test_the_page_parses_and_every_inner_link_has_its_target(any_page):
+    _, page = any_page
     ids = [attrs["id"] for _, attrs in page.elements if attrs.get("id")]
     assert len(ids) == len(set(ids))
     links = [attrs["href"] for attrs in page.all("a")]
@@ -42,8 +48,8 @@ def test_the_page_parses_and_every_inner_link_has_its_target(any_audit):
             assert attrs.get(name) is None or attrs[name] in ids
 
 
-def test_nothing_is_loaded_from_anywhere(any_audit):
-    html, page = report(any_audit)
+def test_nothing_is_loaded_from_anywhere(any_page):
+    html, page = any_page
     check_nothing_is_loaded(html, page)
 
 
@@ -130,6 +136,7 @@ def test_characters_that_no_page_can_hold_are_replaced(make_audit):
     assert "bell\ufffd000" in page.text
 
 
+@pytest.mark.slow
 def test_the_same_artifact_gives_the_same_bytes(any_audit, tmp_path):
     assert write_report(any_audit, tmp_path / "a.html").read_bytes() == write_report(any_audit, tmp_path / "b.html").read_bytes()
 
@@ -179,8 +186,8 @@ def test_audits_of_no_or_one_sample(make_audit, samples):
     assert "How it was measured" in page.text
 
 
-def test_tables_have_heads_with_scope_and_pictures_have_words(any_audit):
-    _, page = report(any_audit)
+def test_tables_have_heads_with_scope_and_pictures_have_words(any_page):
+    _, page = any_page
     assert all(attrs.get("scope") in {"col", "row"} for attrs in page.all("th"))
     assert all(attrs.get("alt") for attrs in page.all("img"))
     assert page.all("html")[0]["lang"] == "en"
