@@ -53,18 +53,13 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-
 @pytest.fixture(scope="module")
 def chromium():
     """The system's browser. It lives as long as a file of tests: playwright cannot be started twice in one process."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    from tests.chromium import CHROMIUM, opened_chromium
+
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed (apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as runner:
-        browser = runner.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+    with opened_chromium() as browser:
         yield browser
-        browser.close()

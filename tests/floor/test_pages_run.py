@@ -20,6 +20,7 @@ PAGES += sorted((ROOT / "docs" / "how-to").glob("*.md")) + sorted((ROOT / "docs"
 RUNNABLE = [page for page in PAGES if any(block.language in ("bash", "python") for block in blocks(page))]
 NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
 NAMES = "duck|hare|cat|shore|forest|street"
+pytestmark = pytest.mark.timeout(1800)
 DRAWN = re.compile(rf"\b(?:{NAMES})\b(?: or (?:{NAMES})\b)*")
 
 

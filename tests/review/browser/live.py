@@ -37,9 +37,10 @@ class Live:
         self.server = uvicorn.Server(
             uvicorn.Config(self.world.app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
         )
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]})
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
         self.thread.start()
         while not self.server.started:
+            assert self.thread.is_alive(), "the server ended before it answered"
             time.sleep(0.01)
         return self
 
