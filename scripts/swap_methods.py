@@ -158,6 +158,7 @@ def grounds(world: World, method: str) -> Path:
         "swap-random": lambda: f"random:grids:{detect(world, 'detector', '16x16')}",
     }[method]()
     told = {"masks": masks, "refine": "guided" if method in ("swap", STILL) else "none", "pictures": "png", "seed": world.seed}
+    told["filled_high"] = 1.0  # as published: 4 x 4 patches leave little of some pictures
     place = world.place / "grounds" / ("swap" if method == STILL else method)
     return fg.swap_infill(world.data, out=place, options=make_options(InfillOptions, told))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +13,7 @@ from torch import nn
 
 from figureground.core.errors import InputError
 from figureground.models.inpainter import open_inpainter
-from figureground.stages.swap.fill import filled, open_fill
+from figureground.stages.swap.fill import Holed, filled, filled_all, open_fill, together
 
 
 class Blur(nn.Module):
@@ -87,13 +89,13 @@ def test_two_inputs_and_a_size(tmp_path):
         assert np.array_equal(made[~hole], picture[~hole])
 
 
-def export(path, *, channels=4, out=3, side="h", value=None):
+def export(path, *, channels=4, out=3, side="h", value=None, count="n"):
     """An ONNX network: a 1 x 1 convolution that gives the hole's value of -0.5, or `value` everywhere."""
     kernel = np.zeros((out, channels, 1, 1), np.float32)
     if channels == 4:
         kernel[:, 3] = -0.5 if value is None else value
     node = helper.make_node("Conv", ["image", "kernel"], ["made"])
-    shapes = [("image", ["n", channels, side, side]), ("made", ["n", out, side, side])]
+    shapes = [("image", [count, channels, side, side]), ("made", [count, out, side, side])]
     tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes]
     graph = helper.make_graph([node], "net", tensors[:1], tensors[1:], [numpy_helper.from_array(kernel, "kernel")])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
@@ -109,6 +111,34 @@ def test_an_onnx_network(tmp_path):
         made, _ = filled(picture, hole, open_fill(f"onnx:{where}"), np.random.default_rng(0))
         assert (np.abs(made[12:18, 23:30].astype(int) - 64) <= 1).all()
         assert np.array_equal(made[~hole], picture[~hole])
+
+
+@pytest.mark.parametrize(("count", "batch"), [("n", 8), (1, 1)])
+def test_pictures_of_one_size_go_through_together(tmp_path, count, batch):
+    """Three sizes in turn, one by one where the network was exported so; each as it is alone."""
+    found = open_inpainter("onnx", str(export(tmp_path / "net.onnx", count=count)), {})
+    assert found.batch == batch
+    seen = []
+    watched = dataclasses.replace(found, run=lambda planes, gap: seen.append(planes.shape) or found.run(planes, gap))
+    scenes = [(picture[:rows], hole[:rows]) for rows, (picture, hole) in zip([37, 30, 37, 14, 30, 37], map(scene, range(6)), strict=True)]
+    made = watched.many(*map(list, zip(*scenes, strict=True)))
+    assert all(np.array_equal(one, found(*alone)) for one, alone in zip(made, scenes, strict=True))
+    together = [(3, 3, 40, 56), (2, 3, 32, 56), (1, 3, 16, 56)]
+    assert seen == (together if batch > 1 else [(1, *shape[1:]) for shape in together for _ in range(shape[0])])
+
+
+def test_a_network_fills_the_backgrounds_of_a_stage(tmp_path):
+    """Of two sizes in turn, and one hole that is empty at the size of the backgrounds."""
+    fill = open_fill(f"onnx:{export(tmp_path / 'net.onnx')}")
+    assert together(fill) == 8
+    assert together(open_fill("telea")) == 1
+    scenes = [scene(n) for n in range(3)]
+    scenes[1][1][:] = False
+    holed = [Holed(picture=picture, hole=hole, rng=np.random.default_rng(0)) for picture, hole in scenes]
+    for way in (fill, open_fill("mean")):
+        made = filled_all(holed, way)
+        assert all(np.array_equal(a, filled(b.picture, b.hole, way, b.rng)[0]) for a, b in zip(made, holed, strict=True))
+        assert np.array_equal(made[1], scenes[1][0])
 
 
 def test_networks_that_do_not_fit_are_told(tmp_path, trained):

@@ -37,7 +37,7 @@ GATES = {
     "small": "the figure's part of the picture is below the stated range: the picture is kept as it is, and is no background",
     "large": "the figure's part of the picture is above the stated range: the picture is kept as it is",
     "empty-loose": "no figure was found, so it would stay in the background: it is none",
-    "full-loose": "no ground is left to fill from: the picture is no background",
+    "full-loose": "too little ground is left to fill from: the picture is no background",
 }
 """Every reason, with what comes of it, in the order in which they are told."""
 GROUNDS = pa.schema(
@@ -156,8 +156,9 @@ class Backgrounds:
         """
         if unknown := [i for i in samples if i not in self.rows]:
             raise InputError(
-                f"{self.folder}: does not know {len(unknown)} of {len(samples)} samples, the first '{unknown[0]}'. Give the "
-                "training samples that it was made of; what `swap build` writes is without those of its failures.json"
+                f"{self.folder}: does not know {len(unknown)} of {len(samples)} samples, the first '{unknown[0]}'. Give the training "
+                "samples that it was made of; where its failures.json lists them as unreadable, mend them and fill again, leave them out, "
+                "or train on what `swap build` writes, which is without them"
             )
         for sample, label in zip(samples, labels, strict=False):
             if label and label != self.labels[self.rows[sample]]:

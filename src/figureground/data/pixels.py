@@ -10,6 +10,7 @@ from figureground.data.faults import refusal
 from figureground.data.paths import read_bytes
 from figureground.data.pictures import cut_short, is_cut_short
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # errors: what is wrong with a picture is told once, with its name
 PICTURE_RULES = (
     "decoded by OpenCV to 8-bit RGB; the orientation tag is not applied, since masks are not rotated; grey is repeated in three channels; "
     "transparency is dropped; a palette is applied; of several frames the first counts; 16-bit and floating pictures are refused"

@@ -1,14 +1,15 @@
 """Inpainting networks, as `onnx:FILE` and `torchscript:FILE`: what they are given, and what must come out.
 
-A network takes the picture in [-1, 1], with +1 in the hole, and a mask that is 1 in the hole: as two inputs [1, 3, h, w] and [1, 1, h, w],
-or as one of four channels. It gives [1, 3, h, w] in [-1, 1]. This is the form of the networks of AOT-GAN (arXiv 2104.01431).
+A network takes pictures in [-1, 1], with +1 in the hole, and masks that are 1 in the hole: as two inputs [n, 3, h, w] and [n, 1, h, w],
+or as one of four channels. It gives [n, 3, h, w] in [-1, 1]. This is the form of the networks of AOT-GAN (arXiv 2104.01431). Pictures of
+one size go through together, unless the network was exported for one at a time.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import numpy as np
 
 from figureground.core.errors import InputError, MissingExtra
 
+_BATCH = 8
+"""Pictures that go through a network together, where it takes more than one."""
 _STRIDE_PX = 8
 """Pictures are padded to a multiple of it by reflection where the network has no fixed size."""
 
@@ -27,9 +30,11 @@ class Inpainter:
 
     what: str
     run: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    """Of float32 [1, 3, h, w] in [-1, 1] and float32 [1, 1, h, w] of 0 and 1: float32 [1, 3, h, w] in [-1, 1]."""
+    """Of float32 [n, 3, h, w] in [-1, 1] and float32 [n, 1, h, w] of 0 and 1: float32 [n, 3, h, w] in [-1, 1]."""
     size_hw: tuple[int, int] | None
     """What every picture is resized to, the result being resized back; None = each picture's own size."""
+    batch: int = _BATCH
+    """Pictures that it takes at a time, at most."""
 
     def __call__(self, picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """The picture with its hole filled; every pixel outside it is as it was.
@@ -41,22 +46,41 @@ class Inpainter:
         Raises:
             InputError: the network does not take such an input, or gives something of another shape, or numbers that are not finite.
         """
-        height, width = hole.shape
+        return self.many([picture], [hole])[0]
+
+    def many(self, pictures: Sequence[np.ndarray], holes: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """As one picture with its hole, of several; those of one size go through the network together."""
+        given = [self._given(picture, hole) for picture, hole in zip(pictures, holes, strict=True)]
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for place, (planes, _) in enumerate(given):
+            by_shape.setdefault(planes.shape, []).append(place)
+        out = [picture.copy() for picture in pictures]
+        for places in by_shape.values():
+            for start in range(0, len(places), self.batch):
+                chosen = places[start : start + self.batch]
+                made = self._checked(*(np.stack([given[place][part] for place in chosen]) for part in (0, 1)))
+                for place, one in zip(chosen, made, strict=True):
+                    out[place][holes[place]] = self._rgb(one, holes[place].shape)[holes[place]]
+        return out
+
+    def _given(self, picture: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The picture [3, h, w] and its mask [1, h, w] as the network takes them."""
         image, gap = picture, hole.astype(np.uint8)
         if self.size_hw is not None:
             image = cv2.resize(image, self.size_hw[::-1], interpolation=cv2.INTER_AREA)
             gap = cv2.resize(gap, self.size_hw[::-1], interpolation=cv2.INTER_NEAREST)
         else:
-            down, right = (-side % _STRIDE_PX for side in (height, width))
+            down, right = (-side % _STRIDE_PX for side in hole.shape)
             image, gap = (cv2.copyMakeBorder(one, 0, down, 0, right, cv2.BORDER_REFLECT) for one in (image, gap))
-        planes = image.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
-        planes[:, :, gap > 0] = 1.0
-        made = self._checked(planes, gap[None, None].astype(np.float32))
-        rgb = np.rint((made[0].transpose(1, 2, 0) + 1) * 127.5).clip(0, 255).astype(np.uint8)
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR) if self.size_hw is not None else rgb[:height, :width]
-        out = picture.copy()
-        out[hole] = rgb[hole]
-        return out
+        planes = image.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1
+        planes[:, gap > 0] = 1.0
+        return planes, gap[None].astype(np.float32)
+
+    def _rgb(self, made: np.ndarray, size_hw: tuple[int, ...]) -> np.ndarray:
+        """What the network gave, at the size of the picture."""
+        height, width = size_hw
+        rgb = np.rint((made.transpose(1, 2, 0) + 1) * 127.5).clip(0, 255).astype(np.uint8)
+        return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR) if self.size_hw is not None else rgb[:height, :width]
 
     def _checked(self, planes: np.ndarray, gap: np.ndarray) -> np.ndarray:
         try:
@@ -74,7 +98,7 @@ class Inpainter:
 
 
 def open_inpainter(kind: str, where: str, settings: Mapping[str, str], *, device: str = "cpu") -> Inpainter:
-    """The network of a file, tried on a small picture.
+    """The network of a file, tried on a small picture, and on two at a time.
 
     Args:
         kind: `onnx` or `torchscript`.
@@ -98,7 +122,12 @@ def open_inpainter(kind: str, where: str, settings: Mapping[str, str], *, device
     found = Inpainter(what=what, run=run, size_hw=fixed or ((side, side) if side else None))
     hole = np.zeros((64, 64), bool)
     hole[20:40, 20:40] = True
-    found(np.full((64, 64, 3), 100, np.uint8), hole)
+    picture = np.full((64, 64, 3), 100, np.uint8)
+    found(picture, hole)
+    try:
+        found.many([picture, picture], [hole, hole])
+    except InputError:
+        return replace(found, batch=1)
     return found
 
 

@@ -27,13 +27,13 @@ from typing import Any
 
 import numpy as np
 
-from figureground.core.errors import ArtifactError, BusyError, Fault, InputError
+from figureground.core.errors import ArtifactError, BusyError, Fault, FormatError, InputError
 from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.whole_file import is_temporary, write_atomically
 from figureground.runs.sources import check_sources, is_partial, named_place, partial_place, replaced_place
 from figureground.version import __version__
 
-MANIFEST = "manifest.json"
+MANIFEST, FAILURES = "manifest.json", "failures.json"
 SHARDS = ".shards"
 KEY_FILE = ".key"
 LOCK_FILE = ".lock"
@@ -145,6 +145,10 @@ class ArtifactWriter:
         """Writes a shard under a temporary name and renames it, so that a shard which exists is whole."""
         return write_atomically(self.shard(name), content)
 
+    def discard(self) -> None:
+        """Removes what was made so far, where the same command could only end in the same refusal."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def finish(
         self,
         *,
@@ -164,7 +168,7 @@ class ArtifactWriter:
             InputError: somebody put files into the older artifact meanwhile.
         """
         _check_foreign(self.out)
-        names = {entry.name for entry in self.path.iterdir()}.difference(_TRACES) | {"failures.json", MANIFEST}
+        names = {entry.name for entry in self.path.iterdir()}.difference(_TRACES) | {FAILURES, MANIFEST}
         manifest = Manifest(
             kind=self.kind,
             schema=self.schema,
@@ -179,7 +183,7 @@ class ArtifactWriter:
             details=dict(details or {}),
             names=sorted(names),
         )
-        write_atomically(self.path / "failures.json", to_json([dataclasses.asdict(fault) for fault in failures]).encode())
+        write_atomically(self.path / FAILURES, to_json([dataclasses.asdict(fault) for fault in failures]).encode())
         write_atomically(self.path / MANIFEST, to_json(dataclasses.asdict(manifest)).encode())
         _replace_directory(self.path, self.out)
         _remove_traces(self.out)
@@ -187,13 +191,26 @@ class ArtifactWriter:
         return manifest
 
 
-def finished(out: Path, *, kind: str, key: str) -> bool:
+def finished(out: Path, *, kind: str, key: str, max_failures: int | None = None) -> bool:
     """True where `out` already holds the artifact of this key: nothing is left to do.
 
     Shards that an interruption at the very end left in it are removed.
+
+    Args:
+        out: its directory.
+        kind: of artifact.
+        key: from `artifact_key`.
+        max_failures: samples that may be listed in its failures.json, where that is no part of the key; None = not looked at.
+
+    Raises:
+        FormatError: more are listed, of which it is the first.
     """
     if not is_artifact(out) or (manifest := read_manifest(out)).kind != kind or manifest.key != key:
         return False
+    if max_failures is not None and manifest.failures > max_failures:
+        faults = [Fault(**row) for row in json.loads((Path(out) / FAILURES).read_text(encoding="utf-8"))]
+        if len({fault.sample for fault in faults}) > max_failures:
+            raise FormatError(faults[0])
     _remove_traces(Path(out))
     return True
 

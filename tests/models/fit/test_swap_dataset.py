@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.stages.swap.world import world
 from torch.utils.data import DataLoader
 
@@ -94,6 +95,19 @@ def test_pictures_are_taken_to_the_size_of_training(data, bank):
             assert picture.shape == (size, size, 3)
             assert np.array_equal(mask, own_mask)
             assert np.array_equal(picture[mask > 0], own[mask > 0])
+
+
+@pytest.mark.parametrize(
+    "kind", [torch.tensor, lambda mask: mask[..., None], Image.fromarray], ids=["tensor", "with channels", "picture of PIL"]
+)
+def test_a_mask_that_would_stay_behind_its_figure_is_refused(data, bank, kind):
+    class Other(Labelled):
+        def read(self, index):
+            picture, mask = reading(data).read(index)
+            return picture, kind(mask)
+
+    with pytest.raises(InputError, match=r"sample '.*': behind its picture the reading gives \w+ \[\d.*numpy array \[height, width\]"):
+        SwapDataset(Other(data), bank)[0]
 
 
 class Labelled:

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.stages.swap.world import cells_of, files_of, own_form, patch_labels, world
+from tests.stages.swap.world import FILL, MAKE, cells_of, files_of, patch_labels, pictures, small_world, square, world
 from tests.support import Watcher
 
 from figureground.core.errors import ArtifactError, FormatError, InputError
@@ -22,11 +22,8 @@ from figureground.data.swapper import Swapper
 from figureground.runs.executor import LocalExecutor, open_executor
 from figureground.stages.swap.build import run_build
 from figureground.stages.swap.infill import run_infill
-from figureground.stages.swap.options import BuildOptions, InfillOptions
+from figureground.stages.swap.options import BuildOptions
 from figureground.stages.swap.proof import association, proof_sentence
-
-FILL = InfillOptions(infill="mean", pictures="png")
-MAKE = BuildOptions(copies=3, pictures="png")
 
 
 @pytest.fixture(scope="module")
@@ -151,26 +148,6 @@ def test_interrupted_runs_go_on_to_the_same_bytes(data, bank, made, tmp_path, mo
     watcher = Watcher()
     run_build(bank, data, options=MAKE, out=tmp_path / "set", reporter=watcher)
     assert (watcher.steps, "nothing to do" in watcher.said[0]) == (0, True)
-
-
-def pictures(n: int, size: int = 24) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(1)
-    return {f"s{i}": rng.integers(0, 256, (size, size, 3)).astype(np.uint8) for i in range(n)}
-
-
-def square(size: int = 24) -> np.ndarray:
-    mask = np.zeros((size, size), np.uint8)
-    mask[8:16, 8:16] = 1
-    return mask
-
-
-def small_world(folder, n=8, *, change=None):
-    labels = {f"s{i}": ("cat", "dog")[i % 2] for i in range(n)}
-    masks = {name: square() * (1 + (label == "dog")) for name, label in labels.items()}
-    some = pictures(n)
-    if change:
-        change(some, labels, masks)
-    return own_form(folder, some, labels, masks)
 
 
 def test_a_corrupt_picture_in_the_middle_is_a_row_in_failures(tmp_path):

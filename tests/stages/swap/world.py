@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from figureground.data.dataset import Dataset, open_dataset
 from figureground.data.labels import PATCHES
 from figureground.stages.shift.compose import run_compose
 from figureground.stages.shift.compose_options import ComposeOptions
+from figureground.stages.swap.options import BuildOptions, InfillOptions
 
 OPTIONS = ComposeOptions(train=16, val=1, test=1, size=32, rho=1.0, pictures="png", sheet=0, occlusion=0.0)
+FILL = InfillOptions(infill="mean", pictures="png")
+MAKE = BuildOptions(copies=3, pictures="png")
 
 
 @cache
@@ -39,6 +42,29 @@ def own_form(folder: Path, pictures: Mapping[str, np.ndarray], labels: Mapping[s
     (folder / "samples.csv").write_text("\n".join(rows) + "\n")
     (folder / "dataset.toml").write_text('[classes]\nnames = ["ground", "cat", "dog"]\n[samples]\ntable = "samples.csv"\n')
     return open_dataset(str(folder))
+
+
+def pictures(n: int, size: int = 24) -> dict[str, np.ndarray]:
+    """Noise, by the names s0, s1 and so on."""
+    rng = np.random.default_rng(1)
+    return {f"s{i}": rng.integers(0, 256, (size, size, 3)).astype(np.uint8) for i in range(n)}
+
+
+def square(size: int = 24) -> np.ndarray:
+    """A figure of 8 px in the middle, of class 1."""
+    mask = np.zeros((size, size), np.uint8)
+    mask[8:16, 8:16] = 1
+    return mask
+
+
+def small_world(folder: Path, n: int = 8, *, change: Callable[..., None] | None = None) -> Dataset:
+    """Pictures of noise, cats and dogs in turn; `change(pictures, labels, masks)` may alter them before they are written."""
+    labels = {f"s{i}": ("cat", "dog")[i % 2] for i in range(n)}
+    masks = {name: square() * (1 + (label == "dog")) for name, label in labels.items()}
+    some = pictures(n)
+    if change:
+        change(some, labels, masks)
+    return own_form(folder, some, labels, masks)
 
 
 def patch_labels(folder: Path, cells: Mapping[str, np.ndarray], *, reviewers: tuple[str, ...] = ("ann",)) -> Path:

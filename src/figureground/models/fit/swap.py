@@ -28,7 +28,7 @@ class Reading(Protocol):
         ...
 
     def read(self, index: int) -> tuple[Any, ...]:
-        """Picture, uint8 [height, width, 3], then anything; an array [height, width] behind it is its mask."""
+        """Picture, uint8 [height, width, 3], then anything; an array [height, width] right behind it is its mask."""
         ...
 
 
@@ -122,7 +122,20 @@ class SwapDataset(Dataset[tuple[Any, ...]]):
         index %= len(self)
         picture, *rest = self.reading.read(index)
         labelled = getattr(self.reading, "targets", None) is not None  # its mask is one pixel, the class
-        has_mask = not labelled and bool(rest) and isinstance(rest[0], np.ndarray) and rest[0].ndim == 2
+        has_mask = not labelled and bool(rest) and _is_mask(rest[0], self.reading.samples[index])
         mask, others = (rest[0], rest[1:]) if has_mask else (None, rest)
         made = self.swapper(picture, mask, self.reading.samples[index], epoch=int(epoch), index=index)
         return (made.picture, made.mask, *others) if has_mask else (made.picture, *others)
+
+
+def _is_mask(second: Any, sample: str) -> bool:
+    """Whether it is a mask; what looks like one and cannot be swapped raises `InputError`, since it would stay behind its figure."""
+    if isinstance(second, np.ndarray) and second.ndim == 2:
+        return True
+    shape = getattr(second, "shape", None) or getattr(second, "size", ())  # the latter of a picture of PIL
+    if isinstance(shape, tuple) and len(shape) > 1:
+        raise InputError(
+            f"sample '{sample}': behind its picture the reading gives {type(second).__name__} {list(shape)}, which would not follow the "
+            "figure. Give the mask as a numpy array [height, width], and what is no mask after it"
+        )
+    return False

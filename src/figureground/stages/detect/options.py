@@ -30,7 +30,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     }
 }
 """Name -> defaults that take the place of those below; a TOML file and flags win over them."""
-HARMLESS = ("workers", "checkpoint_every", "preset")
+HARMLESS = ("workers", "checkpoint_every", "preset", "max_failures")
 """Options that change no number, and so are no part of a detector's identity."""
 MOST_EPOCHS = 200
 """Where `steps` says how long: no more epochs than the recipe of arXiv 2606.32018 has."""

@@ -80,8 +80,9 @@ def _given(folders: Sequence[str], data: Dataset, training: Dataset, options: De
     shapes = sorted({grid.cells.shape for _, grid in grids})
     rows, columns = grid_of(options.grid) if options.grid else shapes[0]
     if (rows, columns) not in shapes or (len(shapes) > 1 and not options.grid):
-        told, asked = " and ".join(f"{high}x{wide}" for high, wide in shapes), f", and {options.grid} was asked for" if options.grid else ""
-        raise InputError(f"{', '.join(folders)}: the patch labels are of grids {told}{asked}. Name theirs: --grid {told.split()[0]}")
+        names, asked = [f"{high}x{wide}" for high, wide in shapes], f", and {options.grid} was asked for" if options.grid else ""
+        remedy = f"Name theirs: --grid {' or --grid '.join(names)}"
+        raise InputError(f"{', '.join(folders)}: the patch labels are of grids {' and '.join(names)}{asked}. {remedy}")
     said: dict[str, list[np.ndarray]] = {}
     for _, grid in grids:
         if grid.cells.shape == (rows, columns):

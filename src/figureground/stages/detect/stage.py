@@ -37,7 +37,7 @@ from figureground.stages.detect.passage import Passage
 from figureground.stages.detect.patches import PatchLabels, figure_pixels, find_labels
 from figureground.stages.detect.result import CURVE, DETECTOR, SHEET, SUMMARY
 from figureground.stages.detect.sheet import Example, detector_sheet, example_parts, picture_rates
-from figureground.stages.detect.summary import Point, summarise
+from figureground.stages.detect.summary import Point, judged, summarise
 
 SHARD_SIZE = 64
 """Pictures between two writes: what an interruption can cost."""
@@ -85,7 +85,7 @@ def run_detect(
     settings = {name: value for name, value in dataclasses.asdict(options).items() if name not in HARMLESS}
     settings["device"] = devices.device.type
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
-    if finished(out, kind=KIND, key=key):
+    if finished(out, kind=KIND, key=key, max_failures=options.max_failures):
         speaker.say(f"{out}: this detector and its grids are there already, nothing to do")
         return out
     lesson = open_lesson(found, training, options)
@@ -106,6 +106,7 @@ def run_detect(
     details = {
         **{name: summary[name] for name in ("thresholds", "rows", "columns", "source", "labels", "learned", "held_out")},
         "detector": {name: card[name] for name in ("architecture", "sha256", "training")},
+        "judged": judged(summary),
     }
     counts = {"pictures": len(grids), "labels": summary["labels"]}
     writer.finish(options=settings, inputs=inputs, counts=counts, seed=options.seed, failures=faults, details=details)

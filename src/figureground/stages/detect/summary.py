@@ -22,7 +22,7 @@ KEYS = (
 )
 """Keys of the summary; the last point of the curve is the detector that was kept."""
 ENOUGH = 0.01
-"""IoU below which what more labels brought is called little."""
+"""IoU below which what more labels brought, or cost, is called little."""
 FEWER = 0.67
 """The gain is told against a detector from at most this part of the labels, since a few more say little, or the one with the fewest."""
 
@@ -94,6 +94,21 @@ def _gain(points: Sequence[Point], options: DetectOptions) -> dict[str, Any] | N
     return {"labels": before.taught.labels, **_number(gain)}
 
 
+def judged(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """How good the detector that was kept is on the held-out pictures, for the proof of a swap that goes by its grids.
+
+    Args:
+        summary: by `KEYS`.
+
+    Returns:
+        `held_out`, the pictures; `over`, `pixels` or `patches`; and the rates by the names of the proof, each with its interval.
+    """
+    kept = summary["curve"][-1]
+    over = "pixels" if kept["pixels"] else "patches"
+    names = {"iou": "mask_iou", "kept": "kept", "hidden": "coverage", "leakage": "leakage"}
+    return {"held_out": summary["held_out"], "over": over, **{name: kept[over][own] for name, own in names.items()}}
+
+
 def sentence(summary: Mapping[str, Any]) -> str:
     """The finding in words, and whether more labels are worth their while."""
     kept = summary["curve"][-1]
@@ -109,7 +124,9 @@ def sentence(summary: Mapping[str, Any]) -> str:
     if gain is None or gain["value"] is None:
         return told
     worth = "too few pictures are held out to say whether more labels would help"
-    if gain["low"] > 0:
+    if gain["high"] < 0 and gain["value"] < -ENOUGH:
+        worth = "the training from more labels went worse, so look at its curves before labelling more; another --seed or --lr may mend it"
+    elif gain["low"] > 0:
         worth = "more labels are likely to bring more"
     elif gain["high"] < ENOUGH:
         worth = "more labels are likely to bring little"

@@ -29,7 +29,7 @@ from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, t
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards
-from figureground.stages.swap.options import BuildOptions
+from figureground.stages.swap.options import HARMLESS, BuildOptions
 from figureground.stages.swap.proof import QUALITIES, make_proof, proof_to_json
 
 KIND, SCHEMA = "dataset", 1
@@ -93,10 +93,10 @@ def run_build(
     bank = read_backgrounds(backgrounds)
     train = training_part(dataset, bank.details.get("split", "train"))
     lost = _lost(backgrounds, bank, train)
-    settings = dataclasses.asdict(options)
+    settings = {k: v for k, v in dataclasses.asdict(options).items() if k not in HARMLESS}
     inputs = {"backgrounds": bank.key, "data": dataset.fingerprint(), "pictures": picture_fingerprint(train)}
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options={**settings, "verb": "swap build"})
-    if finished(out, kind=KIND, key=key):
+    if finished(out, kind=KIND, key=key, max_failures=options.max_failures + len(lost)):
         reporter.say(f"{out}: this data set is there already, nothing to do")
         return out
     unread = {fault.sample for fault in lost}
@@ -233,7 +233,8 @@ def _lost(folder: Path, bank: Backgrounds, train: Dataset) -> list[Fault]:
 def _proof(folder: Path, bank: Backgrounds, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     before = pq.read_table(Path(folder) / TABLE, columns=["label", "context", "gates", "cut", *QUALITIES]).to_pydict()
     after = {name: [row[name] or "" for row in rows] for name in ("label", "source", "context", "swapped")}
-    return proof_to_json(make_proof(before, after, {name: len(pool) for name, pool in bank.pools.items()}))
+    pools = {name: len(pool) for name, pool in bank.pools.items()}
+    return proof_to_json(make_proof(before, after, pools, detector=bank.details.get("detector")))
 
 
 def _write_table(

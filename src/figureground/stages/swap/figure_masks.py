@@ -12,6 +12,8 @@ from figureground.core.types import ClassTable
 from figureground.data.grids import Thresholds, to_pixels
 from figureground.stages.swap.options import InfillOptions
 
+FULL = "full-loose"
+"""Of `GATES`: too little ground is left to fill from."""
 _GUIDE_EPS = 1e-3
 _GRABCUT_ROUNDS = 4
 
@@ -35,7 +37,7 @@ class FigureMasks:
     @property
     def ground(self) -> bool:
         """Whether the picture without its figure may serve as a background."""
-        return not {"no-mask", "empty-loose", "full-loose", "small"} & set(self.gates)
+        return not {"no-mask", "empty-loose", FULL, "small"} & set(self.gates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def figure_masks(chances: np.ndarray | None, picture: np.ndarray, *, thresholds:
         chances: P(background), float [rows, columns] of patches or pixels; None = nothing is known.
         picture: uint8 [height, width, 3].
         thresholds: the two bounds.
-        options: `refine`, `grow` and the range of coverage are looked at.
+        options: `refine`, `grow`, the range of coverage and `filled_high` are looked at.
     """
     if chances is None:
         nothing = np.zeros(picture.shape[:2], bool)
@@ -90,8 +92,8 @@ def _gates(tight: np.ndarray, loose: np.ndarray, found: bool, options: InfillOpt
         gates.append("large")
     if not found:
         gates.append("empty-loose")
-    elif loose.all():
-        gates.append("full-loose")
+    elif loose.all() or float(loose.mean()) > options.filled_high:
+        gates.append(FULL)
     return tuple(gates)
 
 

@@ -6,8 +6,9 @@ Bertozzi and Sapiro 2001 (Navier-Stokes) as in OpenCV.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,6 +17,9 @@ from figureground.core.errors import InputError
 from figureground.core.registry import Registry
 from figureground.data.spec import check_keys, nearest, parse_spec
 from figureground.stages.swap.patch_fill import patch_filled
+
+if TYPE_CHECKING:
+    from figureground.models.inpainter import Inpainter
 
 Fill = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 """(uint8 [height, width, 3], bool [height, width] with some of both, generator) -> uint8 [height, width, 3]."""
@@ -42,6 +46,29 @@ FILLS = Registry(
 MODELS = ("onnx", "torchscript")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learned:
+    """A network as a `Fill`."""
+
+    inpainter: Inpainter
+
+    def __call__(self, picture: np.ndarray, hole: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Nothing of it is drawn."""
+        del rng
+        return self.inpainter(picture, hole)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Holed:
+    """A picture that is to be filled."""
+
+    picture: np.ndarray
+    """uint8 [height, width, 3]."""
+    hole: np.ndarray
+    """bool [height, width]."""
+    rng: np.random.Generator
+
+
 def open_fill(spec: str, *, device: str = "cpu") -> Fill:
     """The fill that a spec names: one of `FILLS`, or a network as `onnx:FILE` or `torchscript:FILE`.
 
@@ -55,11 +82,16 @@ def open_fill(spec: str, *, device: str = "cpu") -> Fill:
 
         parsed = parse_spec(spec)
         check_keys(parsed.options, ("size",), where=spec)
-        return partial(_learned, inpaint=open_inpainter(kind, parsed.where, parsed.options, device=device))
+        return Learned(inpainter=open_inpainter(kind, parsed.where, parsed.options, device=device))
     if spec not in FILLS.names():
         known = (*FILLS.names(), *(f"{name}:FILE" for name in MODELS))
         raise InputError(f"unknown infill '{spec}'.{nearest(spec, known)} Known: {', '.join(known)}")
     return FILLS.resolve(spec)
+
+
+def together(fill: Fill) -> int:
+    """How many pictures are best filled at a time."""
+    return fill.inpainter.batch if isinstance(fill, Learned) else 1
 
 
 def filled(picture: np.ndarray, hole: np.ndarray, fill: Fill, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
@@ -79,6 +111,15 @@ def filled(picture: np.ndarray, hole: np.ndarray, fill: Fill, rng: np.random.Gen
     out = picture.copy()
     out[hole] = made[hole]
     return out, False
+
+
+def filled_all(holed: Sequence[Holed], fill: Fill) -> list[np.ndarray]:
+    """Pictures with their holes filled, none of which takes the whole frame; a network fills several at a time."""
+    if not isinstance(fill, Learned):
+        return [filled(one.picture, one.hole, fill, one.rng)[0] for one in holed]
+    open_ones = [one for one in holed if one.hole.any()]
+    made = iter(fill.inpainter.many([one.picture for one in open_ones], [one.hole for one in open_ones]))
+    return [next(made) if one.hole.any() else one.picture.copy() for one in holed]
 
 
 def patches(picture: np.ndarray, hole: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -150,8 +191,3 @@ def _free(hole: np.ndarray, side: int) -> np.ndarray:
 
 def _flat(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return np.broadcast_to(colour.astype(np.uint8), picture.shape)
-
-
-def _learned(picture: np.ndarray, hole: np.ndarray, rng: np.random.Generator, *, inpaint: Callable[..., np.ndarray]) -> np.ndarray:
-    del rng
-    return inpaint(picture, hole)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ from figureground.runs.artifact import ArtifactWriter, artifact_key, finished
 from figureground.runs.executor import Executor, LocalExecutor
 from figureground.runs.progress import QuietReporter, Reporter
 from figureground.runs.shards import map_in_shards, read_shards, write_table
-from figureground.stages.swap.figure_masks import FigureMasks, MaskQuality, figure_masks, mask_quality
-from figureground.stages.swap.fill import MODELS, Fill, filled, open_fill
-from figureground.stages.swap.options import InfillOptions
+from figureground.stages.swap.figure_masks import FULL, FigureMasks, MaskQuality, figure_masks, mask_quality
+from figureground.stages.swap.fill import MODELS, Fill, Holed, filled_all, open_fill, together
+from figureground.stages.swap.options import HARMLESS, InfillOptions
 from figureground.stages.swap.sources import GroundSource, open_source, sample_seed
 
 SHARD_SIZE = 32
@@ -67,10 +67,10 @@ def run_infill(
     _check_labels(train)
     source, digests = open_source(options, dataset, train)
     open_fill(options.infill, device=options.device)  # what is wrong with it is told before anything is written
-    settings = {k: v for k, v in dataclasses.asdict(options).items() if k != "device"}
+    settings = {k: v for k, v in dataclasses.asdict(options).items() if k not in HARMLESS}
     inputs = {"data": train.fingerprint(), "pictures": picture_fingerprint(train), **digests, **_model_digest(options.infill)}
     key = artifact_key(kind=KIND, schema=SCHEMA, inputs=inputs, options=settings)
-    if finished(out, kind=KIND, key=key):
+    if finished(out, kind=KIND, key=key, max_failures=options.max_failures):
         reporter.say(f"{out}: these backgrounds are there already, nothing to do")
         return out
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=train.every_file(), reporter=reporter)
@@ -82,8 +82,12 @@ def run_infill(
     if len(faults) > options.max_failures:
         raise FormatError(faults[0])
     table = read_shards(writer, "grounds", shards)
-    _check_classes(train, table["label"].to_pylist())
-    _check_some(train, table)
+    try:
+        _check_classes(train, table["label"].to_pylist())
+        _check_some(train, table)
+    except InputError:
+        writer.discard()
+        raise
     write_table(writer.path / TABLE, table)
     writer.finish(
         options=settings,
@@ -115,9 +119,10 @@ class InfillWorker:
         rows: list[dict[str, Any]] = []
         runs: list[LabelRuns] = []
         faults: list[dict[str, Any]] = []
+        grounds: dict[str, Holed] = {}
         for place, sample in batch:
             try:
-                row, figure = self.one(place, sample)
+                row, figure, ground = self.one(place, sample)
             except FormatError as error:
                 if not self.options.max_failures:
                     raise
@@ -125,13 +130,20 @@ class InfillWorker:
                 continue
             rows.append(row)
             runs.append(figure)
+            if ground is not None:
+                grounds[row["image"]] = ground
+            if len(grounds) >= together(self.fill):
+                self._write(grounds)
+                grounds.clear()
+        if grounds:
+            self._write(grounds)
         head = pa.Table.from_pylist(rows, pa.schema(list(GROUNDS)[: -len(_RUNS)]))
         for name, column in zip(_RUNS, runs_to_columns(runs), strict=True):
             head = head.append_column(GROUNDS.field(name), column)
         return {"grounds": head, "faults": pa.Table.from_pylist(faults, FAULTS)}
 
-    def one(self, place: int, sample: Sample) -> tuple[dict[str, Any], LabelRuns]:
-        """The row of a sample and its figure as 0 and 1, with its background written."""
+    def one(self, place: int, sample: Sample) -> tuple[dict[str, Any], LabelRuns, Holed | None]:
+        """The row of a sample, its figure as 0 and 1, and its background before it is filled; None where it is none."""
         if not sample.image:
             raise refusal("missing-file", "the sample has no picture", "Name its picture, or leave the sample out", sample=sample.id)
         data = paths.read_bytes(sample.image, sample=sample.id)
@@ -142,21 +154,23 @@ class InfillWorker:
         quality = MaskQuality()
         if truth is not None:
             quality = mask_quality(masks, truth, figure_of(truth, named.label, self.dataset.classes), self.dataset.classes)
-        image = self._background(place, sample.id, picture, masks) if masks.ground and named.label else None
+        ground, gates = self._ground(sample.id, picture, masks) if masks.ground and named.label else None, masks.gates
+        if ground is not None and ground.hole.all():  # at `size` nothing is left of it
+            ground, gates = None, (*gates, FULL)
         has_context = self.dataset.context_attribute is not None
         row = {
             "id": sample.id,
             "label": named.label,
             "context": self.dataset.attribute(sample, "context") if has_context else "",
-            "image": image,
+            "image": f"{IMAGES}/{place:07d}.{'jpg' if self.options.pictures == 'jpeg' else 'png'}" if ground is not None else None,
             "picture": paths.content_digest(data),
             "cut": masks.cut,
-            "gates": list(masks.gates),
+            "gates": list(gates),
             "coverage": float(masks.tight.mean()),
             "filled": float(masks.loose.mean()),
             **{name: None if math.isnan(value) else value for name, value in dataclasses.asdict(quality).items()},
         }
-        return row, encode_runs(masks.tight.astype(np.uint8))
+        return row, encode_runs(masks.tight.astype(np.uint8)), ground
 
     def _truth(self, sample: Sample, picture: np.ndarray) -> np.ndarray | None:
         if self.dataset.masks is None:
@@ -181,16 +195,17 @@ class InfillWorker:
         most = max(counts, key=lambda i: counts[i], default=None)
         return classes.name_of(most) if most is not None and counts[most] else None
 
-    def _background(self, place: int, sample_id: str, picture: np.ndarray, masks: FigureMasks) -> str:
+    def _ground(self, sample_id: str, picture: np.ndarray, masks: FigureMasks) -> Holed:
         hole, side = masks.loose, self.options.size
         if side:
             picture = resized(picture, (side, side), "bilinear")
             hole = resize_nearest(encode_runs(hole.astype(np.uint8)), (side, side)).dense().astype(bool)
-        rng = np.random.default_rng(sample_seed(self.options.seed, sample_id))
-        made, _ = filled(picture, hole, self.fill, rng)
-        name = f"{IMAGES}/{place:07d}.{'jpg' if self.options.pictures == 'jpeg' else 'png'}"
-        (self.folder / name).write_bytes(jpeg_bytes(made) if self.options.pictures == "jpeg" else png_rgb_bytes(made))
-        return name
+        return Holed(picture=picture, hole=hole, rng=np.random.default_rng(sample_seed(self.options.seed, sample_id)))
+
+    def _write(self, grounds: Mapping[str, Holed]) -> None:
+        """Fills backgrounds and writes them under their names in the artifact."""
+        for name, made in zip(grounds, filled_all(list(grounds.values()), self.fill), strict=True):
+            (self.folder / name).write_bytes(jpeg_bytes(made) if self.options.pictures == "jpeg" else png_rgb_bytes(made))
 
 
 _RUNS = ("height", "width", "values", "lengths")
@@ -251,6 +266,7 @@ def _details(dataset: Dataset, source: GroundSource, options: InfillOptions, tab
         "masks": options.masks,
         "infill": options.infill,
         "thresholds": {"tight": source.thresholds.tight, "loose": source.thresholds.loose},
+        "detector": source.judged,
         "gates": {gate: gates[gate] for gate in GATES},
         "backgrounds": dict(sorted(Counter(label for label, image in zip(labels, images, strict=True) if image and label).items())),
         "split": options.split,

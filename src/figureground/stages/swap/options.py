@@ -9,6 +9,8 @@ from figureground.core.errors import InputError
 from figureground.core.options import option
 from figureground.data.swap_options import SwapOptions
 
+HARMLESS = ("device", "max_failures")
+"""Options that change no number, and so are no part of an artifact's identity."""
 TIGHT, LOOSE = 0.5, 0.9
 """Bounds on P(background) where nothing else says them. Source: arXiv 2606.32018 for two of its three data sets."""
 
@@ -42,6 +44,9 @@ class InfillOptions:
         0.002, help="A figure that takes less of its picture is neither cut out nor trusted for a background.", bounds=(0.0, 1.0)
     )
     coverage_high: float = option(0.8, help="A figure that takes more of its picture is not cut out.", bounds=(0.0, 1.0))
+    filled_high: float = option(
+        0.9, help="A picture of which more than this has to be filled is no background; 1 = unless all of it has to.", bounds=(0.0, 1.0)
+    )
     size: int = option(
         0, help="Height and width at which backgrounds are made and kept; 0 = each picture's own.", unit="px", bounds=(0, 4096)
     )

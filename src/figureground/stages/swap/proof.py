@@ -47,6 +47,8 @@ class Proof:
     """`before` and `after`: the label, and the context of the ground; None without contexts."""
     masks: Mapping[str, float] | None
     """Means over pictures by the truth: `iou`, `kept`, `hidden`, `leakage`, and `n`; None without truth."""
+    detector: Mapping[str, Any] | None
+    """How good the detector whose grids were used is on its held-out pictures, each rate as `value`, `low` and `high`; None without one."""
     gates: Mapping[str, int]
     """Training pictures by the reason that spoke against cutting out or filling."""
     backgrounds: Mapping[str, int]
@@ -89,13 +91,20 @@ def mask_means(grounds: Mapping[str, Sequence[Any]]) -> dict[str, float] | None:
     return {**found, "n": n} if n else None
 
 
-def make_proof(before: Mapping[str, Sequence[Any]], after: Mapping[str, Sequence[str]], backgrounds: Mapping[str, int]) -> Proof:
+def make_proof(
+    before: Mapping[str, Sequence[Any]],
+    after: Mapping[str, Sequence[str]],
+    backgrounds: Mapping[str, int],
+    *,
+    detector: Mapping[str, Any] | None = None,
+) -> Proof:
     """The proof.
 
     Args:
         before: columns of the table of backgrounds: `label`, `context`, `gates`, `cut` and the qualities, one entry a training picture.
         after: `label`, `source`, `context` and `swapped` (`yes` or `no`), one entry a picture that was made.
         backgrounds: class -> number of backgrounds.
+        detector: what its held-out pictures said of the detector whose grids were used; None without one.
     """
     labels = [label or "" for label in before["label"]]
     contexts = [context or "" for context in before["context"]]
@@ -108,6 +117,7 @@ def make_proof(before: Mapping[str, Sequence[Any]], after: Mapping[str, Sequence
         source={"before": association(labels, labels), "after": association(after["label"], after["source"])},
         context=about if any(contexts) else None,
         masks=mask_means(before),
+        detector=detector,
         gates={gate: gates[gate] for gate in GATES},
         backgrounds=dict(backgrounds),
     )
@@ -132,6 +142,12 @@ def proof_sentence(found: Mapping[str, Any]) -> str:
     )
     if found["masks"]:
         text += f" Of what was cut out, {100 * (found['masks']['leakage'] or 0):.1f} % is old ground."
+    elif about := found["detector"]:
+        leakage, kept = (_percent(about[name]) for name in ("leakage", "kept"))
+        text += f" On its {about['held_out']} held-out pictures, by {about['over']}, the detector cut out {kept} of the figure, "
+        text += f"and {leakage} of what it cut out was ground."
+    else:
+        text += " No masks say how much of what was cut out is old ground."
     return text
 
 
@@ -141,6 +157,10 @@ def _told(about: Mapping[str, Any], word: str) -> str:
         f"{word}: {_number(before['mutual_information'])} nats before, {_number(after['mutual_information'])} after "
         f"(chance alone: {_number(after['expected'])})"
     )
+
+
+def _percent(rate: Mapping[str, float | None]) -> str:
+    return "an unknown part" if rate["value"] is None else f"{100 * rate['value']:.1f} %"
 
 
 def _number(value: float | None) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,6 +34,11 @@ class GroundSource(Protocol):
         """Bounds for the two masks."""
         ...
 
+    @property
+    def judged(self) -> Mapping[str, Any] | None:
+        """How good a detector is that it goes by, as the manifest of its grids says; None without one."""
+        ...
+
     def chances(self, sample: Sample) -> np.ndarray | None:
         """float32 [rows, columns] in [0, 1], of patches or of pixels; None where nothing is known of the sample."""
         ...
@@ -45,6 +50,7 @@ class TruthSource:
 
     masks: LabelSource
     classes: ClassTable
+    judged: None = None
 
     @property
     def thresholds(self) -> Thresholds:
@@ -66,6 +72,7 @@ class GridSource:
 
     grids: Mapping[str, np.ndarray]
     thresholds: Thresholds
+    judged: Mapping[str, Any] | None = None
 
     def chances(self, sample: Sample) -> np.ndarray | None:
         """float32 [rows, columns]; None for a sample without patches."""
@@ -78,6 +85,7 @@ class RandomSource:
 
     like: GroundSource
     seed: int
+    judged: None = None
 
     @property
     def thresholds(self) -> Thresholds:
@@ -153,7 +161,8 @@ def _plain(spec: str, options: InfillOptions, dataset: Dataset, train: Dataset) 
         if not grids:
             raise InputError(f"{where}: has no grid of a picture that {dataset.name} has for training. Detect on its training pictures")
         _check_size(grids, options, where)
-        return GridSource(grids=grids, thresholds=_thresholds(options, found.thresholds)), {"grids": _digest(grids)}
+        judged = found.details.get("judged")
+        return GridSource(grids=grids, thresholds=_thresholds(options, found.thresholds), judged=judged), {"grids": _digest(grids)}
     raise InputError(f"`masks` must be truth, labels:DIR, grids:DIR, or random before one of them; got '{options.masks}'")
 
 

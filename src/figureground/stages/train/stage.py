@@ -138,9 +138,8 @@ def _split(dataset: Dataset, name: str, flag: str) -> Dataset:
     known = sorted({s.split for s in dataset.samples if s.split})
     if name not in known:
         meant = "no validation" if flag == "--val-split" else "every sample"
-        raise InputError(
-            f"{dataset.name} has no split '{name}'; it has {', '.join(known) or 'none'}. Give {flag} one of them, or {flag} '' for {meant}"
-        )
+        one = f"has no split '{name}'; it has {', '.join(known)}. Give {flag} one of them, or" if known else "has no splits. Give"
+        raise InputError(f"{dataset.name} {one} {flag} '' for {meant}")
     return dataset.select(split=name)
 
 
