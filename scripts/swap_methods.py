@@ -94,6 +94,10 @@ class World:
         """Where the answers of a method stand."""
         return self.place / "answers" / method
 
+    def swapped(self, method: str) -> Path:
+        """Where a swap stands as a data set."""
+        return self.place / "swapped" / method
+
     @property
     def fixed(self) -> dict[str, Any]:
         """Options of every training. None chooses its weights by the validation, which is tied as the training is and soon full."""
@@ -120,7 +124,7 @@ def run_world(world: World) -> str:
         if not world.minority:
             for method in BESIDE:
                 answer(world, method, train(world, method))
-                proof(world, method)
+                swapped(world, method)
             for which in ALONE:
                 grounds_alone(world, which, edge=True)
                 grounds_alone(world, which, edge=False)
@@ -171,14 +175,14 @@ def detect(world: World, name: str, grid: str) -> Path:
 
 def proof(world: World, method: str) -> dict[str, Any]:
     """What a written swap says of itself: mutual information before and after, and how good the masks were."""
-    return json.loads((_swapped(world, method) / "proof.json").read_text(encoding="utf-8"))
+    return json.loads((world.swapped(method) / "proof.json").read_text(encoding="utf-8"))
 
 
-def _swapped(world: World, method: str) -> Path:
+def swapped(world: World, method: str) -> Path:
     """A swap as a data set on disk."""
     how = {name.removeprefix("swap_"): value for name, value in _jitter(world, method).items()}
     options = make_options(BuildOptions, how | {"seed": world.seed})
-    return fg.swap_build(grounds(world, method), world.data, out=world.place / "swapped" / method, options=options)
+    return fg.swap_build(grounds(world, method), world.data, out=world.swapped(method), options=options)
 
 
 def _jitter(world: World, method: str) -> dict[str, Any]:
@@ -248,7 +252,7 @@ def grounds_alone(world: World, which: str, *, edge: bool) -> None:
     Else every true figure is filled, not a pixel more: what a swap cuts out too much of, a rim of old ground, stays to be seen, and so
     does the form of the hole.
     """
-    data = fg.open_dataset(world.data if which == "own" else str(_swapped(world, which))).select(split="train")
+    data = fg.open_dataset(world.data if which == "own" else str(swapped(world, which))).select(split="train")
     name = f"{'edge' if edge else 'filled'}-{which}"
     place = world.place / "alone" / name
     shown = _edges(data, place) if edge else _filled(world, data, place)
