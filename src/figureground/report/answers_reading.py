@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from figureground.core.errors import ArtifactError
-from figureground.report.reading import Measure, measure, number, read_json
+from figureground.report.reading import Measure, as_list, as_rows, as_text, as_whole, measure, number, read_json
 from figureground.runs.artifact import Manifest, read_manifest
 
 KIND, SCHEMA = "answers", 1
@@ -132,21 +132,21 @@ def read_answers(directory: Path) -> AnswersArtifact:
             f"{directory}: expected schema {SCHEMA} of kind '{KIND}', found {manifest.schema}. Run `figureground classify` again"
         )
     summary = read_json(directory, FILE, dict, kind="classify")
-    worst = _text(summary.get("worst_group"))
+    worst = as_text(summary.get("worst_group"))
     samples = number(summary.get("samples"))
     return AnswersArtifact(
         manifest=manifest,
         failures=tuple(read_json(directory, "failures.json", list, kind="classify")) if manifest.failures else (),
-        sentence=_text(summary.get("sentence")),
-        model=_text(summary.get("model")),
-        data=_text(manifest.details.get("data")),
-        classes=tuple(_text(name) for name in _list(summary.get("classes"))),
+        sentence=as_text(summary.get("sentence")),
+        model=as_text(summary.get("model")),
+        data=as_text(manifest.details.get("data")),
+        classes=tuple(as_text(name) for name in as_list(summary.get("classes"))),
         samples=None if samples is None else round(samples),
         level=number(summary.get("level")),
         accuracies={key: measure(summary.get(key)) for key in ACCURACIES},
         worst_group=worst,
-        groups=tuple(_group(row, worst) for row in _rows(summary.get("groups"))),
-        contrasts=tuple(_contrast(row) for row in _rows(summary.get("contrasts"))),
+        groups=tuple(_group(row, worst) for row in as_rows(summary.get("groups"))),
+        contrasts=tuple(_contrast(row) for row in as_rows(summary.get("contrasts"))),
         asked_for_flips=isinstance(summary.get("flip_rate"), Mapping),
         flip_rates=_flip_rates(summary),
         counts=_counts(_table(directory, "answers", ("label", "answer"))),
@@ -156,13 +156,13 @@ def read_answers(directory: Path) -> AnswersArtifact:
 
 
 def _group(row: Mapping[str, Any], worst: str) -> Group:
-    kind, name = _text(row.get("kind")), _text(row.get("group"))
+    kind, name = as_text(row.get("kind")), as_text(row.get("group"))
     return Group(
         name=name,
-        label=_text(row.get("label")),
-        context=_text(row.get("context")),
-        samples=_whole(row.get("samples")) or 0,
-        right=_whole(row.get("right")) or 0,
+        label=as_text(row.get("label")),
+        context=as_text(row.get("context")),
+        samples=as_whole(row.get("samples")) or 0,
+        right=as_whole(row.get("right")) or 0,
         accuracy=measure({"value": row.get("accuracy"), "low": row.get("low"), "high": row.get("high")}),
         kind=kind if kind in KINDS else "",
         worst=bool(worst) and name == worst,
@@ -171,7 +171,7 @@ def _group(row: Mapping[str, Any], worst: str) -> Group:
 
 def _contrast(row: Mapping[str, Any]) -> Contrast:
     parts = {key: measure(row.get(key)) for key in (*KINDS, "gap")}
-    return Contrast(label=_text(row.get("label")), context=_text(row.get("context")), **parts)
+    return Contrast(label=as_text(row.get("label")), context=as_text(row.get("context")), **parts)
 
 
 def _flip_rates(summary: Mapping[str, Any]) -> tuple[FlipRate, ...]:
@@ -181,7 +181,7 @@ def _flip_rates(summary: Mapping[str, Any]) -> tuple[FlipRate, ...]:
     classes = summary.get("flip_rates")
     rows = {"": found, **(classes if isinstance(classes, Mapping) else {})}
     return tuple(
-        FlipRate(label=_text(label), figures=_whole(row.get("figures")) or 0, rate=measure(row))
+        FlipRate(label=as_text(label), figures=as_whole(row.get("figures")) or 0, rate=measure(row))
         for label, row in rows.items()
         if isinstance(row, Mapping)
     )
@@ -191,7 +191,7 @@ def _counts(table: pa.Table) -> dict[tuple[str, str], int]:
     if table.num_rows == 0:
         return {}
     counted = table.group_by(["label", "answer"]).aggregate([([], "count_all")]).to_pylist()
-    return {(_text(row["label"]), _text(row["answer"])): int(row["count_all"]) for row in counted}
+    return {(as_text(row["label"]), as_text(row["answer"])): int(row["count_all"]) for row in counted}
 
 
 def _flipped(directory: Path) -> tuple[Flipped, ...]:
@@ -202,23 +202,25 @@ def _flipped(directory: Path) -> tuple[Flipped, ...]:
     counted = {row["figure"]: row for row in _table(directory, "flips", ("figure", "pictures", "pairs", "flipped")).to_pylist()}
     figures: dict[str, list[Shown]] = {}
     for row in kept:
-        figures.setdefault(_text(row["figure"]), []).append(_shown(row, answers.get(row["id"], {})))
+        figures.setdefault(as_text(row["figure"]), []).append(_shown(row, answers.get(row["id"], {})))
     return tuple(
-        Flipped(name=name, shown=tuple(shown), **{key: _whole(counted.get(name, {}).get(key)) for key in ("pairs", "flipped", "pictures")})
+        Flipped(
+            name=name, shown=tuple(shown), **{key: as_whole(counted.get(name, {}).get(key)) for key in ("pairs", "flipped", "pictures")}
+        )
         for name, shown in figures.items()
     )
 
 
 def _shown(kept: Mapping[str, Any], told: Mapping[str, Any]) -> Shown:
-    answer = _text(told.get("answer"))
+    answer = as_text(told.get("answer"))
     return Shown(
-        id=_text(kept["id"]),
-        **{key: _text(told.get(key)) for key in ("label", "context")},
+        id=as_text(kept["id"]),
+        **{key: as_text(told.get(key)) for key in ("label", "context")},
         answer=answer,
         probability=number(told.get(f"p_{answer}")),
         content=kept["picture"] if isinstance(kept["picture"], bytes) else b"",
-        width=_whole(kept["width"]) or 4,
-        height=_whole(kept["height"]) or 3,
+        width=as_whole(kept["width"]) or 4,
+        height=as_whole(kept["height"]) or 3,
     )
 
 
@@ -247,20 +249,3 @@ def _table(directory: Path, name: str, columns: Sequence[str]) -> pa.Table:
         return file.read(columns=list(columns)) if set(columns) <= set(file.schema_arrow.names) else nothing
     except (OSError, pa.ArrowException) as error:
         raise ArtifactError(f"{path}: cannot be read as Parquet ({error}). Run `figureground classify` again") from error
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _rows(value: object) -> list[Mapping[str, Any]]:
-    return [row for row in _list(value) if isinstance(row, Mapping)]
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _whole(value: object) -> int | None:
-    found = number(value)
-    return None if found is None else round(found)

@@ -6,7 +6,7 @@ that the sections of the report deal with values only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from figureground.report.loop_values import (
     Standing,
     VerdictRow,
 )
-from figureground.report.reading import Measure, measure, number, read_json
+from figureground.report.reading import Measure, as_list, as_mapping, as_rows, as_text, as_whole, measure, number, read_json
 from figureground.report.words import VERDICTS
 from figureground.runs.artifact import read_manifest
 
@@ -45,37 +45,37 @@ def read_loop(directory: Path) -> LoopArtifact:
             f"{directory}: expected schema {SCHEMA} of kind '{KIND}', found {manifest.schema}. Run `figureground loop` again"
         )
     loop = read_json(directory, FILE, dict, kind=KIND)
-    labels = _mapping(loop.get("labels"))
+    labels = as_mapping(loop.get("labels"))
     return LoopArtifact(
         directory=directory,
         manifest=manifest,
-        failures=tuple(_rows(read_json(directory, "failures.json", list, kind=KIND))) if manifest.failures else (),
-        **{key: _text(loop.get(key)) for key in ("name", "sentence", "state", "why")},
-        classes=tuple(_text(name) for name in _list(loop.get("classes"))),
-        rounds=tuple(_round(place, row) for place, row in enumerate(_rows(loop.get("rounds")), 1)),
-        models=tuple(_model(row) for row in _rows(loop.get("models"))),
+        failures=tuple(as_rows(read_json(directory, "failures.json", list, kind=KIND))) if manifest.failures else (),
+        **{key: as_text(loop.get(key)) for key in ("name", "sentence", "state", "why")},
+        classes=tuple(as_text(name) for name in as_list(loop.get("classes"))),
+        rounds=tuple(_round(place, row) for place, row in enumerate(as_rows(loop.get("rounds")), 1)),
+        models=tuple(_model(row) for row in as_rows(loop.get("models"))),
         validation=_validation(loop),
         forgetting=_forgetting(loop),
-        gains=tuple(_gain(row) for row in _rows(loop.get("gains"))),
-        verdicts=tuple(_verdict_row(row) for row in _rows(loop.get("verdicts"))),
-        examples=tuple(_example(row) for row in _rows(loop.get("examples"))),
-        counts={key: _whole(labels.get(key)) for key in COUNTS},
+        gains=tuple(_gain(row) for row in as_rows(loop.get("gains"))),
+        verdicts=tuple(_verdict_row(row) for row in as_rows(loop.get("verdicts"))),
+        examples=tuple(_example(row) for row in as_rows(loop.get("examples"))),
+        counts={key: as_whole(labels.get(key)) for key in COUNTS},
         seconds=number(labels.get("seconds")),
         by_oracle=labels.get("oracle") is True,
     )
 
 
 def _round(place: int, row: Mapping[str, Any]) -> Round:
-    validation, seconds, stability = (_mapping(row.get(key)) for key in ("validation", "seconds", "stability"))
-    told = _whole(row.get("round"))
+    validation, seconds, stability = (as_mapping(row.get(key)) for key in ("validation", "seconds", "stability"))
+    told = as_whole(row.get("round"))
     return Round(
         number=place if told is None else told,
         is_retest=row.get("retest") is True,
         repaired=row.get("repaired") is True,
-        selector=_text(row.get("selector")),
+        selector=as_text(row.get("selector")),
         lr=number(row.get("lr")),
         limit=number(row.get("limit")),
-        counts={key: _whole(row.get(key)) for key in COUNTS},
+        counts={key: as_whole(row.get(key)) for key in COUNTS},
         seconds={key: number(seconds.get(key)) for key in SECONDS},
         validation_before=measure(validation.get("before")),
         validation_after=measure(validation.get("after")),
@@ -87,88 +87,69 @@ def _round(place: int, row: Mapping[str, Any]) -> Round:
 
 
 def _standing(ranking: object, stability: object) -> Standing:
-    found = _mapping(stability)
+    found = as_mapping(stability)
     curve = Stability(
         level=number(found.get("level")),
-        stable_from=_whole(found.get("stable_from")),
-        spearman=tuple(number(value) for value in _list(found.get("spearman"))),
+        stable_from=as_whole(found.get("stable_from")),
+        spearman=tuple(number(value) for value in as_list(found.get("spearman"))),
     )
-    return Standing(ranking=tuple(_ranked(row) for row in _rows(ranking)), stability=curve if found else None)
+    return Standing(ranking=tuple(_ranked(row) for row in as_rows(ranking)), stability=curve if found else None)
 
 
 def _ranked(row: Mapping[str, Any]) -> Ranked:
     return Ranked(
-        model=_text(row.get("model")),
+        model=as_text(row.get("model")),
         is_target=row.get("role") == "target",
-        place=_whole(row.get("place")),
+        place=as_whole(row.get("place")),
         **{key: measure(row.get(key)) for key in ("miou", "perron", "thurstone")},
     )
 
 
 def _model(row: Mapping[str, Any]) -> Model:
-    results = [_set_result(one) for one in _rows(row.get("sets"))]
-    return Model(name=_text(row.get("model")), is_target=row.get("role") == "target", sets={one.name: one for one in results})
+    results = [_set_result(one) for one in as_rows(row.get("sets"))]
+    return Model(name=as_text(row.get("model")), is_target=row.get("role") == "target", sets={one.name: one for one in results})
 
 
 def _set_result(row: Mapping[str, Any]) -> SetResult:
     return SetResult(
-        name=_text(row.get("set")), miou=measure(row.get("miou")), **{key: _whole(row.get(key)) for key in ("samples", "place", "version")}
+        name=as_text(row.get("set")),
+        miou=measure(row.get("miou")),
+        **{key: as_whole(row.get(key)) for key in ("samples", "place", "version")},
     )
 
 
 def _validation(loop: Mapping[str, Any]) -> dict[int, Measure]:
-    pairs = [(_whole(row.get("version")), measure(row.get("miou"))) for row in _rows(loop.get("validation"))]
+    pairs = [(as_whole(row.get("version")), measure(row.get("miou"))) for row in as_rows(loop.get("validation"))]
     return dict(sorted(((version, miou) for version, miou in pairs if version is not None and miou.known), key=lambda pair: pair[0]))
 
 
 def _forgetting(loop: Mapping[str, Any]) -> dict[int, Measure]:
-    pairs = ((_whole(row.get("version")), measure(row.get("change"))) for row in _rows(loop.get("validation")))
+    pairs = ((as_whole(row.get("version")), measure(row.get("change"))) for row in as_rows(loop.get("validation")))
     return {version: change for version, change in pairs if version is not None and change.known}
 
 
 def _gain(row: Mapping[str, Any]) -> Gain:
     ends = {key: measure(row.get(key)) for key in ("before", "after", "change")}
-    return Gain(name=_text(row.get("class")), set=_text(row.get("set")), **ends)
+    return Gain(name=as_text(row.get("class")), set=as_text(row.get("set")), **ends)
 
 
 def _verdict_row(row: Mapping[str, Any]) -> VerdictRow:
     return VerdictRow(
-        set=_text(row.get("set")),
-        group=_text(row.get("group")),
-        version=_whole(row.get("version")) or 0,
-        samples=_whole(row.get("samples")),
+        set=as_text(row.get("set")),
+        group=as_text(row.get("group")),
+        version=as_whole(row.get("version")) or 0,
+        samples=as_whole(row.get("samples")),
         rates={word: measure(row.get(word)) for word in VERDICTS},
-        flipped_change=measure(_mapping(row.get("change")).get("flipped")),
+        flipped_change=measure(as_mapping(row.get("change")).get("flipped")),
     )
 
 
 def _example(row: Mapping[str, Any]) -> Example:
     return Example(
-        id=_text(row.get("id")),
-        round=_whole(row.get("round")),
-        class_name=_text(row.get("class")),
-        file=_text(row.get("file")),
+        id=as_text(row.get("id")),
+        round=as_whole(row.get("round")),
+        class_name=as_text(row.get("class")),
+        file=as_text(row.get("file")),
         before=number(row.get("before")),
         after=number(row.get("after")),
     )
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _rows(value: object) -> list[Mapping[str, Any]]:
-    return [row for row in _list(value) if isinstance(row, Mapping)]
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _whole(value: object) -> int | None:
-    found = number(value)
-    return None if found is None else round(found)

@@ -118,6 +118,32 @@ def number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """The mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def as_list(value: object) -> Sequence[Any]:
+    """The list, else an empty one."""
+    return value if isinstance(value, list) else ()
+
+
+def as_rows(value: object) -> list[Mapping[str, Any]]:
+    """What is a mapping of a list."""
+    return [row for row in as_list(value) if isinstance(row, Mapping)]
+
+
+def as_text(value: object) -> str:
+    """Empty for None."""
+    return "" if value is None else str(value)
+
+
+def as_whole(value: object) -> int | None:
+    """The nearest whole number, None for what is no finite number."""
+    found = number(value)
+    return None if found is None else round(found)
+
+
 def measure(node: object) -> Measure:
     """A `{value, low, high}` object, a bare number or nothing, as a `Measure`."""
     if isinstance(node, Mapping):
