@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,34 @@ PATIENCE_S = 60
 
 @contextmanager
 def opened_chromium(patience_s: float = PATIENCE_S) -> Iterator[Any]:
-    """A browser; one that takes longer to come or to go is killed, and an end that was brought about so is no failure."""
-    with _killed_after(patience_s):
-        runner = sync_playwright().start()
-        browser = runner.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+    """A browser; one that takes longer to come or to go is killed. It may fail to come once, and an end brought about so is no failure."""
+    try:
+        runner, browser = _open(patience_s)
+    except Error:
+        runner, browser = _open(patience_s)
     try:
         yield browser
     finally:
-        with _killed_after(patience_s):
-            for end in (browser.close, runner.stop):
-                with suppress(Error):
-                    end()
+        _end(browser.close, runner.stop, patience_s=patience_s)
+
+
+def _open(patience_s: float) -> tuple[Any, Any]:
+    with _killed_after(patience_s):
+        runner = sync_playwright().start()
+        try:
+            return runner, runner.chromium.launch(
+                executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            )
+        except Error:
+            _end(runner.stop, patience_s=patience_s)
+            raise
+
+
+def _end(*ends: Callable[[], None], patience_s: float) -> None:
+    with _killed_after(patience_s):
+        for end in ends:
+            with suppress(Error):
+                end()
 
 
 @contextmanager
