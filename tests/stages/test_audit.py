@@ -352,7 +352,7 @@ def test_faults_stop_the_audit_unless_they_may_happen(tmp_path):
     dataset, predictions = planted_dataset()
     odd = "cat-indoor-0"
     predictions[odd] = predictions[odd][:-1]
-    with pytest.raises(FormatError, match="23 px high") as caught:
+    with pytest.raises(FormatError, match=r"23 px high.*--max-failures N$") as caught:
         audit(dataset, predictions, options=FAST, out=tmp_path / "a")
     assert caught.value.fault.sample == odd
     assert not (tmp_path / "a").exists()

@@ -360,6 +360,7 @@ def test_a_picture_that_cannot_be_read_stops_the_run_or_becomes_a_failure(tmp_pa
     with pytest.raises(FormatError) as caught:
         run_predict(predictor(), pictures, out=tmp_path / "out")
     assert (caught.value.fault.code, caught.value.fault.sample, caught.value.fault.file) == (code, sample.id, sample.image)
+    assert str(caught.value).endswith("--max-failures N")
     out = run_predict(predictor(), pictures, out=tmp_path / "out", options=PredictOptions(max_failures=1))
     failures = json.loads((out / "failures.json").read_text())
     assert [(row["code"], row["sample"], row["problem"]) for row in failures] == [(code, sample.id, caught.value.fault.problem)]

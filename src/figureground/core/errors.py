@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -42,16 +42,39 @@ class Fault:
 
 
 class FormatError(FiguregroundError, ValueError):
-    """A file cannot be read as what it was declared to be; carries the `Fault` that `doctor` would list."""
+    """A file cannot be read as what it was declared to be; carries the `Fault` that `doctor` would list.
+
+    Args:
+        fault: what is wrong, where, and the remedy.
+        otherwise: another way than the remedy, where the verb has one; it ends the message and is no part of the fault.
+    """
 
     exit_code = 2
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
+    def __init__(self, fault: Fault, otherwise: str = "") -> None:
+        end = "" if fault.remedy.endswith((".", "?")) else "."
+        super().__init__(f"{fault}{end} {otherwise}" if otherwise else str(fault))
+        self.fault, self.otherwise = fault, otherwise
 
-    def __reduce__(self) -> tuple[type[FormatError], tuple[Fault]]:
-        return type(self), (self.fault,)  # errors travel back from worker processes
+    def __reduce__(self) -> tuple[type[FormatError], tuple[Fault, str]]:
+        return type(self), (self.fault, self.otherwise)  # errors travel back from worker processes
+
+
+@contextmanager
+def may_leave_out() -> Generator[None]:
+    """Around work on samples where a verb has `max_failures`: the fault of a sample that ends the work tells of that way, too."""
+    try:
+        yield
+    except FormatError as error:
+        if error.fault.sample is None:
+            raise
+        raise FormatError(error.fault, "Or let up to N such samples be left out and listed: --max-failures N") from error
+
+
+def check_failures(faults: Sequence[Fault], max_failures: int) -> None:
+    """Raises the first fault as `FormatError` where more than `max_failures` samples have one."""
+    if len({fault.sample for fault in faults}) > max_failures:
+        raise FormatError(faults[0])
 
 
 class ArtifactError(FiguregroundError):

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from figureground.core.errors import ArtifactError, BusyError, Fault, FormatError, InputError
+from figureground.core.errors import ArtifactError, BusyError, Fault, InputError, check_failures, may_leave_out
 from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.whole_file import is_temporary, write_atomically
 from figureground.runs.sources import check_sources, is_partial, named_place, partial_place, replaced_place
@@ -209,8 +209,8 @@ def finished(out: Path, *, kind: str, key: str, max_failures: int | None = None)
         return False
     if max_failures is not None and manifest.failures > max_failures:
         faults = [Fault(**row) for row in json.loads((Path(out) / FAILURES).read_text(encoding="utf-8"))]
-        if len({fault.sample for fault in faults}) > max_failures:
-            raise FormatError(faults[0])
+        with may_leave_out():
+            check_failures(faults, max_failures)
     _remove_traces(Path(out))
     return True
 

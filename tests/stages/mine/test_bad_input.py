@@ -224,7 +224,9 @@ def test_a_sample_that_a_model_lacks_is_refused_and_left_out_where_that_is_allow
     assert "there is no prediction for this sample in 'apart'" in message
     assert min(lost) in message
     assert str(rival) in message
-    assert "no prediction" in refused(FormatError, tmp_path / "out", pool(data), [specs[0], rival], max_failures=1)
+    said = refused(FormatError, tmp_path / "out", pool(data), [specs[0], rival], max_failures=1)
+    assert "no prediction" in said
+    assert said.endswith("--max-failures N")
     out = mined(tmp_path / "out", pool(data), [specs[0], rival], max_failures=2, top=4)
     rest = generated_of(data, [i for i in data.ids if i not in lost])
     check_equal(out, Round(ids=rest.ids, maps=rest.maps, classes=CLASSES, top=4))

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.errors import Fault, FormatError, InputError, check_failures, may_leave_out
 from figureground.core.ties import Tie
 from figureground.core.whole_file import write_atomically
 from figureground.data.colours import class_colours
@@ -89,11 +89,11 @@ def run_audit(
     sources = (file for read in (chosen, *predictions) for file in read.every_file())
     writer = ArtifactWriter(out, kind=KIND, schema=SCHEMA, key=key, sources=sources, reporter=reporter)
     meter = partial(_meter, chosen, predictions, options)
-    shards = map_in_shards(
-        ids, meter, writer=writer, executor=executor, reporter=reporter, what="audit", unit="samples", shard_size=shard_size(len(ids))
-    )
-    faults += [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
-    _check_failures(faults, options)
+    told = {"what": "audit", "unit": "samples", "shard_size": shard_size(len(ids))}
+    with may_leave_out():
+        shards = map_in_shards(ids, meter, writer=writer, executor=executor, reporter=reporter, **told)
+        faults += [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
+        check_failures(faults, options.max_failures)
     failed = {fault.sample for fault in faults}
     audited = chosen.select(ids=[i for i in ids if i not in failed])
     if not len(audited):
@@ -145,14 +145,9 @@ def _meter(dataset: Dataset, predictions: Sequence[Predictions], options: AuditO
 def _pairing(dataset: Dataset, predictions: Sequence[Predictions], options: AuditOptions) -> list[Fault]:
     """Faults of ids, raised at once unless failures are allowed."""
     faults = [fault for p in predictions for fault in pairing_faults(dataset, p)]
-    _check_failures(faults, options)
+    with may_leave_out():
+        check_failures(faults, options.max_failures)
     return faults
-
-
-def _check_failures(faults: Sequence[Fault], options: AuditOptions) -> None:
-    failed = len({fault.sample for fault in faults})
-    if failed > options.max_failures:
-        raise FormatError(faults[0])
 
 
 def _check_void(dataset: Dataset, table: SampleTable, measured: Measurements) -> None:

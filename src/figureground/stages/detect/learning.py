@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.errors import Fault, FormatError, InputError, check_failures, may_leave_out
 from figureground.core.progress import Reporter
 from figureground.core.types import ClassTable, Sample
 from figureground.data.dataset import Dataset
@@ -80,8 +80,8 @@ def open_lesson(labels: PatchLabels, training: Dataset, options: DetectOptions) 
             readable.append(name)
         except FormatError as error:
             faults.append(error.fault)
-            if len(faults) > options.max_failures:
-                raise
+            with may_leave_out():
+                check_failures(faults, options.max_failures)
     if len(readable) < FEWEST:
         raise InputError(f"at least {FEWEST} labelled pictures are needed, one of them to judge by; there are {len(readable)}. Label more")
     count = min(max(1, round(options.held_out * len(readable))), len(readable) - 1)

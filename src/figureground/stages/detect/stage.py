@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.errors import Fault, InputError, check_failures, may_leave_out
 from figureground.core.progress import QuietReporter, Reporter
 from figureground.core.whole_file import write_atomically
 from figureground.data.dataset import Dataset
@@ -215,19 +215,11 @@ def _all_grids(
 ) -> tuple[pa.Table, list[Fault]]:
     """The grids of all training pictures that can be read, and the faults of the others."""
     worker: partial[Passage] = partial(open_passage, taught, devices=devices, collect=options.max_failures > 0)
-    shards = map_in_shards(
-        training.samples,
-        worker,
-        writer=writer,
-        executor=LocalExecutor(),
-        reporter=reporter,
-        what="detect",
-        unit="pictures",
-        shard_size=SHARD_SIZE,
-    )
-    faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
-    if len(faults) > options.max_failures:
-        raise FormatError(faults[0])
+    told = {"what": "detect", "unit": "pictures", "shard_size": SHARD_SIZE}
+    with may_leave_out():
+        shards = map_in_shards(training.samples, worker, writer=writer, executor=LocalExecutor(), reporter=reporter, **told)
+        faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
+        check_failures(faults, options.max_failures)
     return read_shards(writer, "grids", shards), faults
 
 

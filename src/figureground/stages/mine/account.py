@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from figureground.core.errors import Fault, FormatError
+from figureground.core.errors import Fault, check_failures, may_leave_out
 from figureground.data.faults import make_fault, some
 from figureground.runs.progress import Reporter
 from figureground.stages.mine.choose import Choice
@@ -56,8 +56,8 @@ def left_out(mined: Round, tally: Tally, reporter: Reporter) -> list[Fault]:
         else:
             missing.append(_missing(sample_id, lacking))
     faults = [*tally.faults, *missing]
-    if len(faults) > mined.options.max_failures:
-        raise FormatError(faults[0])
+    with may_leave_out():
+        check_failures(faults, mined.options.max_failures)
     if strangers:
         reporter.say(f"note: {strangers} predictions are of samples that the pool does not have")
     if told:

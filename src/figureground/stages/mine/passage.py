@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from figureground.core.errors import Fault, FormatError
+from figureground.core.errors import Fault, check_failures, may_leave_out
 from figureground.data.align import Alignment, Chunk
 from figureground.data.faults import refusal
 from figureground.data.prediction_stream import Rows
@@ -88,8 +88,8 @@ def go_through(mined: Round, meter: ChunkMeter, *, state: str, writer: ArtifactW
             chunk = sent.popleft()
             held.append(_with_places(found.table, chunk))
             _add(tally, found, len(chunk.ids))
-            if len(tally.faults) > mined.options.max_failures:
-                raise FormatError(tally.faults[0])
+            with may_leave_out():
+                check_failures(tally.faults, mined.options.max_failures)
             done += 1
             progress.advance(len(chunk.ids))
             if sum(map(len, held)) > HELD_ROWS:

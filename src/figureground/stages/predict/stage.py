@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.errors import Fault, InputError, check_failures, may_leave_out
 from figureground.data.dataset import Dataset, picture_fingerprint
 from figureground.data.pixels import PICTURE_RULES
 from figureground.metrics.risk import SCORES
@@ -103,12 +103,11 @@ def run_predict(
     said = model_key(spec, chosen.classes, batch=options.batch)
     kept = kept_predictions([Path(out), *map(Path, options.reuse)], said, chosen.samples)
     worker = partial(_worker, model if executor.apart else predictor, spec, chosen, options, kept)
-    shards = map_in_shards(
-        chosen.samples, worker, writer=writer, executor=executor, reporter=reporter, what="predict", unit="pictures", shard_size=SHARD_SIZE
-    )
-    faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
-    if len(faults) > options.max_failures:
-        raise FormatError(faults[0])
+    told = {"what": "predict", "unit": "pictures", "shard_size": SHARD_SIZE}
+    with may_leave_out():
+        shards = map_in_shards(chosen.samples, worker, writer=writer, executor=executor, reporter=reporter, **told)
+        faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
+        check_failures(faults, options.max_failures)
     for name in TABLES:
         join_shards(writer, name, shards)
     if taken := sum(read_shards(writer, TAKEN, shards)["pictures"].to_pylist()):

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.errors import Fault, FormatError, InputError, check_failures, may_leave_out
 from figureground.core.types import ClassTable, LabelSource, Sample
 from figureground.core.whole_file import write_atomically
 from figureground.data import paths
@@ -107,9 +107,9 @@ def run_build(
     for folder in (IMAGES, MASKS) if dataset.masks is not None else (IMAGES,):
         (writer.path / folder).mkdir(exist_ok=True)
     worker = partial(_worker, swapper, dataset.masks, dataset.classes, options, writer.path)
-    rows, faults = _written(_items(usable, options.copies), worker, writer, executor, reporter)
-    if len({fault.sample for fault in faults}) > options.max_failures:
-        raise FormatError(faults[0])
+    with may_leave_out():
+        rows, faults = _written(_items(usable, options.copies), worker, writer, executor, reporter)
+        check_failures(faults, options.max_failures)
     _write_table(dataset, train, rows, options, writer)
     proof = _proof(backgrounds, bank, rows)
     write_atomically(writer.path / PROOF, to_json(proof).encode())

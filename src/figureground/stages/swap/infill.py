@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from figureground.core.errors import Fault, FormatError, InputError
+from figureground.core.errors import Fault, FormatError, InputError, check_failures, may_leave_out
 from figureground.core.types import LabelRuns, Sample
 from figureground.data import paths
 from figureground.data.backgrounds import GATES, GROUNDS, KIND, SCHEMA, TABLE
@@ -77,10 +77,10 @@ def run_infill(
     (writer.path / IMAGES).mkdir(exist_ok=True)
     worker = partial(_worker, train, source, options, writer.path)
     told = {"what": "infill", "unit": "pictures", "shard_size": SHARD_SIZE}
-    shards = map_in_shards(list(enumerate(train.samples)), worker, writer=writer, executor=executor, reporter=reporter, **told)
-    faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
-    if len(faults) > options.max_failures:
-        raise FormatError(faults[0])
+    with may_leave_out():
+        shards = map_in_shards(list(enumerate(train.samples)), worker, writer=writer, executor=executor, reporter=reporter, **told)
+        faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
+        check_failures(faults, options.max_failures)
     table = read_shards(writer, "grounds", shards)
     try:
         _check_classes(train, table["label"].to_pylist())
