@@ -68,6 +68,7 @@ assert not ours, ours
 """
 
 
+@pytest.mark.slow
 def test_using_every_name_changes_nothing_around_it() -> None:
     """Importing everything leaves warnings of ours, logging, environment, seeds, error handling, folder and path alone."""
     assert loaded(CHANGES, ("torch",)) == []

@@ -29,6 +29,7 @@ def listed(rows):
     return found
 
 
+@pytest.mark.slow
 @given(rows=ROWS, order=st.randoms(use_true_random=False))
 def test_pairs_are_those_that_can_be_listed_in_any_order(rows, order):
     def of(some):

@@ -63,6 +63,7 @@ def test_a_network_without_weights_is_refused(spec):
         open_predictor(spec)
 
 
+@pytest.mark.slow
 def test_torchvision_takes_weights_with_an_auxiliary_head_and_gives_the_main_one(tmp_path):
     torch = pytest.importorskip("torch", reason="the extra 'torch' is not installed")
     from torchvision import models as zoo

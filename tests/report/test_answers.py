@@ -275,6 +275,7 @@ def test_odd_values_within_rows_are_left_out(plain, odd):
     assert "How it was measured" in report(directory)[1].text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nasty", NASTY)
 def test_names_are_text_and_never_markup(make_answers, nasty):
     extra = {"sentence": nasty, "model": nasty}

@@ -198,6 +198,7 @@ def test_odd_values_within_rows_are_left_out(plain, odd):
     assert "How it was done" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nasty", NASTY)
 def test_names_are_text_and_never_markup(make_loop, nasty):
     numbers = loop_numbers(LoopRecipe(classes=("background", nasty, "emu"), target=nasty, rivals=("a" + nasty, "b" + nasty)))
@@ -251,6 +252,7 @@ def test_without_any_picture_the_numbers_stay(make_loop):
     assert "<image " not in html
 
 
+@pytest.mark.slow
 def test_many_pictures_of_noise_stay_below_5_mb(make_loop):
     directory = make_loop(examples=40, noise=True, tile=320)
     assert sum(path.stat().st_size for path in (directory / "examples").iterdir()) > 5_000_000

@@ -78,6 +78,7 @@ def test_several_predictions_are_compared_and_each_has_its_section(make_audit):
     assert [("checked" in tab) for tab in tabs] == [True, False, False]
 
 
+@pytest.mark.slow
 def test_two_predictions_are_told_apart_in_one_table_of_all_scores(make_audit):
     html, page = report(make_audit(names=("first", "second")))
     assert len([attrs for attrs in page.all("table") if attrs.get("class") == "differences"]) == 1

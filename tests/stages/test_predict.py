@@ -266,6 +266,7 @@ run_predict(test_predict.predictor(slow), test_predict.write_pictures(Path({fold
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_what_the_next_one_goes_on_with(tmp_path, monkeypatch):
     """A real kill in the middle: the next run keeps the whole shards and ends with the bytes of an uninterrupted one."""
     (tmp_path / "pictures").mkdir()
@@ -411,6 +412,7 @@ def test_a_window_with_logits_that_are_not_finite_is_a_fault_of_the_picture(tmp_
     assert read_all(out, data)[0].ids == ("s001", "s002")
 
 
+@pytest.mark.slow
 def test_large_pictures_under_a_window_are_never_held_as_logits(tmp_path):
     """Memory follows the window and not the picture: 60 channels of 1,500 x 1,000 pixels alone would be 360 MB."""
     import tracemalloc

@@ -167,6 +167,7 @@ def test_weights_that_were_changed_or_moved_are_told(weights, tmp_path):
         open_predictor(f"weights:{tmp_path}")
 
 
+@pytest.mark.slow
 def test_the_same_command_does_nothing_and_another_option_trains_anew(data, tmp_path):
     short = dataclasses.replace(OPTIONS, epochs=1)
     out = run_train(open_dataset(data), options=short, out=tmp_path / "w")
@@ -228,6 +229,7 @@ def test_the_weights_that_training_starts_from_are_not_replaced(weights, data, t
     assert not (tmp_path / "u1.partial").exists()
 
 
+@pytest.mark.slow
 def test_an_interruption_behind_the_last_batch_costs_no_batch(data, tmp_path, monkeypatch):
     """Stopped while the manifest is written, the same command trains nothing anew and ends with the weights and curves of an unbroken run."""
     options, whole = dataclasses.replace(OPTIONS, epochs=2, checkpoint_every=3), Watcher()

@@ -192,6 +192,7 @@ def test_runs_on_different_samples_are_refused():
         make_row([run, other], common=COMMON, names=NAMES)
 
 
+@pytest.mark.slow
 def test_the_picture_is_the_same_bytes_for_the_same_rows_and_shows_every_objective():
     run, _ = random_run(2)
     grid = [(objective, rho) for objective in ("ce", "group-dro") for rho in (0.5, 1.0)]

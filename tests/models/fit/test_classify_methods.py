@@ -66,6 +66,7 @@ def test_group_dro_moves_its_weights_in_a_training(data, tmp_path):
     assert found[1] > 0.01
 
 
+@pytest.mark.slow
 def test_errors_of_a_first_model_are_shown_more_often(data, tmp_path):
     """A model of one epoch answers; the table of its answers says the same; the second training shows so many more samples."""
     first = fg.train(data, out=tmp_path / "first", options=dataclasses.replace(OPTIONS, epochs=1, lr=1e-4))
@@ -112,6 +113,7 @@ def test_a_first_model_without_errors_or_without_answers(data, tmp_path):
         repeated_errors(train, dataclasses.replace(OPTIONS, errors_of=str(table)), quiet)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"balance": "subsample"}, {"balance": "weight"}, {"class_weights": "balanced"}, {"augment": "heavy"}])
 def test_methods_learn(data, tmp_path, change):
     """Colours on two grounds are learned whatever evens out groups or changes pictures."""

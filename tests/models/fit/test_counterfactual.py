@@ -136,6 +136,7 @@ def test_no_figure_no_pictures(data):
     assert source.beside(1, rng=np.random.default_rng(0)) is None
 
 
+@pytest.mark.slow
 def test_training_with_them(data, tmp_path):
     """A step sees three pictures for one; a step in parts is one step; the same call gives the same weights."""
     options = dataclasses.replace(OPTIONS, counterfactual=1.0)

@@ -26,12 +26,14 @@ HOW = {
 }
 
 
+@pytest.mark.slow
 def test_an_epoch_runs_at_the_rate_that_those_before_it_brought(splits, tmp_path):  # noqa: F811
     """With a rate too small to learn from nothing gets better: two epochs that are no better halve it, again and again."""
     result = run(splits, tmp_path / "a", **HOW)
     assert [line.lr / 1e-9 for line in result.history] == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.125])
 
 
+@pytest.mark.slow
 def test_an_interrupted_one_goes_on_at_its_rate(splits, tmp_path):  # noqa: F811
     whole = run(splits, tmp_path / "a", **HOW, checkpoint_every=1)
     with pytest.raises(KeyboardInterrupt):

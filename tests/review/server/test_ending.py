@@ -188,6 +188,7 @@ def test_masks_of_more_classes_than_can_be_painted_are_not_waited_for(pool, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_for_a_while_ends_nothing(make_world, quick, monkeypatch):
     """And no longer asks for it than before."""
     world = make_world(options=ONCE)

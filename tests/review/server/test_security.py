@@ -179,6 +179,7 @@ def test_wrong_tokens_are_refused_and_soon_have_to_wait(beyond):
     assert stranger.ask("POST", "/enter", {"token": token}).status_code == 200, "a team behind one address is not kept out"
 
 
+@pytest.mark.slow
 def test_attempts_are_counted_by_address_and_bounded():
     attempts = Attempts(most=2)
     for address in ("a", "a", "b"):

@@ -159,6 +159,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_two_servers_that_end_at_once_write_one_after_the_other(make_world, tmp_path, monkeypatch):
     """Where another process writes the same labels, it is waited for; one that never ends is told, and nothing is written."""
     world, out = make_world(), tmp_path / "labels"

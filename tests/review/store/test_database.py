@@ -432,6 +432,7 @@ for n in range(60):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_into_one_database(database_url, make_project):
     """While another process writes its ratings we write ours: all of both are there."""
     opened = open_database(database_url, make_project())

@@ -79,6 +79,7 @@ def test_the_detector_is_a_segmentation_network_that_says_the_same(data, found):
     predictor.close()
 
 
+@pytest.mark.slow
 def test_the_same_again_does_nothing_and_another_option_does(data, found, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(found.path, out)

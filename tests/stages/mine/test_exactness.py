@@ -184,6 +184,7 @@ def test_rivals_of_another_size_are_brought_to_the_target_s(tmp_path, data, spec
     check_equal(out, Round(ids=data.ids, maps=maps, classes=CLASSES, top=10))
 
 
+@pytest.mark.slow
 def test_folders_of_label_maps_give_the_queue_of_artifacts(tmp_path, data):
     """To the byte, whatever the order of the files and the rows of a table."""
     few = generated_of(data, data.ids[:400])

@@ -123,6 +123,7 @@ def twins(folder: Path, count: int, alike: int):
     return replace(generated(count), ids=tuple(images), maps=maps, scores={}), images
 
 
+@pytest.mark.slow
 def test_quotas_are_filled_although_more_near_duplicates_come_first_than_are_kept(tmp_path):
     """Of 60 alike one is taken, and then the next best that differ; the note says why the predictions are read again."""
     data, images = twins(tmp_path / "images", 80, alike=60)
@@ -137,6 +138,7 @@ def test_quotas_are_filled_although_more_near_duplicates_come_first_than_are_kep
     assert (again / "queue.parquet").read_bytes() == (out / "queue.parquet").read_bytes()
 
 
+@pytest.mark.slow
 def test_where_too_much_would_have_to_be_kept_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("figureground.stages.mine.filling.MOST_KEPT", 100)
     data, images = twins(tmp_path / "images", 80, alike=60)

@@ -169,6 +169,7 @@ def test_masks_known_beforehand_say_the_main_object(mined_round, tmp_path) -> No
         assert areas.get(row["main_object"], 0) == max(areas.values())
 
 
+@pytest.mark.slow
 def test_a_set_that_was_chosen_ranks_other_models_too(mined_round, tmp_path) -> None:
     """The same samples in the same order, whatever the size says now."""
     labels = (str(labelled(mined_round, tmp_path / "labels")),)
@@ -266,6 +267,7 @@ def test_a_queue_of_another_selector_can_test_too(mined_round, tmp_path) -> None
     assert found.table("candidates")["discrepancy"].null_count == 20
 
 
+@pytest.mark.slow
 def test_an_interrupted_ranking_leaves_the_older_one_and_is_made_again(mined_round, tmp_path, monkeypatch) -> None:
     """Stopped while it writes, it has not touched what stood there; the same command then gives the bytes of an undisturbed run."""
     from figureground.stages.rank import stage

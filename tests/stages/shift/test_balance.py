@@ -239,6 +239,7 @@ def clustered_oracle(values: np.ndarray, sides: np.ndarray, clusters: np.ndarray
     return math.sqrt(total)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.floats(0, 1).map(lambda v: round(v, 3)), st.integers(0, 1), st.integers(0, 5)), min_size=6, max_size=30),
     st.randoms(),
@@ -282,6 +283,7 @@ def test_one_cluster_says_nothing_of_others(values):
     assert one.by_chance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("across", [True, False])
 def test_false_alarms_are_as_rare_as_they_should_be(across):
     """Thirty figures of each class, three pictures of each, nothing that differs: about 5 in 100 are called beyond chance, not 27."""

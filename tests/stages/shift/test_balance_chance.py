@@ -25,6 +25,7 @@ def test_the_example():
     assert (result.attempted, result.failed) == (2, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sizes", "part"), [((5, 95), 0.27), ((5, 95), 0.1), ((5, 5), 0.5), ((30, 200), 0.02)])
 def test_false_alarms_of_small_groups_and_whole_numbers(sizes, part):
     """Some pictures hold a second piece, in both groups alike: no more than 5 in 100 are called beyond chance."""

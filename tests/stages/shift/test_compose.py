@@ -80,6 +80,7 @@ def test_png_keeps_every_bit(tmp_path):
     assert not (out / "sheet.jpg").exists()
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(made, tmp_path):
     """Two worker processes write the same bytes as this one."""
     out = run_compose(OPTIONS, out=tmp_path / "set", executor=LocalExecutor(2))

@@ -261,6 +261,7 @@ def planted(folder: Path, real_data: Path, per_scene: int) -> tuple[Dataset, dic
     return dataset, truth
 
 
+@pytest.mark.slow
 def test_planted_grounds_are_recovered(tmp_path, real_data):
     """Sea and forest behind real animals come out as two clusters, whatever the order of the samples, far better than chance."""
     dataset, truth = planted(tmp_path, real_data, 60)

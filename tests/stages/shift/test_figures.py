@@ -82,6 +82,7 @@ def test_coverage_by_hand():
     assert not cover([], size_hw=(4, 5)).inside.any()
 
 
+@pytest.mark.slow
 @given(
     corners=st.lists(st.tuples(st.floats(-6, 18), st.floats(-6, 18)), min_size=3, max_size=9),
     others=st.lists(st.tuples(st.floats(-6, 18), st.floats(-6, 18)), min_size=3, max_size=5),
@@ -174,6 +175,7 @@ def paired(count, size=48, **manner):
     )
 
 
+@pytest.mark.slow
 def test_area_and_place_know_nothing_of_the_class():
     """For one key every class has the same visible area and the same centre of gravity, hidden parts or not."""
     masks = paired(60)

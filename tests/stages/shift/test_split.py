@@ -91,6 +91,7 @@ def test_the_size_is_the_largest_there_is(sizes, rhos, seed):
         plan_split(candidates, rhos=rhos, val=1, test=1, seed=seed, train=size + len(plan.classes))
 
 
+@pytest.mark.slow
 @given(SIZES, RHOS)
 def test_the_exact_size_meets_every_rho(sizes, rhos):
     """Where a size is named, it is no larger, gives every rho to the sample, and no size between the two does."""
@@ -230,6 +231,7 @@ def works(candidates: list[Candidate], rhos: list[float], **sizes: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @given(SIZES, RHOS, st.integers(1, 60))
 @settings(max_examples=60)
 def test_what_a_refusal_calls_possible_is(sizes, rhos, train):
@@ -267,6 +269,7 @@ def test_a_narrow_span_is_found():
         assert plan_split(candidates, rhos=[rho], val=0, test=0, train=301).counts[rho].tolist() == [[1, 150], [150, 0]]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=4, max_size=60),
     st.integers(0, 7),

@@ -233,6 +233,7 @@ def test_a_list_of_ties_may_hold_names_with_commas(tmp_path):
     assert dict(open_dataset(str(out / "rho-1")).common) == {"cat": "out, far", "dog": "indoor"}
 
 
+@pytest.mark.slow
 def test_a_found_context_goes_into_the_table(tmp_path, real_data):
     """The clusters stand in `found_context`, their stability in the manifest."""
     options = SplitOptions(rho=("0.5",), val=1, test=1, context="found:2", classes=("flamingo", "emu"))
