@@ -16,9 +16,10 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
 from tests.loop.world import make_world  # noqa: E402
+from tests.support import run_program  # noqa: E402
 
 from figureground import rounds  # noqa: E402
-from figureground.core.errors import InputError  # noqa: E402
+from figureground.core.errors import FormatError, InputError  # noqa: E402
 from figureground.core.progress import QuietReporter  # noqa: E402
 from figureground.data.dataset import open_dataset  # noqa: E402
 from figureground.data.labels import read_labels  # noqa: E402
@@ -143,12 +144,74 @@ def test_a_rival_that_is_added_takes_part_from_the_next_round_on(world, tmp_path
     text = world.read_text()
     rival = next(line for line in text.splitlines() if line.startswith("rival-2"))
     file = edited(world, tmp_path / "w", (rival, ""), ("rounds = 2", "rounds = 1"))
-    rounds.loop(file, oracle=True, until="1.mined")
+    rounds.loop(file, oracle=True, until="1.rating")
     edited(world, tmp_path / "w", ("rounds = 2", "rounds = 1"))
     summary = summary_of(rounds.loop(file, oracle=True))
     sets = {one["model"]: [s["set"] for s in one["sets"]] for one in summary["models"]}
     assert sets["rival-1"] == ["T0", "T1", "T2"]
     assert sets["rival-2"] == ["T0", "T2"]
+
+
+def test_until_somebody_was_asked_a_round_begins_as_the_recipe_says_now(world, tmp_path):
+    """A rival, budgets and a pool without the picture that cannot be read all take effect."""
+    text = world.read_text()
+    rival = next(line for line in text.splitlines() if line.startswith("rival-2"))
+    file = edited(world, tmp_path / "w", (rival, ""), ("rounds = 2", "rounds = 1"))
+    (file.parent / "pool").unlink()
+    shutil.copytree(world.parent / "pool", file.parent / "pool")
+    broken = open_dataset(str(file.parent / "pool")).samples[5]
+    whole = Path(broken.image).read_bytes()
+    Path(broken.image).write_bytes(b"no picture")
+    with pytest.raises(FormatError, match=rf"'{broken.id}'.*max_failures = N in \[predict\]$"):
+        rounds.loop(file, oracle=True)
+    table = file.parent / "pool" / "samples.csv"
+    table.write_text("".join(line for line in table.read_text().splitlines(keepends=True) if not line.startswith(f"{broken.id},")))
+    edited(world, tmp_path / "w", ("rounds = 2", "rounds = 1"), ("learn = 8", "learn = 5"))
+    told: list[str] = []
+    found = rounds.loop(file, oracle=True, until="1.labelling", reporter=Told(told))
+    assert any("nobody was asked in round 1 yet" in line for line in told)
+    here = Places(out=found.path).round(1)
+    plan = json.loads(here.plan.read_text())
+    assert (list(plan["rivals"]), plan["loop"]["learn"]) == (["rival-1", "rival-2"], 5)
+    assert read_manifest(here.work).counts["learn"] == 5
+    Path(broken.image).write_bytes(whole)
+    shutil.copy(world.parent / "pool" / "samples.csv", table)
+    with pytest.raises(InputError, match="began with another pool"):
+        rounds.loop(file, oracle=True)
+
+
+def test_pictures_that_cannot_be_read_may_be_left_out(world, tmp_path):
+    file = edited(world, tmp_path / "w", ("rounds = 2", "rounds = 1"), ("[predict]", "[predict]\nmax_failures = 1"))
+    (file.parent / "pool").unlink()
+    shutil.copytree(world.parent / "pool", file.parent / "pool")
+    broken = open_dataset(str(file.parent / "pool")).samples[5]
+    Path(broken.image).write_bytes(b"no picture")
+    found = rounds.loop(file, oracle=True)
+    assert found.outcome == "finished"
+    manifest = read_manifest(Places(out=found.path).predictions("target-0"))
+    assert (manifest.failures, manifest.counts["pictures"]) == (1, 47)
+
+
+@pytest.mark.parametrize("change", ["quorum", "noise"])
+def test_what_masks_were_asked_of_stays_whatever_is_rated_after(world, tmp_path, change):
+    """A higher quorum, and ratings that put others first, change nothing of a round that is at its masks."""
+    file = edited(world, tmp_path / "w", ("rounds = 2", "rounds = 1"))
+    found = rounds.loop(file, oracle=True, until="1.labelling")
+    here = Places(out=found.path).round(1)
+    asked, masks = read_manifest(here.work).details, (here.labels / "masks.parquet").read_bytes()
+    if change == "quorum":
+        edited(world, tmp_path / "w", ("rounds = 2", "rounds = 1"), ("[review]", "[review]\nquorum = 2"))
+    else:
+        other = edited(world, tmp_path / "other", ("rounds = 2", "rounds = 1"), ("rating_noise = 0.3", "rating_noise = 8.0"))
+        ratings = Places(out=rounds.loop(other, oracle=True, until="1.rating").path).round(1).ratings
+        shutil.rmtree(here.ratings)
+        shutil.copytree(ratings, here.ratings)
+    told: list[str] = []
+    done = rounds.loop(file, oracle=True, reporter=Told(told))
+    assert done.outcome == "finished"
+    assert any("is at its masks" in line for line in told) == (change == "quorum")
+    assert read_manifest(here.work).details == asked
+    assert (here.labels / "masks.parquet").read_bytes() == masks
 
 
 def test_a_round_more_goes_on_after_the_re_test(world, tmp_path):
@@ -201,6 +264,13 @@ def test_models_that_agree_everywhere_end_the_loop_with_what_it_has(world, tmp_p
     assert found.outcome == "ended early"
     assert "agree on all" in found.why
     assert summary_of(found)["state"] == "ended early"
+    code, said, _ = run_program("loop", "status", file)
+    assert (code, found.why in said) == (0, True)
+    status = json.loads(run_program("loop", "status", file, "--json")[1])
+    assert (status["waits"], status["ended"]) == (None, found.why)
+    assert run_program("loop", file, "--dry-run")[0] == 0
+    edited(world, tmp_path / "w", (rivals[1], ""), ("rounds = 2", "rounds = 1"))
+    assert rounds.loop(file, oracle=True).outcome == "finished"
 
 
 def test_an_oracle_errs_as_often_as_it_says(world, tmp_path):

@@ -78,8 +78,9 @@ def print_status(recipe: Recipe, place: Path, *, json_output: bool) -> None:
     if now is not None and now.marks["labelling"] == "now" and waits is None and _asked_for_masks(place, now):
         following = "ranked" if now.retest else "repaired"
         now.marks.update({"labelling": "done", following: "now"})
+    ended = "" if now is None else _ended(place, now)
     if json_output:
-        print_json({"path": place, "rounds": [dataclasses.asdict(one) for one in states], "waits": waits})
+        print_json({"path": place, "rounds": [dataclasses.asdict(one) for one in states], "waits": waits, "ended": ended or None})
         return
     console = make_console()
     table = Table("round", box=None, header_style="bold", pad_edge=False)
@@ -91,6 +92,8 @@ def print_status(recipe: Recipe, place: Path, *, json_output: bool) -> None:
     print_table(table)
     if now is None:
         console.print(f"Finished. Report: {place / 'report' / 'report.html'}", markup=False, soft_wrap=True)
+    elif ended:
+        console.print(f"{ended} Report: {place / 'report' / 'report.html'}", markup=False, soft_wrap=True)
     elif waits:
         text = f"Round {now.round} waits for {waits['what']} of {waits['left']} of {waits['pictures']} pictures: {waits['address']}"
         console.print(text, markup=False, soft_wrap=True)
@@ -101,6 +104,16 @@ def print_status(recipe: Recipe, place: Path, *, json_output: bool) -> None:
         console.print(
             f"Round {now.round}: next it is {state}. Go on with: figureground loop {recipe.file}{out}", markup=False, soft_wrap=True
         )
+
+
+def _ended(place: Path, now: RoundState) -> str:
+    """Why the round that is not done ended the loop, as its report says; empty where it did not."""
+    report = Places(out=place).report
+    if not is_artifact(report):
+        return ""
+    summary = json.loads((report / "loop.json").read_text(encoding="utf-8"))
+    why = summary["why"] or ""
+    return why if summary["state"] == "ended early" and why.startswith(f"Round {now.round} ") else ""
 
 
 def _asked_for_masks(place: Path, now: RoundState) -> bool:

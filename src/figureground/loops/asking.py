@@ -38,6 +38,11 @@ class Asked:
         return f"http://{self.people.host}:{self.people.port}/"
 
     @property
+    def people_of(self) -> str:
+        """URL of the database of `known`; empty where there is none."""
+        return f"sqlite:///{self.known.absolute()}" if self.known else ""
+
+    @property
     def what(self) -> str:
         """What is waited for, in a word."""
         return "ratings" if self.state == "rating" else "masks"
@@ -49,6 +54,12 @@ class Asked:
         words = ["figureground", "review", self.project, "--out", self.labels, "--until", "rated" if rating else "masked"]
         words += ["--quorum", people.quorum, "--repeats", people.repeats] if rating else ["--worst", 0, "--labellers", people.labellers]
         words += [] if people.checked else ["--no-checked"]
+        plain = PeopleOptions()
+        words += ["--host", people.host] if people.host != plain.host else []
+        words += ["--port", people.port] if people.port != plain.port else []
+        words += ["--sign-in"] if people.sign_in else []
+        words += [word for one in people.reviewers for word in ("--add", one)]
+        words += ["--people-of", self.people_of] if self.people_of else []
         words += [word for model in self.models for word in ("--models", model)]
         return shlex.join(map(str, words))
 

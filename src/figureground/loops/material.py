@@ -56,6 +56,11 @@ def open_material(recipe: Recipe) -> Material:
                 f"these would say nothing any more. Leave them out of the pool, or give another `{'val' if other is val else 'audit'}`"
             )
     learned = choose_split(train, options.train_split, "[repair] train_split")
+    if shared := shared_pictures(val, learned):
+        raise InputError(
+            f"{len(shared)} validation pictures are training pictures, such as '{next(iter(shared))}'. What is replayed cannot say "
+            "what was forgotten: give another `val`, or another `val_split` in [repair]"
+        )
     if audit is not None and (shared := shared_pictures(audit, learned)):
         raise InputError(
             f"{len(shared)} audit pictures are training pictures, such as '{next(iter(shared))}'. What is replayed says nothing of flips: "

@@ -15,7 +15,7 @@ from figureground.data.spec import parse_spec
 from figureground.loops.material import Material
 from figureground.loops.places import Places, version_name
 from figureground.loops.questions import is_predictions, seen
-from figureground.loops.recipe import Recipe
+from figureground.loops.recipe import Recipe, as_key_of
 from figureground.models.trained import read_card
 from figureground.runs.artifact import is_artifact, read_manifest
 from figureground.runs.executor import LocalExecutor, open_executor
@@ -76,8 +76,10 @@ class Models:
         accelerator = self.recipe.predict.device != "cpu"
         workers = 1 if self.machine.engine == "local" else self.machine.workers
         executor = open_executor(self.machine.engine, workers=workers, accelerator=accelerator)
-        options = dataclasses.replace(self.recipe.predict, split="")
-        run_predict(spec, data, options=options, out=out, executor=executor, reporter=self.reporter)
+        is_pool = data is self.material.pool  # what validates or is audited is compared as a whole
+        options = dataclasses.replace(self.recipe.predict, split="", max_failures=self.recipe.predict.max_failures if is_pool else 0)
+        with as_key_of("predict" if is_pool else ""):
+            run_predict(spec, data, options=options, out=out, executor=executor, reporter=self.reporter)
 
     def _measure(self, spec: str, name: str, data: str) -> None:
         """Predictions and audit of a model on the validation or audit data."""
@@ -88,7 +90,8 @@ class Models:
         self._predict(spec, dataset, place / "predictions", what=name)
         predictions = open_predictions(str(place / "predictions"), dataset.classes, name=name)
         options = AuditOptions(train=self._training_ties(dataset), worst=0, resamples=0)
-        run_audit(dataset, [predictions], options=options, out=place / "audit", executor=LocalExecutor(), reporter=self.reporter)
+        with as_key_of(""):
+            run_audit(dataset, [predictions], options=options, out=place / "audit", executor=LocalExecutor(), reporter=self.reporter)
 
     def _training_ties(self, dataset: Dataset) -> str:
         """The data set that says which contexts training ties to classes, where the audited one does not say it itself."""

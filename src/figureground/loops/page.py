@@ -44,7 +44,7 @@ class Page:
             options=options,
             where=Where(host=people.host, port=people.port, sign_in=people.sign_in),
             add=people.reviewers,
-            people_of=f"sqlite:///{asked.known.absolute()}" if asked.known else "",
+            people_of=asked.people_of,
             browser=self.browser,
             say=self.say,
             until="rated" if rating else "masked",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from figureground.loops.recipe import TARGET
+from figureground.runs.artifact import is_artifact
 
 _MOST = 1002
 """Above the number of any round."""
@@ -55,6 +56,16 @@ class RoundPlaces:
     def labels(self) -> Path:
         """Labels: the masks of these samples."""
         return self.folder / "labels"
+
+    @property
+    def asked_for_ratings(self) -> bool:
+        """Whether somebody may have rated already."""
+        return _was_asked(self.ratings)
+
+    @property
+    def asked_for_masks(self) -> bool:
+        """Whether somebody may have drawn a mask already."""
+        return _was_asked(self.labels)
 
     @property
     def learned(self) -> Path:
@@ -122,6 +133,10 @@ class Places:
     def report(self) -> Path:
         """The artifact with the report."""
         return self.out / "report"
+
+
+def _was_asked(labels: Path) -> bool:
+    return is_artifact(labels) or Path(f"{labels}.sqlite").exists()
 
 
 def version_name(version: int) -> str:

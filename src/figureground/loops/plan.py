@@ -1,4 +1,4 @@
-"""What a round began with: written when it begins, and kept to until it ends, whatever is changed in LOOP.toml meanwhile."""
+"""What a round began with: kept to from the first question to people until it ends, whatever is changed in LOOP.toml meanwhile."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Plan:
 
 
 def begin(here: RoundPlaces, recipe: Recipe, material: Material, *, reporter: Reporter) -> Plan:
-    """The plan of a round: the one it began with, else one as the recipe says now, which is written.
+    """The plan of a round: the one it began with, or one as the recipe says now, which is written, where nobody was asked anything yet.
 
     Raises:
         InputError: the pool or the classes are no longer those the round began with.
@@ -66,11 +66,7 @@ def begin(here: RoundPlaces, recipe: Recipe, material: Material, *, reporter: Re
             "learned is in the rounds), or begin anew with another --out"
         )
     if not file.exists():
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, to_json(dataclasses.asdict(now)).encode())
-        except OSError as error:
-            raise InputError(f"{file}: cannot write there ({error.strerror}). Choose another --out") from error
+        _write(now, file)
         return now
     plan = read_plan(file)
     if plan.classes != now.classes:
@@ -78,6 +74,11 @@ def begin(here: RoundPlaces, recipe: Recipe, material: Material, *, reporter: Re
             f"round {number} began with the classes {', '.join(plan.classes)}, and now they are {', '.join(now.classes)}. What people "
             "said is about the former: give data with these, or begin anew with another --out"
         )
+    if not (here.asked_for_ratings or here.asked_for_masks):
+        if plan != now:
+            reporter.say(f"note: nobody was asked in round {number} yet: it begins again as {recipe.file.name} and the pool are now")
+            _write(now, file)
+        return now
     if plan.pool != now.pool:
         raise InputError(
             f"round {number} began with another pool: samples were added, removed or moved. Give the same one, or begin anew with another "
@@ -85,6 +86,14 @@ def begin(here: RoundPlaces, recipe: Recipe, material: Material, *, reporter: Re
         )
     _tell(plan, now, reporter)
     return plan
+
+
+def _write(plan: Plan, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, to_json(dataclasses.asdict(plan)).encode())
+    except OSError as error:
+        raise InputError(f"{file}: cannot write there ({error.strerror}). Choose another --out") from error
 
 
 def read_plan(file: Path) -> Plan:

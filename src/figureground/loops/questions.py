@@ -44,6 +44,8 @@ def question(recipe: Recipe, places: Places, here: RoundPlaces, state: Asking, i
 def read_question(recipe: Recipe, places: Places, here: RoundPlaces, state: Asking) -> Asked | None:
     """The same for what was written already; None where it was not."""
     if state == "rating" and is_artifact(here.queue):
+        if not read_manifest(here.queue).counts["queued"]:
+            return None  # it ends the loop
         ids = [row["id"] for row in read_queue(here.queue).rows]
     elif state == "labelling" and is_artifact(here.work):
         details = read_manifest(here.work).details

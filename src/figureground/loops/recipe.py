@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from figureground.core.errors import InputError
+from figureground.core.errors import FormatError, InputError
 from figureground.core.options import make_options
 from figureground.data import paths
 from figureground.data.spec import parse_spec
 from figureground.loops.options import LoopOptions, OracleOptions, PeopleOptions
+from figureground.review.roles import name_and_role
 from figureground.stages.mine.options import MineOptions
 from figureground.stages.predict.options import PredictOptions
 from figureground.stages.rank.options import RankOptions
-from figureground.stages.repair.options import RepairOptions
+from figureground.stages.repair.options import RepairOptions, learning_rates
 
 TARGET = "target"
 """Name of the model under test in queues and rankings."""
@@ -26,7 +28,7 @@ _NEEDED = ("pool", "train", "target")
 _TABLES = ("loop", "rivals", "predict", "mine", "review", "repair", "rank", "oracle")
 _SET_BY_LOOP: Mapping[str, tuple[str, ...]] = {
     "mine": ("selector", "top", "train", "budget", "seed"),
-    "predict": ("split", "reuse", "max_failures"),
+    "predict": ("split", "reuse"),
     "repair": ("which", "seed"),
     "rank": ("labels", "train", "known", "test", "size", "per_object", "masks", "unknown", "seed"),
 }
@@ -74,6 +76,18 @@ class Recipe:
         masks = "accepted" if self.people.checked else "submitted"
         asked = {"size": self.loop.test, "per_object": self.loop.per_object, "seed": self.loop.seed, "masks": masks, "unknown": "ignore"}
         return make_options(RankOptions, self.rank, asked, own)
+
+
+@contextmanager
+def as_key_of(table: str) -> Generator[None]:
+    """Around a stage of the loop: another way that its error tells of is a key of LOOP.toml here, or none where `table` is empty."""
+    try:
+        yield
+    except FormatError as error:
+        if not error.otherwise:
+            raise
+        way = f"Or let up to N such samples be left out and listed: max_failures = N in [{table}]" if table else ""
+        raise FormatError(error.fault, way) from error
 
 
 def read_recipe(file: Path) -> Recipe:
@@ -129,9 +143,15 @@ def _recipe(file: Path, content: Mapping[str, Any]) -> Recipe:
         rank=tables["rank"],
         oracle=_oracle(tables["oracle"], place),
     )
-    for name, made in (("mine", recipe.mine_options), ("repair", recipe.repair_options), ("rank", recipe.rank_options)):
+    checks = {
+        "mine": recipe.mine_options,
+        "repair": lambda: learning_rates(recipe.repair_options()),
+        "rank": recipe.rank_options,
+        "review": lambda: [name_and_role(text, where="`reviewers`") for text in recipe.people.reviewers],
+    }
+    for name, check in checks.items():
         try:
-            made()  # a wrong option is told before anything is made
+            check()  # what is wrong is told before anything is made
         except InputError as error:
             raise InputError(f"[{name}] {error}") from error
     return recipe

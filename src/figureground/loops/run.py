@@ -22,7 +22,9 @@ from figureground.loops.recipe import Recipe
 from figureground.loops.state import is_ranked
 from figureground.loops.steps import STATES, Ended, Round, Waiting
 from figureground.loops.summary import write_summary
+from figureground.models.fit.devices import ACCELERATE
 from figureground.models.fit.networks import find_architecture
+from figureground.models.torch_network import find_device
 from figureground.report.page import NAME, write_report
 from figureground.runs.artifact import tidy
 from figureground.runs.executor import ENGINES
@@ -90,6 +92,7 @@ def run_loop(
     if material.trained_on:
         count = len(material.trained_on)
         reporter.say(f"note: {count} pictures of the pool are training pictures, and are left out, such as '{material.trained_on[0]}'")
+    _check_devices(recipe)
     answers = answers or Nobody()
     every = places.rounds(recipe.loop.rounds, retest=recipe.loop.retest)
     _check_until(until_round, until_state, every, rate=recipe.loop.rate)
@@ -201,6 +204,16 @@ def _check_whole(every: Sequence[RoundPlaces]) -> None:
                 f"{here.folder}: the plan of round {here.number} is gone, and later rounds build on it. Put the directory back, or begin "
                 "anew with another --out"
             )
+
+
+def _check_devices(recipe: Recipe) -> None:
+    """Raise `InputError` where a device is not there: the repair comes after people have answered."""
+    for table, name in (("predict", recipe.predict.device), ("repair", recipe.repair_options().device)):
+        try:
+            if name != ACCELERATE:
+                find_device(name)
+        except InputError as error:
+            raise InputError(f"[{table}] {error}") from error
 
 
 def check_out(out: Path) -> None:

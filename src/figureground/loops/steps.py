@@ -26,7 +26,7 @@ from figureground.loops.models import Machine, Models
 from figureground.loops.places import Places, RoundPlaces, version_name
 from figureground.loops.plan import Plan
 from figureground.loops.questions import Asking, question, seen
-from figureground.loops.recipe import TARGET, Recipe
+from figureground.loops.recipe import TARGET, Recipe, as_key_of
 from figureground.models.fit.loop import Diverged
 from figureground.runs.artifact import ArtifactWriter, artifact_key, finished, is_artifact, read_manifest
 from figureground.runs.executor import open_executor
@@ -92,7 +92,7 @@ class Round:
         Raises:
             Ended: no picture is left, or the models agree on all of them.
         """
-        if is_artifact(self.here.queue) and self._begun():
+        if is_artifact(self.here.queue) and (self.here.asked_for_ratings or self.here.asked_for_masks):
             return  # whatever has changed since, people were asked about this queue
         seen = already_asked(self.places, self.here)
         ids = [i for i in self.material.pool.ids if i not in seen]
@@ -104,17 +104,13 @@ class Round:
         if (selector := self.recipe.loop.selector) != "mad" and not self.plan.retest:
             self._mine(ids, self.here.selection, selector=selector, budget=self.recipe.loop.learn + self.recipe.loop.test)
 
-    def _begun(self) -> bool:
-        """Whether people were asked something in this round."""
-        asked = (self.here.ratings, self.here.labels)
-        return any(is_artifact(labels) or Path(f"{labels}.sqlite").exists() for labels in asked)
-
     def _mine(self, ids: Sequence[str], out: Path, **own: object) -> None:
         pool = pool_of(self.material.pool.select(ids=ids))
         streams = [self._stream(version_name(self.here.number - 1), TARGET), *(self._stream(name, name) for name in self.recipe.rivals)]
         executor = open_executor(self.machine.engine, workers=self.machine.workers)
         options = self.recipe.mine_options(train=self._learned_before(), **own)
-        run_mine(pool, streams[0], streams[1:], options=options, out=out, executor=executor, reporter=self.reporter)
+        with as_key_of("mine"):
+            run_mine(pool, streams[0], streams[1:], options=options, out=out, executor=executor, reporter=self.reporter)
 
     def _learned_before(self) -> str:
         """DATA spec of the samples that the target was trained on, without those it was validated on."""
@@ -129,22 +125,26 @@ class Round:
         return stream_predictions(seen(self.recipe, self.places, model), self.material.pool.classes, name=name, raw=name in renamed)
 
     def rate(self) -> None:
-        """Ratings of the queue.
+        """Ratings of the queue, unless masks were asked for already: no rating changes any more what they are asked of.
 
         Raises:
             Waiting: some are lacking.
         """
         ids = tuple(row["id"] for row in read_queue(self.here.queue).rows)
+        if self._has_chosen():
+            if question(self.recipe, self.places, self.here, "rating", ids).waiting():
+                self.reporter.say(f"note: round {self.here.number} is at its masks: more ratings are asked for from the next one on")
+            return
         self._answered("rating", ids)
 
     def label(self) -> None:
-        """The choice of what tests and what is learned from, and its masks.
+        """The choice of what tests and what is learned from, which stands once masks were asked for, and its masks.
 
         Raises:
             Ended: everything is out of domain.
             Waiting: some masks are lacking.
         """
-        ids = self._choose()
+        ids = self._chosen() if self._has_chosen() else self._choose()
         self._answered("labelling", ids)
 
     def repair(self) -> None:
@@ -180,6 +180,17 @@ class Round:
         options = self.recipe.rank_options(test=str(self.here.test), labels=[str(one) for one in labels])
         run_rank(read_queue(self.here.queue), opened, options=options, out=out, reporter=self.reporter)
 
+    def _has_chosen(self) -> bool:
+        return is_artifact(self.here.work) and is_artifact(self.here.test) and self.here.asked_for_masks
+
+    def _chosen(self) -> tuple[str, ...]:
+        details = read_manifest(self.here.work).details
+        return self._order([*details["test"], *details["learn"]])
+
+    def _order(self, ids: Sequence[str]) -> tuple[str, ...]:
+        """Such that nobody sees which of them are to test."""
+        return tuple(sorted(ids, key=lambda i: hashlib.sha256(f"{self.recipe.loop.seed}\t{i}".encode()).digest()))
+
     def _choose(self) -> tuple[str, ...]:
         """What needs masks: the test set, and beside it the samples to learn from; written as a data set that the page shows."""
         ratings = read_labels(self.here.ratings) if self.recipe.loop.rate else None
@@ -194,9 +205,9 @@ class Round:
         self._tell_few("test set", len(test), self.recipe.loop.test)
         if not self.plan.retest:
             self._tell_few("part to learn from", len(learn), self.recipe.loop.learn)
-        ids = sorted((*test, *learn), key=lambda i: hashlib.sha256(f"{self.recipe.loop.seed}\t{i}".encode()).digest())
+        ids = self._order([*test, *learn])
         self._write_work(ids, test=test, learn=learn)
-        return tuple(ids)
+        return ids
 
     def _tell_few(self, what: str, count: int, wanted: int) -> None:
         if count < wanted and not is_artifact(self.here.work):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from sqlalchemy import Connection
 
 from figureground.core.errors import InputError
 from figureground.data.faults import some
 from figureground.data.labels import reviewer_name
+from figureground.review.roles import ROLES, Role, name_and_role
 from figureground.review.store import people
 from figureground.review.store.database import Seen
 from figureground.review.store.newcomers import Newcomer, let_in, read_newcomers
@@ -21,7 +21,7 @@ from figureground.review.words import counted
 class Admission:
     """What was asked for at the start."""
 
-    added: tuple[tuple[str, people.Role], ...] = ()
+    added: tuple[tuple[str, Role], ...] = ()
     """Name and role of those who are let in, or given that role."""
     renewed: tuple[str, ...] = ()
     """Names of those who are given a new token."""
@@ -42,7 +42,11 @@ def read_admission(add: Sequence[str], new_token: Sequence[str], *, seen: Seen |
         InputError: no such role, a name that cannot be one, a new token for nobody, or no review's database.
     """
     brought = read_newcomers(people_of) if people_of else None
-    found = Admission(added=tuple(map(_added, add)), renewed=tuple(_name(text, "--new-token") for text in new_token), brought=brought)
+    found = Admission(
+        added=tuple(name_and_role(text, where="--add") for text in add),
+        renewed=tuple(_name(text, "--new-token") for text in new_token),
+        brought=brought,
+    )
     known = (seen.people if seen else frozenset()) | {name for name, _ in found.added} | {one.name for one in brought or ()}
     for name in found.renewed:
         if name not in known:
@@ -58,7 +62,7 @@ def check_somebody(asked: Admission, *, seen: Seen | None) -> None:
     if not (asked.added or asked.renewed or comes or (seen and seen.able)):
         raise InputError(
             "every reviewer needs a token here, and nobody has one yet. Let yourself in with --add NAME:admin, "
-            f"others with --add NAME:ROLE; roles are {', '.join(people.ROLES)}"
+            f"others with --add NAME:ROLE; roles are {', '.join(ROLES)}"
         )
 
 
@@ -67,13 +71,6 @@ def admit(connection: Connection, asked: Admission) -> list[str]:
     words = [] if asked.brought is None else [_bring(connection, asked.brought)]
     words += [_let_in(connection, name, role) for name, role in asked.added]
     return words + [_renew(connection, name) for name in asked.renewed]
-
-
-def _added(text: str) -> tuple[str, people.Role]:
-    name, _, role = text.rpartition(":")
-    if role not in people.ROLES or not name:
-        raise InputError(f"--add '{text}': expected NAME:ROLE with a role of {', '.join(people.ROLES)}, such as ann:reviewer")
-    return _name(name, "--add"), cast(people.Role, role)
 
 
 def _name(text: str, flag: str) -> str:
@@ -89,7 +86,7 @@ def _bring(connection: Connection, brought: Sequence[Newcomer]) -> str:
     return f"{counted(came, 'person', 'people')} of an earlier review came in with the tokens they have{rest}"
 
 
-def _let_in(connection: Connection, name: str, role: people.Role) -> str:
+def _let_in(connection: Connection, name: str, role: Role) -> str:
     found = people.by_name(connection, name)
     if found is None:
         _, token = people.add(connection, name, role=role)

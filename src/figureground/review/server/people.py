@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from figureground.review.roles import ROLES, Role
 from figureground.review.server import pages
 from figureground.review.server.room import MOST, AdminVisit, Here
 from figureground.review.store import people
@@ -23,7 +24,7 @@ class Newcomer(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    role: people.Role
+    role: Role
 
 
 class NewRole(BaseModel):
@@ -31,7 +32,7 @@ class NewRole(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    role: people.Role
+    role: Role
 
 
 @router.get("/people", include_in_schema=False)
@@ -39,7 +40,7 @@ def screen(here: Here, visit: AdminVisit) -> Response:
     """The screen People."""
     with here.database.read() as connection:
         found, able = people.everyone(connection), {one.number for one in people.who_can_enter(connection)}
-    return pages.page("people", here, visit, people=found, able=able, roles=people.ROLES, elsewhere=here.access.elsewhere)
+    return pages.page("people", here, visit, people=found, able=able, roles=ROLES, elsewhere=here.access.elsewhere)
 
 
 @router.get("/api/people", tags=["people"])

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from figureground.core.errors import InputError
+from figureground.review.roles import Role
 from figureground.review.store import people
 from figureground.review.store.address import read_address
 from figureground.review.store.database import cause, glance
@@ -21,7 +22,7 @@ class Newcomer:
     """A person as another database knows them."""
 
     name: str
-    role: people.Role
+    role: Role
     token_hash: str | None
     """Of the token; None = had none, and was revoked."""
     created: str
@@ -71,7 +72,7 @@ def let_in(connection: Connection, newcomers: Sequence[Newcomer]) -> int:
         people.bring(
             connection,
             one.name,
-            role=cast(people.Role, one.role),
+            role=cast(Role, one.role),
             token_hash=one.token_hash,
             created=one.created,
             revoked=one.revoked,

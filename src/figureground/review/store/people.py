@@ -6,20 +6,18 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
 from figureground.core.errors import InputError
 from figureground.data.labels import reviewer_name
+from figureground.review.roles import ROLES, Role
 from figureground.review.store.clock import now
 from figureground.review.store.limits import is_number
 from figureground.review.store.refusals import Absent
 from figureground.review.store.tables import reviewer as person
 from figureground.review.store.tables import session
 
-Role = Literal["reviewer", "checker", "admin"]
-ROLES: tuple[Role, ...] = get_args(Role)
 SESSION_DAYS = 14
 
 

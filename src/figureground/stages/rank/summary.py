@@ -73,7 +73,8 @@ def _sentence(summary: Mapping[str, Any]) -> str:
     if first["place"]["miou"] == second["place"]["miou"]:
         lead = f"On {samples} '{first['model']}' and '{second['model']}' are level: {scores}{sure}"
     elif summary["duel"]:
-        lead = f"On {samples} '{first['model']}' beats '{second['model']}': {scores}{sure}"
+        told = "beats" if ahead["low"] is None or ahead["low"] > 0 else "is before, by no more than chance may bring,"
+        lead = f"On {samples} '{first['model']}' {told} '{second['model']}': {scores}{sure}"
     else:
         lead = f"On {samples} '{first['model']}' is first of {len(summary['models'])}, before '{second['model']}': {scores}{sure}"
     return f"{lead}.{_others(summary)}{_stable(summary['stability'])}"

@@ -70,7 +70,7 @@ def learning_rates(options: RepairOptions) -> tuple[float, ...]:
     """
     texts = [part for text in options.rates for part in text.replace(",", " ").split()]
     if not texts:
-        raise InputError("`rates` names no learning rate to try. Give at least one, such as --rates 1e-5")
+        raise InputError("`rates` names no learning rate to try. Give at least one, such as 1e-5")
     found: list[float] = []
     for text in texts:
         try:
