@@ -46,6 +46,10 @@ class Runs:
         """Of a segmentation network, part of the figures' pixels with a verdict, mean over the groups of a kind, for each seed."""
         return [float(np.mean([group[what] for group in _groups(world, method) if group["kind"] == kind])) for world in self.worlds]
 
+    def named(self, method: str) -> list[float]:
+        """Of a segmentation network, part of the figures' pixels that is found and named rightly, mean over all groups, for each seed."""
+        return [float(np.mean([group["correct"] for group in _groups(world, method)])) for world in self.worlds]
+
 
 def certain(found: Over | None) -> Over:
     """A figure that every seed has."""

@@ -41,7 +41,7 @@ def test_what_is_written_reads_back(tmp_path_factory, grids):
 def test_the_table_is_row_major_and_the_manifest_whole(tmp_path):
     out = write_grids(tmp_path / "out", {"007": np.array([[0, 0.25, 0.5], [1, 0.75, 0.125]])}, thresholds=BOUNDS)
     table = pq.read_table(out / "grids.parquet")
-    assert table.to_pylist() == [{"id": "007", "rows": 2, "columns": 3, "background": [0, 0.25, 0.5, 1, 0.75, 0.125]}]
+    assert table.to_pylist() == [{"id": "007", "rows": 2, "columns": 3, "background": [0, 0.25, 0.5, 1, 0.75, 0.125], "picture": None}]
     manifest = read_manifest(out, kind="grids")
     assert manifest.details == {"thresholds": {"tight": 0.33, "loose": 0.9}}
     assert manifest.counts == {"pictures": 1}
@@ -103,10 +103,17 @@ def test_a_directory_that_holds_something_is_left_alone(tmp_path):
 def test_a_faulty_row_is_named(tmp_path, rows, columns, cells, said):
     out = write_grids(tmp_path / "out", {"fine": np.array([[0.5]])}, thresholds=BOUNDS)
     fine = pq.read_table(out / "grids.parquet")
-    bad = pa.table({"id": ["b7"], "rows": [rows], "columns": [columns], "background": [cells]}, schema=fine.schema)
+    bad = pa.table({"id": ["b7"], "rows": [rows], "columns": [columns], "background": [cells], "picture": [None]}, schema=fine.schema)
     pq.write_table(pa.concat_tables([fine, bad]), out / "grids.parquet")
     with pytest.raises(FormatError, match=f"grids.parquet: sample 'b7': .*{said}"):
         read_grids(out)
+
+
+def test_tables_that_do_not_say_whose_they_are_can_be_read(tmp_path):
+    """Of another tool, or written before the column was there."""
+    out = write_grids(tmp_path / "out", {"a": np.array([[0.5]])}, thresholds=BOUNDS)
+    pq.write_table(pq.read_table(out / "grids.parquet").drop_columns("picture"), out / "grids.parquet")
+    assert (read_grids(out).ids, read_grids(out).pictures) == (("a",), {})
 
 
 def test_faulty_files_are_named(tmp_path):

@@ -286,6 +286,38 @@ def test_figures_that_all_flip_prove_nothing_exactly():
     assert found.of_adjusted == pytest.approx((1 - reach, 1.0))
 
 
+def test_a_group_without_an_error_is_no_certainty_in_a_weighed_mean():
+    """Twenty of twenty right weigh 0.9; ten of twenty elsewhere vary. What is added up reaches 0.9 of the exact bound below, at least."""
+    right, contexts = [True] * 20 + [True, False] * 10, ["in"] * 20 + ["out"] * 20
+    shares = {"cat, in": 0.9, "cat, out": 0.1}
+    found = measure(answered(right, contexts), fg.ClassifyOptions(resamples=200), shares=shares)
+    exact = 0.025 ** (1 / 20)  # 1 minus it: the error that twenty right answers leave possible
+    assert found.of_groups[0] == pytest.approx((exact, 1.0))
+    assert found.of_adjusted[0] <= 0.95 - 0.9 * (1 - exact)
+    assert 0.95 < found.of_adjusted[1] < 1
+    assert found.of_mean[0] <= 0.75 - 0.5 * (1 - exact)
+    assert found.accuracy.adjusted == pytest.approx(0.95)
+
+
+def test_the_bounds_of_a_weighed_mean_cover_it_where_most_groups_are_sure():
+    """Two hundred tests of twenty pictures a group whose large one is nearly always right: resamples alone cover 3 of 4."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(200):
+        right = [*(rng.random(20) < 0.97), *(rng.random(20) < 0.3)]
+        found = measure(
+            answered(right, ["in"] * 20 + ["out"] * 20),
+            fg.ClassifyOptions(resamples=100),
+            shares={"cat, in": 0.95, "cat, out": 0.05},
+        )
+        covered += found.of_adjusted[0] <= 0.95 * 0.97 + 0.05 * 0.3 <= found.of_adjusted[1]
+    assert covered >= 190
+
+
+def test_contexts_that_are_level_are_told_by_two_names():
+    found = measure(answered([True, False] * 4, ["in"] * 4 + ["out"] * 4), fg.ClassifyOptions(resamples=0), shares={})
+    assert [(gap.best, gap.worst, gap.value) for gap in found.gaps] == [("in", "out", 0.0)]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -28,8 +28,8 @@ from figureground.data.pixels import read_picture
 from figureground.data.swap_options import SwapOptions
 
 KIND, SCHEMA = "backgrounds", 2
-CACHE_BYTES = 2**28
-"""Most that one process keeps of decoded backgrounds: 256 MiB is 1,700 of 224 x 224."""
+CACHE_BYTES = 2**30
+"""Most that one process keeps of decoded backgrounds: 1 GiB is 7,100 of 224 x 224."""
 TABLE = "grounds.parquet"
 GATES = {
     "no-mask": "nothing says where the figure is: the picture is kept as it is, and is no background",

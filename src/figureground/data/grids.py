@@ -34,9 +34,10 @@ GRIDS = pa.schema(
         pa.field("rows", pa.int32()),
         pa.field("columns", pa.int32()),
         pa.field("background", pa.list_(pa.float32())),
+        pa.field("picture", pa.string()),
     ]
 )
-"""Schema of `grids.parquet`; `background` is row-major, rows * columns numbers in [0, 1]."""
+"""Schema of `grids.parquet`; `background` is row-major, rows * columns numbers in [0, 1]; `picture` may be absent or null."""
 _AGAIN = "Write the grids again: `figureground swap detect`, given the same command"
 
 
@@ -67,6 +68,8 @@ class Grids:
     """The directory, for messages."""
     by_id: Mapping[str, np.ndarray]
     """float32 [rows, columns] of each sample, read-only."""
+    pictures: Mapping[str, str]
+    """Digest of the bytes of the picture that a grid is of, where the table says it."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -117,11 +120,12 @@ def to_pixels(cells: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return cells[rows[:, None], columns[None, :]]
 
 
-def grid_rows(grids: Iterable[tuple[str, np.ndarray]]) -> pa.Table:
+def grid_rows(grids: Iterable[tuple[str, np.ndarray]], pictures: Mapping[str, str] | None = None) -> pa.Table:
     """Rows of `grids.parquet`.
 
     Args:
         grids: id, and float [rows, columns] in [0, 1], of each picture.
+        pictures: id -> digest of the bytes of the picture, where it is known.
 
     Raises:
         InputError: an array that is no grid of probabilities.
@@ -137,6 +141,7 @@ def grid_rows(grids: Iterable[tuple[str, np.ndarray]]) -> pa.Table:
         pa.array([grid.shape[0] for grid in arrays], pa.int32()),
         pa.array([grid.shape[1] for grid in arrays], pa.int32()),
         pa.array([grid.ravel() for grid in arrays], pa.list_(pa.float32())),
+        pa.array([(pictures or {}).get(name) for name in ids], pa.string()),
     ]
     return pa.table(columns, schema=GRIDS)
 
@@ -197,6 +202,8 @@ def read_grids(directory: str | Path) -> Grids:
         table = pq.read_table(file)
     except READ_FAULTS as error:
         raise unreadable(str(file), error, remedy=_AGAIN) from error
+    if "picture" not in table.column_names:
+        table = table.append_column(GRIDS.field("picture"), pa.nulls(len(table), pa.string()))
     for field in GRIDS:
         if field.name not in table.column_names:
             raise refusal("bad-table", f"there is no column `{field.name}`", _AGAIN, file=str(file))
@@ -212,13 +219,14 @@ def read_grids(directory: str | Path) -> Grids:
             raise refusal("duplicate-id", "the sample has two grids", _AGAIN, file=str(file), sample=sample)
         found[sample] = grid
     said = details.pop("thresholds")
-    return Grids(thresholds=said, details=details, where=str(folder), by_id=found)
+    pictures = {sample: digest for sample, digest in zip(table["id"].to_pylist(), table["picture"].to_pylist(), strict=True) if digest}
+    return Grids(thresholds=said, details=details, where=str(folder), by_id=found, pictures=pictures)
 
 
 def _each(table: pa.Table, file: str) -> Iterator[tuple[str, np.ndarray]]:
     """Id and grid of each row, checked."""
     for batch in table.to_batches(max_chunksize=1024):
-        for sample, rows, columns, cells in zip(*(batch[name] for name in GRIDS.names), strict=True):
+        for sample, rows, columns, cells in zip(*(batch[name] for name in GRIDS.names[:4]), strict=True):
             shape = rows.as_py(), columns.as_py()
             values = None if not cells.is_valid else cells.values.to_numpy(zero_copy_only=False)
             whole = values is not None and None not in shape and min(shape) > 0 and shape[0] * shape[1] == len(values)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import shutil
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.stages.swap.world import FILL, MAKE, files_of, own_form, pictures, small_world
@@ -14,6 +17,7 @@ from tests.support import Watcher
 from figureground.core.errors import FormatError, InputError
 from figureground.data.backgrounds import read_backgrounds
 from figureground.data.grids import Thresholds, write_grids
+from figureground.data.paths import content_digest, read_bytes
 from figureground.stages.swap.build import run_build
 from figureground.stages.swap.infill import run_infill
 from figureground.stages.swap.proof import proof_sentence
@@ -117,6 +121,42 @@ def test_without_masks_the_proof_says_what_held_out_labels_said_of_the_detector(
             "unjudged": "No masks say how much of what was cut out is old ground.",
         }[name]
         assert proof_sentence(proof).endswith(said)
+
+
+@pytest.mark.parametrize("change", [{"tight": 0.2}, {"loose": 0.95}, {"refine": "guided"}])
+def test_of_other_masks_than_the_judged_ones_the_detector_says_nothing(tmp_path, change):
+    data, where = unmasked(tmp_path / "d"), grids(tmp_path / "g", hidden=9, judged=JUDGED)
+    bank = run_infill(data, options=dataclasses.replace(FILL, masks=f"grids:{where}", **change), out=tmp_path / "bg")
+    proof = json.loads((run_build(bank, data, out=tmp_path / "o") / "proof.json").read_text())
+    assert proof["detector"] is None
+    assert proof_sentence(proof).endswith("No masks say how much of what was cut out is old ground.")
+
+
+@pytest.mark.parametrize("other", [0, 5])
+def test_grids_of_other_pictures_under_the_same_ids_are_refused(tmp_path, other):
+    """The first one before anything is begun."""
+    data, where = unmasked(tmp_path / "d"), grids(tmp_path / "g", hidden=9)
+    table = pq.read_table(where / "grids.parquet")
+    images = {sample.id: sample.image for sample in data.samples}
+    digests = pa.array([content_digest(read_bytes(images[name])) for name in table["id"].to_pylist()], pa.string())
+    pq.write_table(table.set_column(table.column_names.index("picture"), "picture", digests), where / "grids.parquet")
+    options = dataclasses.replace(FILL, masks=f"grids:{where}")
+    run_infill(data, options=options, out=tmp_path / "same")
+    shutil.copyfile(images["s1"], images[f"s{other}"])
+    with pytest.raises(InputError, match=f"was made of other data: the picture of sample 's{other}' is not .*s{other}.png"):
+        run_infill(data, options=options, out=tmp_path / "bg")
+    assert (tmp_path / "bg.partial").exists() == (other > 0)
+
+
+def test_fitted_edges_that_drop_most_figures_are_told(tmp_path):
+    """Blocks of 4 of 36 patches vanish where they are smoothed below a low bound."""
+    data, where = unmasked(tmp_path / "d"), grids(tmp_path / "g", hidden=9)
+    for refine, told in (("none", 0), ("guided", 1)):
+        said = Watcher()
+        options = dataclasses.replace(FILL, masks=f"grids:{where}", refine=refine, tight=0.11)
+        with contextlib.suppress(InputError):  # it may be all of them
+            run_infill(data, options=options, out=tmp_path / refine, reporter=said)
+        assert sum("can be cut out with --refine" in line for line in said.said) == told
 
 
 def test_where_masks_judge_the_detector_is_not_quoted(tmp_path):

@@ -118,18 +118,40 @@ def _of_mean(
     """Interval of a weighted mean over groups.
 
     Where no resample differs from another, as when every figure is answered rightly on one ground and wrongly on the other, it is the mean
-    of intervals of the groups that hold all at once.
+    of intervals of the groups that hold all at once. Where groups alone do not differ, being all right or all wrong, the resamples say
+    nothing of how unsure they are: then it is widened to what the groups' own intervals add up to (Zou and Donner 2008, doi
+    10.1002/sim.3095).
     """
     drawn = _weighted(rates[1:], weights) if replicates is None else replicates
     low, high = between(drawn, level=options.level)
     known = found.counts > 0
     weight = np.where(known, np.asarray(weights, np.float64), 0.0)
-    if high - low > ROUNDING or np.isnan(low) or not weight.sum():
+    if np.isnan(low) or not weight.sum():
         return low, high
+    if high - low > ROUNDING:
+        own = replicates is None and _sure(found, weight).any()
+        return _widened((low, high), answered, found, rates, weight / weight.sum(), options) if own else (low, high)
     together = 1 - (1 - options.level) / int(known.sum())
     ends = [bounds(_part(answered, found, rates, int(g)), level=together) for g in np.flatnonzero(known)]
     lows, highs = np.transpose(ends)
     return float(lows @ weight[known] / weight.sum()), float(highs @ weight[known] / weight.sum())
+
+
+def _sure(found: GroupAccuracy, weight: np.ndarray) -> np.ndarray:
+    """Groups that weigh something and are all right or all wrong, bool [groups]."""
+    return (weight > 0) & ((found.groups == 0) | (found.groups == 1))
+
+
+def _widened(
+    drawn: Bounds, answered: Answered, found: GroupAccuracy, rates: np.ndarray, weight: np.ndarray, options: ClassifyOptions
+) -> Bounds:
+    """The interval of a weighted mean, and what the intervals of independent groups add up to; whichever reaches further."""
+    own = np.flatnonzero(weight > 0)
+    ends = np.array([bounds(_part(answered, found, rates, int(g)), level=options.level) for g in own])
+    value, weight = found.groups[own], weight[own]
+    mean = float(weight @ value)
+    below, above = (float(np.sqrt(((weight * (value - end)) ** 2).sum())) for end in ends.T)
+    return min(drawn[0], max(0.0, mean - below)), max(drawn[1], min(1.0, mean + above))
 
 
 def _worst(answered: Answered, found: GroupAccuracy, rates: np.ndarray, options: ClassifyOptions) -> Bounds:
@@ -143,13 +165,13 @@ def _worst(answered: Answered, found: GroupAccuracy, rates: np.ndarray, options:
 
 
 def _gaps(answered: Answered, found: GroupAccuracy, rates: np.ndarray | None, options: ClassifyOptions) -> tuple[Gap, ...]:
-    """The gap of each class that has pictures in at least two contexts."""
+    """The gap of each class that has pictures in at least two contexts; of contexts that are level the first and the last are named."""
     gaps = []
     for label in dict.fromkeys(label for label, _ in answered.group_values):
         own = [g for g, (of, _) in enumerate(answered.group_values) if of == label and found.counts[g]]
         if len(own) < 2:
             continue
-        best, worst = max(own, key=lambda g: found.groups[g]), min(own, key=lambda g: found.groups[g])
+        best, worst = max(own, key=lambda g: found.groups[g]), min(reversed(own), key=lambda g: found.groups[g])
         low, high = UNKNOWN
         if rates is not None:
             low, high = difference_bounds(*(_part(answered, found, rates, g) for g in (best, worst)), level=options.level)

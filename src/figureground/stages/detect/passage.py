@@ -15,6 +15,7 @@ from figureground.core.types import Sample
 from figureground.data.faults import refusal
 from figureground.data.grids import grid_rows
 from figureground.data.parquet import FAULTS
+from figureground.data.paths import content_digest, read_bytes
 from figureground.data.pixels import read_picture
 from figureground.models.grid import GridNetwork
 from figureground.models.inputs import normalised, resized
@@ -41,8 +42,10 @@ class Passage:
         """Tables `grids` and `faults` of some samples, rows in their order."""
         found = list(self.outcomes(samples))
         faults = [dataclasses.asdict(one) for _, one in found if isinstance(one, Fault)]
+        grids = [(sample, one) for sample, one in found if isinstance(one, np.ndarray)]
+        pictures = {sample.id: content_digest(read_bytes(sample.image, sample=sample.id)) for sample, _ in grids if sample.image}
         return {
-            "grids": grid_rows((sample.id, one) for sample, one in found if isinstance(one, np.ndarray)),
+            "grids": grid_rows(((sample.id, one) for sample, one in grids), pictures),
             "faults": pa.Table.from_pylist(faults, FAULTS),
         }
 

@@ -33,7 +33,7 @@ from figureground.runs.shards import map_in_shards, read_shards, write_table
 from figureground.stages.swap.figure_masks import FULL, FigureMasks, MaskQuality, figure_masks, mask_quality
 from figureground.stages.swap.fill import MODELS, Fill, Holed, filled_all, open_fill, together
 from figureground.stages.swap.options import HARMLESS, InfillOptions
-from figureground.stages.swap.sources import GroundSource, open_source, sample_seed
+from figureground.stages.swap.sources import GroundSource, check_picture, open_source, sample_seed
 
 SHARD_SIZE = 32
 """Pictures between two notes of what is done: what an interruption can cost."""
@@ -82,6 +82,7 @@ def run_infill(
         faults = [Fault(**row) for row in read_shards(writer, "faults", shards).to_pylist()]
         check_failures(faults, options.max_failures)
     table = read_shards(writer, "grounds", shards)
+    _tell_dropped(table, options, reporter)
     try:
         _check_classes(train, table["label"].to_pylist())
         _check_some(train, table)
@@ -147,6 +148,8 @@ class InfillWorker:
         if not sample.image:
             raise refusal("missing-file", "the sample has no picture", "Name its picture, or leave the sample out", sample=sample.id)
         data = paths.read_bytes(sample.image, sample=sample.id)
+        digest = paths.content_digest(data)
+        check_picture(self.source, sample, digest, spec=self.options.masks)
         picture = decode_picture(data, file=sample.image, sample=sample.id)
         truth = self._truth(sample, picture)
         named = dataclasses.replace(sample, label=sample.label or self._main_class(truth))
@@ -163,7 +166,7 @@ class InfillWorker:
             "label": named.label,
             "context": self.dataset.attribute(sample, "context") if has_context else "",
             "image": f"{IMAGES}/{place:07d}.{'jpg' if self.options.pictures == 'jpeg' else 'png'}" if ground is not None else None,
-            "picture": paths.content_digest(data),
+            "picture": digest,
             "cut": masks.cut,
             "gates": list(gates),
             "coverage": float(masks.tight.mean()),
@@ -250,6 +253,16 @@ def _check_some(train: Dataset, table: pa.Table) -> None:
     lacking = "no picture is left for a background" if cut else "no figure can be cut out"
     told = ", ".join(f"{count} {gate}" for gate, count in _gates(table).items())
     raise InputError(f"{train.name}: {lacking} of {len(table)} pictures ({told}). Give other --masks, or other bounds")
+
+
+def _tell_dropped(table: pa.Table, options: InfillOptions, reporter: Reporter) -> None:
+    """A note where edges are fitted and most figures are gone: a bound of patches may be too low for what smoothing leaves."""
+    cut = sum(table["cut"].to_pylist())
+    if options.refine != "none" and 2 * cut < len(table):
+        reporter.say(
+            f"note: {cut} of {len(table)} figures can be cut out with --refine {options.refine}: fitting edges can take all of a figure "
+            "that is just below the bound. Compare --refine none, or give a higher --tight"
+        )
 
 
 def _gates(table: pa.Table) -> Counter[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from figureground.core.errors import InputError
 from figureground.core.types import ClassTable, LabelSource, Sample
+from figureground.data import paths
 from figureground.data.dataset import Dataset
 from figureground.data.faults import some
 from figureground.data.grid_text import grid_of
@@ -39,6 +40,11 @@ class GroundSource(Protocol):
         """How good a detector is that it goes by, as the manifest of its grids says; None without one."""
         ...
 
+    @property
+    def pictures(self) -> Mapping[str, str]:
+        """Digest of the bytes of the picture that a sample had when this was found out, where it is known."""
+        ...
+
     def chances(self, sample: Sample) -> np.ndarray | None:
         """float32 [rows, columns] in [0, 1], of patches or of pixels; None where nothing is known of the sample."""
         ...
@@ -51,6 +57,11 @@ class TruthSource:
     masks: LabelSource
     classes: ClassTable
     judged: None = None
+
+    @property
+    def pictures(self) -> Mapping[str, str]:
+        """A mask belongs to its sample."""
+        return {}
 
     @property
     def thresholds(self) -> Thresholds:
@@ -73,6 +84,7 @@ class GridSource:
     grids: Mapping[str, np.ndarray]
     thresholds: Thresholds
     judged: Mapping[str, Any] | None = None
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
     def chances(self, sample: Sample) -> np.ndarray | None:
         """float32 [rows, columns]; None for a sample without patches."""
@@ -86,6 +98,11 @@ class RandomSource:
     like: GroundSource
     seed: int
     judged: None = None
+
+    @property
+    def pictures(self) -> Mapping[str, str]:
+        """Those of what it goes by."""
+        return self.like.pictures
 
     @property
     def thresholds(self) -> Thresholds:
@@ -161,9 +178,23 @@ def _plain(spec: str, options: InfillOptions, dataset: Dataset, train: Dataset) 
         if not grids:
             raise InputError(f"{where}: has no grid of a picture that {dataset.name} has for training. Detect on its training pictures")
         _check_size(grids, options, where)
-        judged = found.details.get("judged")
-        return GridSource(grids=grids, thresholds=_thresholds(options, found.thresholds), judged=judged), {"grids": _digest(grids)}
+        as_judged = not (options.tight or options.loose) and options.refine == "none"  # of other masks its figures say nothing
+        judged = found.details.get("judged") if as_judged else None
+        source = GridSource(grids=grids, thresholds=_thresholds(options, found.thresholds), judged=judged, pictures=found.pictures)
+        first = next(s for s in train.samples if s.id in grids)  # of other data nothing is even begun
+        if first.image:
+            check_picture(source, first, paths.content_digest(paths.read_bytes(first.image, sample=first.id)), spec=spec)
+        return source, {"grids": _digest(grids)}
     raise InputError(f"`masks` must be truth, labels:DIR, grids:DIR, or random before one of them; got '{options.masks}'")
+
+
+def check_picture(source: GroundSource, sample: Sample, digest: str, *, spec: str) -> None:
+    """Raise `InputError` where what is known of a sample is of another picture than it has."""
+    if source.pictures.get(sample.id, digest) != digest:
+        raise InputError(
+            f"--masks {spec}: was made of other data: the picture of sample '{sample.id}' is not {sample.image}. Run `swap detect` on this "
+            "data set, or give the one it was made of"
+        )
 
 
 def _thresholds(options: InfillOptions, said: Thresholds | None) -> Thresholds:
