@@ -53,7 +53,7 @@ object, are the paper's, for its larger networks and pools. The length of the qu
 from it, so that ratings chose next to nothing, and mining did not beat `entropy` then. 25 is the paper's.
 
 The rows stand in [loop.json](loop.json): `round` is the number of repairs behind the target, `test_miou` and `rank` are on the test set that was
-mined with the target of that round.
+mined with the target of that round. `counterfactual_flip` is null for rivals: the target alone is audited.
 """
 ABOUT = """## {title}
 
