@@ -214,6 +214,18 @@ def test_what_masks_were_asked_of_stays_whatever_is_rated_after(world, tmp_path,
     assert (here.labels / "masks.parquet").read_bytes() == masks
 
 
+def test_a_pool_that_was_moved_is_shown_from_where_it_is_now(world, tmp_path):
+    """Those who draw masks go on with the same pictures."""
+    file = edited(world, tmp_path / "w", ("rounds = 2", "rounds = 1"))
+    here = Places(out=rounds.loop(file, oracle=True, until="1.labelling").path).round(1)
+    chosen = read_manifest(here.work).details
+    (file.parent / "pool").rename(file.parent / "there")
+    file.write_text(file.read_text().replace('pool = "pool"', 'pool = "there"'))
+    rounds.loop(file, oracle=True, until="1.labelling")
+    assert read_manifest(here.work).details == chosen
+    assert {Path(sample.image).parent.name for sample in open_dataset(str(here.work)).samples} == {"there"}
+
+
 def test_a_round_more_goes_on_after_the_re_test(world, tmp_path):
     """The re-test of the loop of one round stays; what it asked about is not asked about again."""
     file = edited(world, tmp_path / "w", ("rounds = 2", "rounds = 1"))

@@ -184,8 +184,11 @@ class Round:
         return is_artifact(self.here.work) and is_artifact(self.here.test) and self.here.asked_for_masks
 
     def _chosen(self) -> tuple[str, ...]:
-        details = read_manifest(self.here.work).details
-        return self._order([*details["test"], *details["learn"]])
+        """What was chosen before, written again only where the pictures lie elsewhere now."""
+        chosen = {part: read_manifest(self.here.work).details[part] for part in ("test", "learn")}
+        ids = self._order([*chosen["test"], *chosen["learn"]])
+        self._write_work(ids, **chosen)
+        return ids
 
     def _order(self, ids: Sequence[str]) -> tuple[str, ...]:
         """Such that nobody sees which of them are to test."""
