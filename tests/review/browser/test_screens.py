@@ -20,6 +20,31 @@ def ready_to_rate(page):
     return page
 
 
+def ahead(page, count):
+    """Waits until so many pictures after the shown one are prepared, to be there without the server."""
+    until(page, f"document.getElementById('stage').dataset.ahead >= {count}")
+
+
+def asked_in(page):
+    """The requests that are on their way, from now on."""
+    asking = set()
+    page.on("request", lambda request: asking.add(request))
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda request: asking.discard(request))
+    return asking
+
+
+def come_true(page, holds, *, running=1):
+    """Waits until something holds so many times running, asked every 50 ms."""
+    times = 0
+    for _ in range(300):
+        times = times + 1 if holds() else 0
+        if times == running:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it never came true")
+
+
 def rated(live, count):
     return live.wait_for("rating", count, where=lambda row: row["withdrawn"] is None)
 
@@ -43,16 +68,17 @@ def test_rating_by_keys_alone(make_live, open_page):
 def test_the_end_is_seen_though_the_count_of_the_server_is_older_than_the_last_rating(make_live, open_page):
     live = make_live(options=ReviewOptions(repeats=0.0))
     page = ready_to_rate(open_page(live, "/rate"))
+    asking = asked_in(page)
     for key in "12345":
         ready_to_rate(page).keyboard.press(key)
     rated(live, 5)
     until(page, "document.querySelector('#count').textContent === '5 rated, 1 left'")
+    come_true(page, lambda: not asking, running=10)
     held = {}
     page.route("**/api/ratings", lambda route: held.update(rating=route))
     page.route("**/api/rate/next*", lambda route: held.update(next=route, answer=route.fetch()))
     page.keyboard.press("x")
-    while len(held) < 3:
-        page.wait_for_timeout(20)
+    come_true(page, lambda: len(held) == 3)
     assert held["answer"].json()["left"] == 1
     with page.expect_response("**/api/ratings"):
         held["rating"].continue_()
@@ -102,6 +128,7 @@ def test_the_overlay_is_the_prediction_and_yields_to_space_and_slider(live, open
     page.keyboard.press("+")
     assert float(canvas.evaluate("node => getComputedStyle(node).opacity")) == pytest.approx(before + 0.1)
     page.keyboard.press("Space")
+    ahead(page, 1)
     page.keyboard.press("4")
     assert page.locator("#sheet canvas").is_visible(), "the next picture comes with its prediction"
 
@@ -121,7 +148,7 @@ def test_a_picture_that_is_gone_is_no_picture_to_rate(make_live, open_page, tmp_
 
 def test_the_next_picture_is_there_at_once(live, open_page):
     page = ready_to_rate(open_page(live, "/rate", expected=BROKEN))
-    until(page, "performance.getEntriesByType('resource').filter((one) => one.name.includes('/pictures/')).length >= 4")
+    ahead(page, 1)
     page.context.set_offline(True)
     page.keyboard.press("4")
     assert page.evaluate("document.querySelector('#sheet img').complete && document.querySelector('#sheet img').naturalWidth") == 320
@@ -131,7 +158,7 @@ def test_the_next_picture_is_there_at_once(live, open_page):
 
 def test_ratings_go_on_without_a_server_and_arrive_once_each(live, open_page):
     page = ready_to_rate(open_page(live, "/rate", expected=BROKEN))
-    until(page, "performance.getEntriesByType('resource').filter((one) => one.name.includes('/pictures/')).length >= 5")
+    ahead(page, 4)
     live.stop()
     for key in "123":
         page.keyboard.press(key)
@@ -163,7 +190,7 @@ def test_unsent_ratings_outlive_a_reload_and_a_new_mark(live, open_page):
 
 def test_an_unsent_rating_is_taken_back_without_the_server(live, open_page):
     page = ready_to_rate(open_page(live, "/rate", expected=BROKEN))
-    until(page, "performance.getEntriesByType('resource').filter((one) => one.name.includes('/pictures/')).length >= 4")
+    ahead(page, 1)
     shown = page.get_attribute("#sheet img", "src")
     cut(page)
     page.keyboard.press("5")
@@ -231,6 +258,7 @@ def test_patches_by_mouse_alone(patching, open_page):
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="Done, next").click()
     assert grids(patching, 1) == {0: "1011000100010001"}
+    until(page, "location.hash === '#1'")
     page.get_by_role("button", name="Invert").click()
     page.get_by_role("button", name="Clear").click()
     page.get_by_role("button", name="Done, next").click()
@@ -386,7 +414,8 @@ def test_people_are_let_in_and_sent_away(make_live, open_page):
     assert admin.locator("#token-link").inner_text() == f"{live.base}/enter#{token}"
     zoe = open_page(live, "/check", token=token, expected=("401",))
     assert zoe.locator(".who bdi").inner_text() == "Zoë"
-    admin.get_by_role("button", name="I have handed it on").click()
+    with admin.expect_event("load"):
+        admin.get_by_role("button", name="I have handed it on").click()
     admin.get_by_role("button", name="Revoke Zoë").click()
     admin.get_by_role("button", name="Yes").click()
     admin.get_by_text("ended 20").wait_for()

@@ -76,6 +76,9 @@ def test_a_server_killed_in_mid_work_loses_nothing(tmp_path, visit):
         page.mouse.click(*spot(page, desk, 0, 12, 12))
         page.keyboard.press("Control+Enter")  # not while the server is away
         page.locator("#status", has_text="Not handed in").wait_for()
+        page.wait_for_event("requestfailed")  # one more try to save
+        page.locator("#saved[data-state=offline]").wait_for()
+        assert "No connection" not in page.locator("#status").inner_text(), "what was said once does not take the place of the rest"
         desk.start()
         page.locator("#status", has_text="The connection is back; everything is saved.").wait_for()
         saved(page)

@@ -84,11 +84,12 @@ def test_holding_alt_shows_the_figure_until_it_is_let_go(generated, fresh, visit
     page = visit(generated, fresh)
     _, (x, y) = striped(page, generated, fresh)
     page.mouse.move(*spot(page, generated, fresh, x, y))
-    drawn = "() => document.querySelector('#stage canvas.marks').toDataURL()"
+    frames = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
     def marks():
-        page.wait_for_timeout(150)
-        return page.evaluate(drawn)
+        """What is drawn over the picture, two frames on."""
+        page.evaluate(frames)
+        return page.locator("#stage canvas.marks").evaluate("(canvas) => canvas.toDataURL()")
 
     region = marks()
     page.keyboard.down("Alt")

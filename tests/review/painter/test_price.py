@@ -79,8 +79,8 @@ class Worker:
     def stroke(self, action: Action, before: Hand, value: int) -> None:
         if action.hand.snaps != before.snaps:
             self.press("s")
-            self.page.wait_for_load_state("networkidle")
-            self.page.wait_for_timeout(1000)  # until the superpixels are there
+            said = "takes whole superpixels" if action.hand.snaps else "paints freely"  # once the superpixels are there
+            self.page.locator("#status", has_text=said).wait_for()
         if value and value != before.value:
             self.press("Shift+" * (value > 9) + f"Digit{(value - 1) % 9 + 1}")
         if action.hand.diameter != before.diameter:

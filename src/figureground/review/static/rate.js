@@ -131,6 +131,7 @@ function absent(problem) {
 }
 
 function tell() {
+  stage.dataset.ahead = ready.length; // pictures that the next keys find prepared
   at("meter").max = Math.max(1, done + left);
   at("meter").value = done;
   at("count").textContent = `${done} rated, ${left} left`;

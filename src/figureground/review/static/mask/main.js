@@ -159,7 +159,7 @@ function told(state, detail = "") {
   mark.title = detail;
   by("conflict").hidden = state !== "conflict";
   if (state === before) return;
-  if (state === "offline") { lost = true; say("No connection. What you do is kept here and sent later.", { problem: true, seconds: 6 }); }
+  if (state === "offline" && !lost) { lost = true; say("No connection. What you do is kept here and sent later.", { problem: true, seconds: 6 }); }
   if (state === "saved" && lost) { lost = false; say("The connection is back; everything is saved.", { seconds: 4 }); }
   if (state === "signed-out") say("You are signed out. Sign in again in another tab; your work is kept here.", { problem: true });
   if (state === "refused") say(`The server does not take this: ${detail}`, { problem: true });
